@@ -1,0 +1,74 @@
+# joed's targets. Everything runs from .venv, which is made from requirements.lock by its hashes.
+PYTHON ?= python3
+ARGS   ?=
+SEEDS  ?= 200
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
+UV     := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench sim fmt lock clean
+
+help:  ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+venv: .venv/.installed  ## make .venv from requirements.lock, each file by its hash
+
+demo: .venv/.installed  ## watch a trading day on the embedded market (ARGS="--speed max --seed 7")
+	@$(BIN)/joed --demo $(ARGS)
+
+test: .venv/.installed  ## run all tests, then 50 seeds of the simulated world (ARGS go to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/joed --simulate 50
+
+check: .venv/.installed  ## format, lint, types, layers and tidiness; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+bench: .venv/.installed  ## measure every budget beside its floor (build/bench.json)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+sim: .venv/.installed  ## run SEEDS seeds of the simulated world (SEEDS=200)
+	$(BIN)/joed --simulate $(SEEDS) $(ARGS)
+
+fmt: .venv/.installed  ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:  ## resolve pyproject.toml again into requirements.lock
+	@$(need_python)
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV)
+	build/lock/bin/uv pip compile pyproject.toml --extra data --group dev --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock
+	rm -rf build/lock
+
+clean:  ## remove what the targets made, .venv too; never a state directory
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find joed joectl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian splits venv and its pip from python3, so both are asked for by name before anything is made.
+define need_python
+command -v $(PYTHON) >/dev/null || { echo 'make: $(PYTHON) not found: on Debian or Ubuntu, apt install python3 python3-venv' >&2; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+    { echo "make: joed needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1 | cut -d' ' -f2); name another: make PYTHON=python3.12" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+    { echo "make: $(PYTHON) cannot make a virtual environment: on Debian or Ubuntu, apt install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 1; }
+endef
+
+.venv/.locked: requirements.lock
+	@$(need_python)
+	@echo 'making .venv from requirements.lock (about a minute, once)'
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --quiet --require-hashes --no-deps --use-pep517 -r requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

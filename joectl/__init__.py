@@ -1,0 +1,1 @@
+"""The command line that talks to joed over its control socket."""

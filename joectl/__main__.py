@@ -1,0 +1,5 @@
+"""`python -m joectl`."""
+
+from joectl.cli import main
+
+main()

@@ -1,0 +1,194 @@
+"""joectl's verbs: one table, verb to function; what they share may stand before or after the verb."""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+import joed
+from joed import protocol
+from joed.protocol import SCOPE_DEFAULT, SCOPES, Exit, Place, safe
+
+TIMEOUT_S = 10.0
+
+
+class Options(NamedTuple):
+    """What every verb takes."""
+
+    socket: str = ""
+    state_dir: str = ""
+    json: bool = False
+    no_input: bool = False
+    timeout: float = TIMEOUT_S
+    request_id: str = ""
+    reason: str = ""
+
+    def place(self) -> Place:
+        """Say which daemon is meant."""
+        return protocol.find(os.environ, self.socket, self.state_dir)
+
+
+class Verb(NamedTuple):
+    """Where a verb's function is (imported when it runs), its help, and what it alone takes."""
+
+    function: str
+    help: str
+    params: tuple[click.Parameter, ...] = ()
+
+
+CHECK = click.Option(["--check"], is_flag=True, help="Exit 8 when degraded, 9 when halted.")
+SCOPE = click.Option(["--scope"], type=click.Choice(SCOPES), default=SCOPE_DEFAULT, show_default=True, help="How far.")
+CARD = click.Option(["--card"], default="", metavar="HASH", help="Sign this card, shown before; no question is asked.")
+YES = click.Option(["--yes"], is_flag=True, help="Sign the card as it is; no question is asked.")
+BLOCK = click.Option(
+    ["--block"], default="", metavar="SCOPE/REASON", help="The latched block to lift; the kill's if none."
+)
+SINCE = click.Option(["--since"], type=click.IntRange(min=0), metavar="SEQ", help="Begin after this record.")
+ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT")
+ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
+
+VERBS = {
+    "status": Verb("verbs.looks:status", "What joed does, what is at stake, and what needs you.", (CHECK,)),
+    "confirm": Verb(
+        "verbs.changes:confirm", "Show the day's card and sign it: entries are allowed from then on.", (CARD, YES)
+    ),
+    "kill": Verb("verbs.kill:kill", "Stop: latch it on the disk first, then tell joed.", (SCOPE,)),
+    "release": Verb("verbs.changes:release", "Lift a kill or another latched block; needs --reason.", (BLOCK,)),
+    "flush": Verb("verbs.changes:flush", "Commit the journal, write a snapshot, and give the durable seq."),
+    "pause": Verb("verbs.changes:pause", "Open nothing new; what is held stays managed."),
+    "resume": Verb("verbs.changes:resume", "End a pause."),
+    "orders": Verb("verbs.looks:orders", "Orders that may still be alive at the broker."),
+    "positions": Verb("verbs.looks:positions", "Positions with their stops."),
+    "watchlist": Verb("verbs.looks:watchlist", "What is watched, and how far the triggers are."),
+    "regime": Verb("verbs.looks:regime", "The market's regime and why."),
+    "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
+    "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
+    "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
+    "why": Verb("verbs.looks:why", "The record of one order, from its cause to its end.", (ORDER,)),
+    "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION,)),
+    "doctor": Verb("verbs.local:doctor", "Look at everything, and name the remedy for each fault."),
+    "version": Verb("verbs.local:version", "The versions of joectl and of the daemon."),
+}
+"""Everything joectl does."""
+
+
+def shared() -> list[click.Parameter]:
+    """Give the options that stand before or after the verb; None tells that one was not given."""
+    return [
+        click.Option(["--socket"], default=None, metavar="PATH", help="The control socket."),
+        click.Option(["--state-dir"], default=None, metavar="DIR", help="The state directory of the daemon meant."),
+        click.Option(["--json"], is_flag=True, default=None, help="Answer in JSON."),
+        click.Option(["--no-input"], is_flag=True, default=None, help="Never ask a question."),
+        click.Option(
+            ["--timeout"], type=click.FloatRange(0.05, 600), default=None, metavar="S", help="How long to wait."
+        ),
+        click.Option(["--request-id"], default=None, metavar="ID", help="Try an earlier request again."),
+        click.Option(["--reason"], default=None, metavar="WORDS", help="Why; it is recorded."),
+    ]
+
+
+def options_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Options:
+    """Put together what stands before and after the verb; the later word counts."""
+    given = {
+        name: value
+        for params in (before, after)
+        for name, value in params.items()
+        if name in Options._fields and value is not None
+    }
+    return Options(**given)
+
+
+class Verbs(click.Group):
+    """The table as click sees it: a verb is built when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the verbs in the table's order."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Build one verb, with the shared options after its own."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        return click.Command(
+            cmd_name, callback=runner(verb), params=[*verb.params, *shared()], help=verb.help, short_help=verb.help
+        )
+
+
+def runner(verb: Verb) -> Any:  # noqa: ANN401 - click's callbacks take what their parameters say
+    """Give the function that click calls: it imports the verb's module, and ends with the verb's exit code."""
+
+    def run(**params: Any) -> None:  # noqa: ANN401 - as above
+        context = click.get_current_context()
+        before = context.parent.params if context.parent else {}
+        own = {name: value for name, value in params.items() if name not in Options._fields}
+        options = options_of(before, params)
+        module, _, name = verb.function.partition(":")
+        function = getattr(import_module(f"joectl.{module}"), name)
+        context.exit(run_verb(function, options, own))
+
+    return run
+
+
+def run_verb(function: Any, options: Options, own: dict[str, Any]) -> int:  # noqa: ANN401 - verbs differ in their own
+    """Run a verb; say a failure on stderr, in JSON on stdout too where that is asked for."""
+    from joectl.client import Failure
+
+    try:
+        return int(function(options, **own))
+    except Failure as failure:
+        if options.json:
+            from json import dumps
+
+            print(dumps({"error": failure.words, "exit": int(failure.code), "hint": failure.hint, **failure.fields}))
+        tell(failure.words, failure.hint)
+        return int(failure.code)
+
+
+def tell(words: str, hint: str = "") -> None:
+    """Say something to the person, on stderr, with the next thing to do."""
+    print(f"joectl: {safe(words)}", file=sys.stderr)
+    if hint:
+        print(f"  next: {safe(hint)}", file=sys.stderr)
+
+
+COMMAND = Verbs(
+    "joectl",
+    params=[*shared(), click.Option(["--version"], is_flag=True, default=False, help="joectl's version.")],
+    help="Talk to joed.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
+
+
+def bare(**params: Any) -> None:  # noqa: ANN401 - the shared options, read by each verb
+    """Say the version, or help where no verb is named."""
+    context = click.get_current_context()
+    if params.get("version"):
+        print(f"joectl {joed.__version__}")
+        context.exit(Exit.OK)
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        context.exit(Exit.USAGE)
+
+
+COMMAND.callback = bare
+
+
+def main() -> NoReturn:
+    """Run joectl, and end with one of the exit codes of `joed.protocol.Exit`."""
+    try:
+        code = COMMAND.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to say at exit
+        code = Exit.OK
+    sys.exit(int(code or 0))

@@ -1,0 +1,307 @@
+"""What a person reads, made of what the daemon answered: pure functions from plain values to lines of text.
+
+Nothing is wider than it must be, nothing depends on colour, and no word of the daemon's can steer a terminal.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from joed.protocol import safe
+
+Body = dict[str, Any]
+Paint = Callable[[str, str], str]
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+SECOND = 1_000_000_000
+REMEDIES = {
+    "unprotected": "joectl positions; joed repairs or closes it, joectl kill --scope flatten closes all",
+    "latched": "joectl release --reason WORDS, once the cause is gone",
+    "uncertain": "joectl why ORDER; the broker's next whole read may settle it",
+    "books_differ": "compare with the broker's own screen; joectl brokers",
+    "faulted": "joectl watch --since 0, and report the event",
+    "unconfirmed": "joectl confirm",
+    "job_failed": "joectl jobs",
+    "alert": "",
+}
+"""What to do about each kind of need."""
+COLOURS = {
+    **dict.fromkeys(("HALTED", "critical"), "31;1"),
+    **dict.fromkeys(("DISCONNECTED", "DEFENSIVE", "BLOCKED", "RECONCILING", "STARTING", "warning"), "33"),
+    **dict.fromkeys(("AWAITING CONFIRMATION", "PAUSED", "STOPPING", "info"), "36"),
+    "TRADING": "32",
+}
+
+
+def plain(words: str, _kind: str) -> str:
+    """Paint nothing: for pipes, files and narrow terminals."""
+    return words
+
+
+def coloured(words: str, kind: str) -> str:
+    """Paint words in the colour of their kind."""
+    colour = COLOURS.get(kind)
+    return f"\x1b[{colour}m{words}\x1b[0m" if colour else words
+
+
+def cleaned(value: Any) -> Any:  # noqa: ANN401 - JSON is anything
+    """Give the same answer with every text made safe to show; its depth is bounded by what JSON could be read."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, list):
+        return [cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {safe(name): cleaned(item) for name, item in value.items()}
+    return value
+
+
+def money(text: str, *, sign: bool = False) -> str:
+    """Write an amount to the cent with thousands: the digits are the daemon's, only rounded."""
+    from decimal import Decimal
+
+    return format(Decimal(text), "+,.2f" if sign else ",.2f")
+
+
+def price(value: str | float | None) -> str:
+    """Write a price as it came, "-" for none; floats to at most six significant decimals."""
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def span(seconds: float) -> str:
+    """Write a length of time in its two largest units."""
+    whole = max(0, int(seconds))
+    if whole < MINUTE_S:
+        return f"{whole} s"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min"
+    if whole < DAY_S:
+        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+
+
+def when(at_ns: int, now_ns: int) -> str:
+    """Write an instant by its distance: "in 12 s", "3 min ago", "never"."""
+    if not at_ns:
+        return "never"
+    away = (at_ns - now_ns) / SECOND
+    return f"in {span(away)}" if away >= 0 else f"{span(-away)} ago"
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Set rows in columns, as wide as their widest cell; the last column is free."""
+    rows = [list(row) for row in rows]
+    widths = [max((len(cell) for cell in column), default=0) for column in zip(*rows, strict=False)]
+    return [
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+    ]
+
+
+def status(body: Body, paint: Paint = plain) -> str:
+    """Give the whole of `joectl status`: what it does, what is at stake, what needs a person."""
+    phase, _, rest = body["line"].partition(":")
+    lines = [f"{paint(phase, phase)}:{rest}"]
+    lines += needs(body, paint)
+    lines += table(_facts(body), indent="")
+    if body["positions"]:
+        lines += ["positions", *table(position(row, paint) for row in body["positions"])]
+    if body["orders"]:
+        lines += ["orders", *table(order(row) for row in body["orders"])]
+    return "\n".join(lines)
+
+
+def needs(body: Body, paint: Paint) -> list[str]:
+    """Give what only a person can settle, each with what to do."""
+    lines = []
+    for need in body["needs"]:
+        lines.append(f"  {paint('!', need['severity'])} {need['words']}")
+        if remedy := REMEDIES.get(need["code"], ""):
+            lines.append(f"      {remedy}")
+    return ["needs you", *lines] if lines else []
+
+
+def _facts(body: Body) -> list[tuple[str, str]]:
+    clock, limits, currency = body["clock"], body["limits"], body["base_currency"]
+    day = f"{money(body['daily_pnl'], sign=True)} {currency}, limit -{money(limits['loss_day_max'])}"
+    parts = f"realised {money(body['realised'], sign=True)}, open {money(body['unrealised'], sign=True)}"
+    rows = [
+        ("account", f"{body['account'] or '-'} {body['mode']}, equity {money(body['equity'])} {currency}"),
+        ("day", f"{day} ({parts}, fees {money(body['fees'])})"),
+        ("", f"{body['trades']} trades, {body['wins']} won, {body['losses']} lost"),
+        ("session", f"{clock['session'] or '-'} {clock['calendar']} {_hours(clock)}"),
+        *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in body["blocks"]),
+        *(("broker", " ".join(broker(row))) for row in body["brokers"]),
+        ("regime", _regime(body)),
+        ("watching", " ".join(row["instrument"] for row in body["watchlist"]) or "-"),
+        *(("trigger", " ".join(trigger(row))) for row in body["triggers"][:3]),
+        *(("jobs", text) for text in [_next_jobs(body)] if text),
+        ("record", f"seq {body['seq']}, epoch {body['epoch']}, {body['queue_depth']} waiting"),
+    ]
+    return [(name.ljust(8), value) for name, value in rows]
+
+
+def _hours(clock: Body) -> str:
+    if clock["to_close_s"] is not None:
+        return f"open, closes in {span(clock['to_close_s'])}"
+    opens = f", opens in {span(clock['to_open_s'])}" if clock["to_open_s"] is not None else ""
+    return f"{(clock['phase'] or 'closed').replace('_', ' ')}{opens}"
+
+
+def _regime(body: Body) -> str:
+    found = body["regime"]
+    if not found:
+        return "not judged yet"
+    age = body["regime_age_s"]
+    return f"{found['name']} {found['score']:g}" + (f", {span(age)} old" if age is not None else "")
+
+
+def _next_jobs(body: Body) -> str:
+    """Give the next runs, the soonest first."""
+    running = [f"{row['name']} runs" for row in body["jobs"] if row["running"]]
+    waiting = sorted((row["next_ns"], row["name"]) for row in body["jobs"] if row["next_ns"] and not row["running"])
+    return ", ".join(running + [f"{name} {when(at_ns, body['now_ns'])}" for at_ns, name in waiting[:3]])
+
+
+def position(row: Body, paint: Paint = plain) -> list[str]:
+    """Give the cells of a position; a missing stop is said in words."""
+    stop = f"stop {price(row['stop'])}"
+    if not row["protected"]:
+        stop = paint(f"{'STOP AMISS' if row['stop'] else 'NO STOP'} for {span(row['unprotected_s'] or 0)}", "critical")
+    notes = [note for note in ("trailing", "closing") if row[note]]
+    return [
+        row["instrument"],
+        f"{row['quantity']} @ {_rounded(row['average'])}",
+        f"now {price(row['price'])}",
+        money(row["unrealised"], sign=True),
+        stop,
+        f"target {price(row['target'])}",
+        " ".join([row["strategy"], *notes]),
+    ]
+
+
+def _rounded(text: str) -> str:
+    from decimal import Decimal
+
+    return str(Decimal(text).quantize(Decimal("0.0001")).normalize().__format__("f"))
+
+
+def order(row: Body) -> list[str]:
+    """Give the cells of a living order."""
+    level = price(row["level"]) + (f" (asked {price(row['asked'])})" if row["asked"] else "")
+    done = f" ({row['filled']} done)" if row["filled"] != "0" else ""
+    what = f"{row['side'].lower()} {row['quantity']}{done} {row['kind'].lower()} {level}"
+    leg = {"E": "entry", "S": "stop", "T": "target", "C": "close"}.get(row["leg"], row["leg"])
+    return [row["instrument"], leg, what, row["status"].lower().replace("_", " "), span(row["age_s"]), row["order"]]
+
+
+def trigger(row: Body) -> list[str]:
+    """Give the cells of a Trigger."""
+    away = "no quote" if row["distance"] is None else f"{row['distance']:+.2%} away"
+    return [row["instrument"], f"{row['side'].lower()} {row['crossing']} {price(row['level'])}", away, row["strategy"]]
+
+
+def broker(row: Body) -> list[str]:
+    """Give the cells of a broker."""
+    quote = "no quote yet" if row["quote_age_s"] is None else f"quote {row['quote_age_s']:.1f} s old"
+    books = (
+        f"{row['differences']} differences"
+        if row["differences"]
+        else ("reconciled" if row["reconciled"] else "not read")
+    )
+    return [row["name"], "up," if row["up"] else "DOWN,", f"{books},", quote]
+
+
+def job(row: Body, now_ns: int) -> list[str]:
+    """Give the cells of a job."""
+    state = "running" if row["running"] else f"next {when(row['next_ns'], now_ns)}"
+    failed = f"failed: {row['failed']} ({row['failures']} in a row)" if row["failed"] else ""
+    return [row["name"], f"last {when(row['last_ns'], now_ns)}", state, f"{row['runs']} runs", failed]
+
+
+def orders(body: Body) -> str:
+    """Give all living orders."""
+    return "\n".join(table((order(row) for row in body["orders"]), "")) or "no orders"
+
+
+def positions(body: Body, paint: Paint = plain) -> str:
+    """Give all positions, and what they are worth together."""
+    currency = body["base_currency"]
+    total = f"equity {money(body['equity'])} {currency}, day {money(body['daily_pnl'], sign=True)} {currency}"
+    return "\n".join([*table((position(row, paint) for row in body["positions"]), ""), total])
+
+
+def watchlist(body: Body) -> str:
+    """Give the watchlist with its reasons, and the Triggers, the nearest first."""
+    rows = [[row["instrument"], f"{row['score']:g}", ", ".join(row["reasons"])] for row in body["watchlist"]]
+    lines = table(rows, "") or ["nothing is watched yet"]
+    if body["triggers"]:
+        lines += [f"{body['trigger_count']} triggers", *table(trigger(row) for row in body["triggers"])]
+    return "\n".join(lines)
+
+
+def regime(body: Body) -> str:
+    """Give the regime and the parts of its score."""
+    parts = body["regime"]["parts"] if body["regime"] else []
+    return "\n".join([_regime(body), *(f"  {part}" for part in parts)])
+
+
+def brokers(body: Body) -> str:
+    """Give the brokers, and what was found there that is not ours."""
+    lines = table((broker(row) for row in body["brokers"]), "") or ["no broker yet"]
+    foreign = [f"  {name} {quantity}" for name, quantity in body["external"].items()]
+    return "\n".join([*lines, *(["held there, not ours", *foreign] if foreign else [])])
+
+
+def jobs(body: Body) -> str:
+    """Give the jobs."""
+    return "\n".join(table((job(row, body["now_ns"]) for row in body["jobs"]), "")) or "no job has run yet"
+
+
+def card(body: Body) -> str:
+    """Give the day's card, with the hash that signs it."""
+    found, limits = body["card"], body["card"]["limits"]
+    currency = found["base_currency"]
+    amounts = {name: f"{money(limits[name])} {currency}" for name in ("loss_day_max", "notional_max", "gross_max")}
+    rows = [
+        ("session", f"{found['session'] or '-'} {found['calendar']}"),
+        ("account", f"{found['account'] or '-'}, mode {found['mode']}"),
+        ("equity", f"{money(found['equity'])} {currency} at the start, {money(body['equity_now'])} now"),
+        ("limits", f"loss a day {amounts['loss_day_max']}, an order {amounts['notional_max']}"),
+        ("", f"in all {amounts['gross_max']}, {limits['position_max']} positions, {limits['trades_day_max']} trades"),
+        ("risk", f"{float(limits['per_trade']):.2%} of equity a trade"),
+        *(("position", f"{row['instrument']} {row['quantity']} @ {row['average']}") for row in found["positions"]),
+        *(("order", f"{row['instrument']} {row['side']} {row['quantity']} {row['kind']}") for row in found["orders"]),
+        *(("not ours", f"{name} {quantity}") for name, quantity in found["external"].items()),
+        *(("DIFFERS", f"{name}: {count}") for name, count in found["differences"].items() if count),
+        *(("latched", words) for words in found["blocks"]),
+        ("regime", found["regime"] or "not judged yet"),
+        ("watching", " ".join(found["watchlist"]) or "-"),
+        ("settings", found["settings_digest"][:16] or "-"),
+        ("code", f"{found['version']} {found['code'][:16]}".strip() or "-"),
+        ("card", body["hash"]),
+    ]
+    return "\n".join(table(((name.ljust(8), value) for name, value in rows), ""))
+
+
+def why(body: Body) -> str:
+    """Give an order's record, one line a fact."""
+    lines = [f"{body['order']}"]
+    lines += table((order(row) for row in body["now"]), "  now ")
+    for row in body["records"]:
+        lines += record(row)
+    lines += [f"  refused: {row['instrument']} {row['words']} ({row['code']})" for row in body["refused"]]
+    return "\n".join(lines)
+
+
+def record(row: Body) -> list[str]:
+    """Give a record: its place, its event, and under it the commands it led to."""
+    lines = [f"{row['seq']}  {_said(row['event'])}"]
+    return lines + [f"    -> {_said(command)}" for command in row["commands"]]
+
+
+def _said(fact: Body) -> str:
+    """Give an event or a command with what is set in it, short values first to last as they were recorded."""
+    words = [
+        f"{name}={value}" for name, value in fact.items() if name != "type" and value not in (None, "", [], {}, 0, "0")
+    ]
+    return " ".join([str(fact.get("type", "?")), *words])

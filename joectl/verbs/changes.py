@@ -1,0 +1,111 @@
+"""The verbs that change something: each under a key, so that a retry never does it twice."""
+
+import sys
+from typing import Any
+
+import click
+
+from joectl import render
+from joectl.cli import Options, tell
+from joectl.client import Failure, Silent, change, new_request_id
+from joectl.verbs.looks import fetched, show
+from joed.protocol import Exit
+
+REMEDIES = {
+    "card_changed": "joectl confirm shows the card as it is now",
+    "not_reconciled": "joectl brokers; wait until the books are read",
+    "reason_needed": "joectl release --reason WORDS",
+    "nothing_to_release": "joectl status names what is latched",
+    "too_fast": "wait a second",
+}
+"""What to do after each refusal."""
+
+
+def carried(options: Options, verb: str, args: dict[str, str], request: str = "") -> dict[str, Any]:
+    """Ask for a change and give the answer; where its fate is unknown, say how to find out."""
+    request = request or options.request_id or new_request_id()
+    asked = {"reason": options.reason, "args": args}
+    try:
+        return change(options.place(), verb, request, options.timeout, asked).body
+    except Silent as silent:
+        raise Silent(
+            Exit.UNKNOWN,
+            f"{silent.words}: the outcome is unknown",
+            again(verb, args, request),
+            {
+                **silent.fields,
+                "request": request,
+                "outcome": "unknown",
+            },
+        ) from silent
+    except Failure as failure:
+        failure.hint = REMEDIES.get(str(failure.fields.get("code")), failure.hint)
+        failure.fields["request"] = request
+        raise
+
+
+def again(verb: str, args: dict[str, str], request: str) -> str:
+    """Give the command that asks for the same once more, under the same key."""
+    words = " ".join(f"--{name} {value}" for name, value in args.items())
+    return " ".join(filter(None, ("joectl", verb, words, f"--request-id {request}")))
+
+
+def done(options: Options, verb: str, args: dict[str, str] | None = None) -> Exit:
+    """Carry a change in and print what joed said of it."""
+    show(options, carried(options, verb, args or {}), lambda body: str(body.get("words", "done")))
+    return Exit.OK
+
+
+def pause(options: Options) -> Exit:
+    """Open nothing new."""
+    return done(options, "pause")
+
+
+def resume(options: Options) -> Exit:
+    """End a pause."""
+    return done(options, "resume")
+
+
+def flush(options: Options) -> Exit:
+    """Make everything durable, and print the seq."""
+    show(options, carried(options, "flush", {}), lambda body: f"durable to seq {body['seq']}")
+    return Exit.OK
+
+
+def release(options: Options, *, block: str) -> Exit:
+    """Lift a latched Block; joed refuses without a reason, so we ask for it first."""
+    if not options.reason:
+        raise Failure(Exit.USAGE, "release needs a reason", REMEDIES["reason_needed"])
+    return done(options, "release", {"block": block} if block else {})
+
+
+def confirm(options: Options, *, card: str, yes: bool) -> Exit:
+    """Show the day's card, and sign exactly the one that was shown."""
+    if options.request_id and card:
+        return done(options, "confirm", {"card": card})  # a retry: the card may have gone with its confirmation
+    body = fetched(options, "confirm").body
+    found = str(body["hash"])
+    if not options.json:
+        print(render.card(render.cleaned(body)))
+    if not body["waits"]:
+        raise Failure(
+            Exit.CONFLICT, "no confirmation is awaited", "joectl status", {"code": "nothing_to_confirm", **body}
+        )
+    if card and card != found:
+        raise Failure(Exit.CONFLICT, f"the card is {found}, not {card}", REMEDIES["card_changed"], body)
+    if not (card or yes) and not signed(options, body):
+        raise Failure(Exit.FAILED, "not signed", f"joectl confirm --card {found}")
+    return done(options, "confirm", {"card": found})
+
+
+def signed(options: Options, body: dict[str, Any]) -> bool:
+    """Ask the person: a live account is typed out, so that nobody signs it out of habit."""
+    if options.no_input or options.json or not sys.stdin.isatty():
+        hint = f"joectl confirm --card {body['hash']} signs it, --yes signs whatever it is"
+        raise Failure(Exit.USAGE, "a card must be signed by hand", hint, body)
+    wanted = "yes"
+    if body["card"]["mode"] == "live":
+        tell("this is a live account")
+        wanted = str(body["card"]["account"]) or wanted
+    answer = str(click.prompt(f"type {wanted!r} to sign this card", default="", show_default=False, err=True))
+    return answer.strip() == wanted

@@ -1,0 +1,118 @@
+"""What needs no daemon: the journal's own check, the doctor, the versions."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import joed
+from joectl import render
+from joectl.cli import Options
+from joectl.client import Failure, look, start_hint
+from joectl.verbs.looks import show
+from joed import protocol
+from joed.protocol import Exit, Header, Place
+
+FREE_BYTES_MIN = 256 * 1024 * 1024
+MEBIBYTE = 1024 * 1024
+
+REMEDIES = {
+    "state_dir": "name it with --state-dir, or start joed once",
+    "latch": "joectl release --reason WORDS, once the cause of the kill is gone",
+    "disk": "free space: without it the journal stops, and entries with it",
+    "version": "restart joed when the session allows it",
+    "health": "joectl status",
+    "brokers": "check the broker's gateway and the network; joed connects again by itself",
+    "books": "joectl brokers; compare with the broker's own screen",
+    "stops": "joectl positions; joectl kill --scope flatten closes everything",
+    "jobs": "joectl jobs",
+    "queue": "joectl watch shows what arrives; a slow disk or a busy machine is the usual cause",
+}
+"""The remedy for each thing that the doctor looks at."""
+
+
+def audit(options: Options, *, action: str) -> NoReturn:
+    """Become `joed --audit`: it reads the journal, and joectl knows nothing of that."""
+    place = options.place()
+    if place.state_dir is None:
+        raise Failure(Exit.FAILED, "no state directory is known", "joectl audit verify --state-dir DIR")
+    sys.stdout.flush()
+    words = [sys.executable, "-m", "joed", "--audit", action, "--state-dir", str(place.state_dir)]
+    os.execv(sys.executable, [*words, *(["--json"] if options.json else [])])  # noqa: S606 - our own program, no shell
+
+
+def version(options: Options) -> Exit:
+    """Print joectl's version, and the daemon's where one answers."""
+    body: dict[str, Any] = {"joectl": joed.__version__, "api": protocol.API, "joed": None}
+    try:
+        body["joed"] = look(options.place(), "version", options.timeout).body
+    except Failure as failure:
+        body["why"] = failure.words
+    show(options, body, _versions)
+    return Exit.OK
+
+
+def _versions(body: dict[str, Any]) -> str:
+    daemon = body["joed"]
+    words = f"{daemon['joed']} ({daemon['mode']}, epoch {daemon['epoch']})" if daemon else body["why"]
+    return f"joectl {body['joectl']}\njoed   {words}"
+
+
+def doctor(options: Options) -> Exit:
+    """Look at the place, the disk and the daemon; 1 when anything is amiss."""
+    place = options.place()
+    checks = [*_places(place), *_daemon(options, place)]
+    seen: dict[str, dict[str, Any]] = {}
+    for check in checks:
+        seen.setdefault(str(check["name"]), check)  # our own look comes first, the daemon's adds to it
+    body = {"ok": all(check["ok"] for check in seen.values()), "checks": list(seen.values())}
+    show(options, body, _findings)
+    return Exit.OK if body["ok"] else Exit.FAILED
+
+
+def _places(place: Place) -> list[dict[str, Any]]:
+    directory = place.state_dir
+    if directory is None or not directory.is_dir():
+        return [_check("state_dir", f"none at {directory}" if directory else "none is known", ok=False)]
+    return [_check("state_dir", str(directory)), _latch(directory), _disk(directory)]
+
+
+def _latch(directory: Path) -> dict[str, Any]:
+    try:
+        found = protocol.read_latch(directory)
+    except OSError as error:
+        return _check("latch", f"it cannot be read: {error.strerror}", ok=False)
+    return _check(
+        "latch", f"killed: {found.scope}, by uid {found.uid}" if found else "no kill is latched", ok=not found
+    )
+
+
+def _disk(directory: Path) -> dict[str, Any]:
+    free = shutil.disk_usage(directory).free
+    return _check("disk", f"{free // MEBIBYTE} MiB free", ok=free >= FREE_BYTES_MIN)
+
+
+def _daemon(options: Options, place: Place) -> list[dict[str, Any]]:
+    try:
+        reply = look(place, "doctor", options.timeout)
+    except Failure as failure:
+        return [{"name": "socket", "ok": False, "words": failure.words, "fix": failure.hint or start_hint(place)}]
+    theirs = reply.headers.get(Header.VERSION.lower(), "")
+    same = theirs == joed.__version__
+    words = joed.__version__ if same else f"joed {theirs}, joectl {joed.__version__}"
+    found = [_check(str(row["name"]), str(row["words"]), ok=bool(row["ok"])) for row in reply.body["checks"]]
+    return [_check("socket", f"{place.socket} answers ({place.found_by})"), _check("version", words, ok=same), *found]
+
+
+def _check(name: str, words: str, *, ok: bool = True) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "words": words, "fix": "" if ok else REMEDIES.get(name, "")}
+
+
+def _findings(body: dict[str, Any]) -> str:
+    lines = []
+    for check in body["checks"]:
+        lines.append(["ok" if check["ok"] else "BAD", check["name"], check["words"]])
+        if check["fix"]:
+            lines.append(["", "", f"next: {check['fix']}"])
+    return "\n".join(render.table(lines, ""))

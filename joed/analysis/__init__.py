@@ -1,0 +1,1 @@
+"""Pure thinking about bars: indicators, regime, scan, score, performance and summary."""

@@ -1,0 +1,92 @@
+"""What every broker's adapter is to the daemon: three orders, one reading, and events as the only way back.
+
+| guarantee | how |
+|---|---|
+| nothing slips past a kill | `permit` is asked in the same synchronous block as the hand-over of the bytes; an adapter queues no order, and hands none over while an earlier one's bytes still wait in its own transport |
+| a refusal is proven | a reason other than "" means: no byte of the command has left, nor will |
+| "" proves nothing | the command was handed over; whether it arrived, an event tells, or the next whole read |
+| one order for one id | the same command handed over twice makes one order; a broker's `duplicate` refuses the repeat alone |
+| results are events | through `emit`, on the loop's thread, in the broker's order; never as a return value, never as an exception |
+| a link has a number | BrokerUp and BrokerDown alternate; what a lost link carried is lost, and never emitted behind the next BrokerUp |
+| a read is whole | BrokerRead is complete only with every end marker from one connection; from_ns is when it was asked for; else it is marked incomplete, or does not come |
+| quotes carry their age | received_ns is the daemon's clock when the adapter had the bytes; only subscribed instruments are streamed |
+| everything ends | each wait has a timeout, each retry a longest delay, each buffer a bound; reaching one is an event |
+| bad bytes are no guess | they end the link (BrokerDown names them) and are counted |
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from joed.model.commands import AmendOrder, CancelOrder, Command, ReadBroker, SubmitOrder
+from joed.model.events import Event, Quote
+
+Permit = Callable[[Command], str]
+"""Says why a command may not leave now, or "" where it may."""
+
+Emit = Callable[[Event], None]
+"""Takes what an adapter learned."""
+
+
+class Clock(Protocol):
+    """The time an adapter is given (`joed.daemon.clock` has the real one and its test twin)."""
+
+    simulated: bool
+
+    def now(self) -> int:
+        """Give the time, in nanoseconds since 1970."""
+        ...
+
+    def call_at(self, at_ns: int, callback: Callable[[], None]) -> None:
+        """Call back at this time, or at once if it has passed; equal times in the order they were asked for."""
+        ...
+
+
+class Feed(Protocol):
+    """Where an exchange's prices come from: the embedded market, a file, a test's list."""
+
+    def start(self, clock: Clock, on_quote: Callable[[Quote], None]) -> None:
+        """Plan the quotes on the clock, each handed on at its time."""
+        ...
+
+
+class Broker(Protocol):
+    """One broker's adapter; the table above is its contract, `tests/brokers/test_contract.py` its proof."""
+
+    name: str
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the instruments whose quotes it streams now, sorted."""
+        ...
+
+    def subscribe(self, instruments: tuple[str, ...]) -> None:
+        """Stream the quotes of exactly these from here on, over this link and each later one."""
+        ...
+
+    def start(self) -> None:
+        """Begin; the first BrokerUp may come at once or later."""
+        ...
+
+    async def run(self) -> None:
+        """Do the adapter's own waiting, in the caller's task, until `stop`; one that waits for nothing ends at once."""
+        ...
+
+    def stop(self) -> None:
+        """End: nothing is emitted any more; orders and stops at the broker live on."""
+        ...
+
+    def submit(self, command: SubmitOrder, permit: Permit) -> str:
+        """Hand a new order over and give "", or the reason why not."""
+        ...
+
+    def amend(self, command: AmendOrder, permit: Permit) -> str:
+        """Hand an amendment over and give "", or the reason why not."""
+        ...
+
+    def cancel(self, command: CancelOrder, permit: Permit) -> str:
+        """Hand a cancel over and give "", or the reason why not."""
+        ...
+
+    def read(self, command: ReadBroker) -> None:
+        """Ask for the whole book; BrokerRead answers, or nothing does where the link is lost meanwhile."""
+        ...

@@ -1,0 +1,1 @@
+"""The shell around the engine: loop, journal, control socket, worker and watchdog."""

@@ -1,0 +1,149 @@
+"""From durable commands to the world: in order, each with one more look before it leaves.
+
+A command leaves once its record is durable. `permit` is asked again by the adapter in the same synchronous block as
+the bytes' write, so nothing that was queued slips past a kill. What became of an order goes back as an event.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from joed.brokers.base import Broker
+from joed.daemon.job_context import JobContext, context_of
+from joed.engine.risk import matches
+from joed.model import commands as c
+from joed.model.commands import Command
+from joed.model.events import CommandDropped, CommandSent, Event
+from joed.model.state import State
+
+Order = c.SubmitOrder | c.AmendOrder | c.CancelOrder
+REDUCING = (c.AmendOrder, c.CancelOrder)
+"""What can never add risk: an amendment of an exit, a cancel."""
+
+
+class Worker(Protocol):
+    """Where jobs run."""
+
+    def run(self, command: c.RunJob, context: JobContext, done: Callable[[Event], None]) -> None:
+        """Run a job and call back with its answer."""
+        ...
+
+
+class Shell(Protocol):
+    """What the daemon itself does for the engine."""
+
+    def alert(self, command: c.RaiseAlert) -> None:
+        """Tell a person."""
+        ...
+
+    def answered(self, command: c.Answer) -> None:
+        """Let whoever asked have the answer."""
+        ...
+
+    def stop(self, command: c.Stop) -> None:
+        """End the process in order."""
+        ...
+
+
+class CarryOut:
+    """The release queue, in front of brokers, the worker and the shell."""
+
+    def __init__(  # noqa: PLR0913 - the five directions in which commands leave
+        self,
+        state: State,
+        *,
+        brokers: Mapping[str, Broker],
+        worker: Worker,
+        shell: Shell,
+        latched: Callable[[], bool],
+        emit: Callable[[Event], None],
+        now: Callable[[], int],
+    ) -> None:
+        """Carry out for this State; `latched` says whether the kill file is there."""
+        self._state = state
+        self._brokers = brokers
+        self._worker = worker
+        self._shell = shell
+        self._latched = latched
+        self._emit = emit
+        self._now = now
+        self._waiting: deque[tuple[int, list[Command]]] = deque()
+        self.sent = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        """Give how many records' commands wait for durability."""
+        return len(self._waiting)
+
+    def queue(self, seq: int, commands: list[Command]) -> None:
+        """Let a record's commands wait until it is durable."""
+        self._waiting.append((seq, commands))
+
+    def release(self, durable: int) -> None:
+        """Carry out all commands whose records are durable."""
+        while self._waiting and self._waiting[0][0] <= durable:
+            seq, commands = self._waiting.popleft()
+            for index, command in enumerate(commands):
+                self._carry(seq, index, command)
+
+    def release_reductions(self) -> None:
+        """Carry out what reduces risk although it can't be recorded: the journal has failed; the rest is dropped."""
+        while self._waiting:
+            seq, commands = self._waiting.popleft()
+            for index, command in enumerate(commands):
+                if isinstance(command, c.SubmitOrder) and command.opens:
+                    self._emit(CommandDropped(seq, index, command.order, "the journal can't commit"))
+                else:
+                    self._carry(seq, index, command)
+
+    def _carry(self, seq: int, index: int, command: Command) -> None:
+        match command:
+            case c.SubmitOrder() | c.AmendOrder() | c.CancelOrder():
+                self._hand_over(seq, index, command)
+            case c.ReadBroker():
+                if command.broker in self._brokers:
+                    self._brokers[command.broker].read(command)
+            case c.RunJob():
+                self._worker.run(command, context_of(self._state), self._emit)
+            case c.RaiseAlert():
+                self._shell.alert(command)
+            case c.Answer():
+                self._shell.answered(command)
+            case c.Stop():
+                self._shell.stop(command)
+            case _:
+                pass  # it changed State, and that was all
+
+    def _hand_over(self, seq: int, index: int, command: Order) -> None:
+        """Give one order to its broker, and note what became of it."""
+        order = self._state.orders.get(command.order)
+        broker = self._brokers.get(order.broker) if order is not None else None
+        reason = "no such broker" if broker is None else _deliver(broker, command, self.permit)
+        kind = type(command).__name__
+        if reason:
+            self.dropped += 1
+            self._emit(CommandDropped(seq, index, command.order, reason, kind))
+        else:
+            self.sent += 1
+            self._emit(CommandSent(seq, index, command.order, kind))
+
+    def permit(self, command: Command) -> str:
+        """Say why this command may not leave now, or "" if it may; what reduces risk always may."""
+        if isinstance(command, REDUCING) or not isinstance(command, c.SubmitOrder) or not command.opens:
+            return ""
+        if self._latched():
+            return "killed"
+        if command.expires_at_ns and self._now() > command.expires_at_ns:
+            return "expired"
+        block = matches(self._state, command.instrument, command.strategy)
+        return "" if block is None else f"blocked: {block.reason}"
+
+
+def _deliver(broker: Broker, command: Order, permit: Callable[[Command], str]) -> str:
+    match command:
+        case c.SubmitOrder():
+            return broker.submit(command, permit)
+        case c.AmendOrder():
+            return broker.amend(command, permit)
+        case c.CancelOrder():
+            return broker.cancel(command, permit)

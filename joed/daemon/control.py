@@ -1,0 +1,297 @@
+"""The control socket's verbs: what is shown comes from the View, what is asked becomes an event with a durable answer.
+
+Nothing here decides: it checks who asks, how much, and in what form, and says in the same form what came of it.
+"""
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+import joed
+from joed import protocol
+from joed.daemon import doctor
+from joed.daemon.keys import Keys, Pace, fingerprint
+from joed.daemon.lanes import Connection, Lanes, Limits
+from joed.daemon.peer import Door, Peer, door, looked_up, role_of
+from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
+from joed.daemon.reads import READS, describe
+from joed.daemon.watching import Source, Watchers
+from joed.model.commands import Answer
+from joed.model.events import OperatorAsked
+from joed.model.view import View
+from joed.protocol import MUTATIONS, Header, Role
+
+log = logging.getLogger("joed.control")
+
+MILLISECOND = 1_000_000
+
+
+class LoopSide(Source, Protocol):
+    """What the daemon gives to the control socket; nothing of it is past the durable horizon."""
+
+    async def ask(self, asked: OperatorAsked) -> Answer:
+        """Put a request into the intake and give its Answer once that is durable; the same request is put once."""
+
+    async def flush(self) -> int:
+        """Commit, write a snapshot, and give the durable seq."""
+
+
+class Control:
+    """The server behind the socket; `boottime` gives CLOCK_BOOTTIME in ns, which deadlines are in."""
+
+    def __init__(
+        self,
+        loop_side: LoopSide,
+        *,
+        state_dir: Path,
+        boottime: Callable[[], int],
+        limits: Limits | None = None,
+        instance: str = "",
+        entrance: Door | None = None,
+    ) -> None:
+        self.counts: Counter[tuple[str, int]] = Counter()
+        """Answers given, by verb and HTTP status: what metrics shows."""
+        self._side = loop_side
+        self._state_dir = state_dir
+        self._boottime = boottime
+        self._limits = limits or Limits()
+        self._instance = instance
+        self._door = entrance or door()
+        self._keys = Keys(self._limits.keys)
+        self._pace = Pace(self._limits.mutations_s, self._limits.uids)
+        self._stopping = asyncio.Event()
+        self._watchers = Watchers(loop_side, self._limits, self._stopping)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, listening: socket.socket) -> None:
+        """Serve on a socket that listens already: our own, or the one that systemd kept for us."""
+        self._runner = web.ServerRunner(Lanes(self._handle, self._malformed, self._limits), shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def stop(self) -> None:
+        """Say goodbye to the watchers and close; answers under way get a second."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever happens: with what was asked for, or with a problem."""
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        assert connection.peer is not None
+        connection.answer_within(self._limits.handler_s + self._limits.write_s)
+        verb, subject = _split(request.path)
+        changes = request.method == "POST" and verb in MUTATIONS
+        answer: web.Response | None
+        try:
+            async with asyncio.timeout(self._limits.handler_s):
+                answer = await self._dispatch(request, connection, verb, subject)
+        except Problem as problem:
+            answer = self._problem(verb, connection.peer, problem)
+        except TimeoutError:
+            words = f"no answer within {self._limits.handler_s:g} s"
+            late = Problem(504, "timeout", words, retryable=True, outcome="unknown" if changes else "none")
+            answer = self._problem(verb, connection.peer, late)
+        except Exception:
+            log.exception("control_failed verb=%s", verb)
+            fault = Problem(500, "fault", "joed failed at this", outcome="unknown" if changes else "none")
+            answer = self._problem(verb, connection.peer, fault)
+        self.counts[verb, answer.status if answer else 200] += 1
+        if answer is None:
+            return await self._watchers.serve(request, connection, self._headers(self._side.view()))
+        answer.force_close()
+        return answer
+
+    async def _dispatch(
+        self, request: web.BaseRequest, connection: Connection, verb: str, subject: str
+    ) -> web.Response | None:
+        """Check who and what, then look or change; None means that the answer is a stream."""
+        assert connection.peer is not None
+        check_head(request, self._limits.header_bytes, verb)
+        if connection.kill_only and (verb, request.method) != ("kill", "POST"):
+            raise Problem(503, "busy", "too many connections", retryable=True)
+        role = await self._role(connection.peer)
+        if request.method == "POST" and verb in MUTATIONS:
+            _permit(verb, role, MUTATIONS[verb].role)
+            return await self._change(request, verb, connection.peer)
+        if request.method == "GET" and verb in READS:
+            _permit(verb, role, READS[verb].role)
+            return await self._look(request, verb, subject)
+        if verb:
+            raise Problem(405, "method", f"{verb} is not asked with {request.method}")
+        raise Problem(404, "unknown_verb", f"there is no {request.path!r}"[:200])
+
+    async def _role(self, peer: Peer) -> Role:
+        if peer.groups is None:
+            peer = peer._replace(groups=await asyncio.to_thread(looked_up, peer.uid))
+        return role_of(peer, self._door)
+
+    async def _look(self, request: web.BaseRequest, verb: str, subject: str) -> web.Response | None:
+        shown = self._side.view()
+        if verb == "watch":
+            self._watchers.check()
+            number_of(request, "since")
+            return None
+        if verb == "why":
+            return self._json(await self._why(subject, shown), shown)
+        if verb == "version":
+            about = {"joed": joed.__version__, "api": protocol.API, "api_min": protocol.API_MIN}
+            return self._json({**about, "mode": shown.mode, "instance": self._instance, "epoch": shown.epoch}, shown)
+        if verb == "doctor":
+            return self._json({"checks": await asyncio.to_thread(doctor.checks, shown, self._state_dir)}, shown)
+        return self._json(READS[verb].show(shown), shown)
+
+    async def _why(self, subject: str, shown: View) -> dict[str, Any]:
+        """Give an order's record from its cause to its end; an instrument stands for the order that holds it."""
+        if not subject:
+            raise Problem(400, "order_missing", "name an order or an instrument: /v1/why/ORDER")
+        held = next((row.order for row in shown.positions if row.instrument == subject), "")
+        records = await self._side.records(0, self._limits.why_records, held or subject)
+        refused = [refusal for refusal in shown.refused if subject in {refusal.instrument, refusal.signal}]
+        if not records and not refused:
+            raise Problem(404, "order_unknown", f"nothing is recorded of {subject!r}"[:200])
+        now = [order for order in shown.orders if order.order in {subject, held}]
+        return {"order": held or subject, "now": now, "records": [describe(row) for row in records], "refused": refused}
+
+    async def _change(self, request: web.BaseRequest, verb: str, peer: Peer) -> web.Response:
+        """Carry a request in, once for its key; a kill is never too fast and never too late."""
+        key = read_key(request)
+        if verb != "kill":
+            self._pace.spend(peer.uid, self._boottime())
+        reason, args, body = await read_asked(request, verb, self._limits.body_bytes)
+        mark = fingerprint(verb, peer.uid, body)
+        if replayed := self._replay(verb, key, mark):
+            return replayed
+        if verb != "kill":
+            self._refuse_late(request)
+        asked = OperatorAsked(verb, key, peer.uid, peer.gid, peer.pid, reason, args)
+        with self._keys.under_way(key, mark):
+            if verb == "flush":
+                return await self._flush(asked, mark)
+            if verb == "kill":
+                return await self._kill(asked)
+            return self._answered(await self._side.ask(asked))
+
+    def _replay(self, verb: str, key: str, mark: bytes) -> web.Response | None:
+        """Answer a key that was answered before as it was then; None where it is new."""
+        shown = self._side.view()
+        answer = shown.answers.get(key)
+        self._keys.check(key, verb, mark, answer)
+        headers: dict[str, str] = {Header.REPLAYED: "true"}
+        if body := self._keys.body(key):
+            return self._respond(body, shown, headers=headers)
+        return self._answered(answer, headers=headers) if answer else None
+
+    def _refuse_late(self, request: web.BaseRequest) -> None:
+        deadline = number_of(request, Header.DEADLINE)
+        if deadline is not None and (late := self._boottime() - deadline) > 0:
+            raise Problem(410, "too_late", f"its deadline passed {late // MILLISECOND} ms ago", retryable=True)
+
+    async def _flush(self, asked: OperatorAsked, mark: bytes) -> web.Response:
+        seq = await self._side.flush()
+        body = msgspec.json.encode({"request": asked.request, "verb": "flush", "code": "ok", "seq": seq})
+        self._keys.keep(asked.request, mark, body)
+        return self._respond(body, self._side.view())
+
+    async def _kill(self, asked: OperatorAsked) -> web.Response:
+        """Latch before anything can wait, then bring the latch to the disk and the kill to the engine at once."""
+        failed = _latched(self._state_dir, asked.args.get("scope", protocol.SCOPE_DEFAULT))
+        synced = asyncio.to_thread(_synced, self._state_dir)
+        try:
+            async with asyncio.timeout(self._limits.kill_s):
+                answer, not_synced = await asyncio.gather(self._side.ask(asked), synced)
+        except TimeoutError:
+            if failed:
+                raise
+            words = "latched: nothing new is sent; joed has not answered yet"
+            body = {"request": asked.request, "verb": "kill", "code": "latched", "words": words, "latched": True}
+            return self._json(body, self._side.view(), status=202)
+        trouble = failed or not_synced
+        return self._answered(answer, latched=not failed, trouble=trouble)
+
+    def _answered(self, answer: Answer, headers: dict[str, str] | None = None, **more: object) -> web.Response:
+        """Put the engine's Answer into a response: a yes as it is, a refusal as a problem."""
+        shown = self._side.view()
+        if answer.code != "ok":
+            status = 409 if answer.code in protocol.CONFLICTS else 422
+            refusal = Problem(status, answer.code, answer.words).body()
+            return self._respond(msgspec.json.encode(refusal), shown, status, protocol.PROBLEM_TYPE, headers)
+        plain = {"request": answer.request, "verb": answer.verb, "code": answer.code, "words": answer.words}
+        return self._respond(msgspec.json.encode({**plain, **more, "seq": shown.seq}), shown, headers=headers)
+
+    def _problem(self, verb: str, peer: Peer, problem: Problem) -> web.Response:
+        if problem.status in {403, 429}:
+            log.warning("control_refused verb=%s code=%s uid=%d pid=%d", verb, problem.code, peer.uid, peer.pid)
+        headers = {"Retry-After": "1"} if problem.status == 429 else None
+        body = msgspec.json.encode(problem.body())
+        return self._respond(body, self._side.view(), problem.status, protocol.PROBLEM_TYPE, headers)
+
+    def _malformed(self, status: int) -> web.StreamResponse:
+        self.counts["", status] += 1
+        body = msgspec.json.encode(Problem(status, "bad_request", "this is not a request that joed can read").body())
+        return self._respond(body, self._side.view(), status, protocol.PROBLEM_TYPE)
+
+    def _json(self, body: object, shown: View, status: int = 200) -> web.Response:
+        return self._respond(msgspec.json.encode(body), shown, status)
+
+    def _respond(
+        self,
+        body: bytes,
+        shown: View,
+        status: int = 200,
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> web.Response:
+        every = {**self._headers(shown), **(headers or {})}
+        return web.Response(body=body, status=status, content_type=content_type, headers=every)
+
+    def _headers(self, shown: View) -> dict[str, str]:
+        return {
+            Header.VERSION: joed.__version__,
+            Header.API: protocol.API,
+            Header.MODE: str(shown.mode),
+            Header.INSTANCE: self._instance,
+            Header.SEQ: str(shown.seq),
+        }
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Give the verb that a path names, "" where it names none, and what stands behind it."""
+    if not path.startswith("/v1/"):
+        return "", ""
+    verb, _, subject = path.removeprefix("/v1/").partition("/")
+    return (verb, subject) if verb in READS or verb in MUTATIONS else ("", "")
+
+
+def _permit(verb: str, role: Role, needed: Role) -> None:
+    if role < needed:
+        words = f"{verb} needs the role {needed.name.lower()}, yours is {role.name.lower()}"
+        hint = f"the group {protocol.VIEWERS} may look, {protocol.OPERATORS} may act; log in again after joining one"
+        raise Problem(403, "not_permitted", words, hint=hint)
+
+
+def _latched(state_dir: Path, scope: str) -> str:
+    """Make the latch files; give what went wrong, in words."""
+    try:
+        protocol.latch(state_dir, scope, sync=False)
+    except OSError as error:
+        log.critical("latch_failed scope=%s error=%s", scope, error.strerror)
+        return f"the latch file could not be made: {error.strerror}"
+    return ""
+
+
+def _synced(state_dir: Path) -> str:
+    """Bring the latch to the disk; give what went wrong, in words."""
+    try:
+        protocol.sync_latch(state_dir)
+    except OSError as error:
+        return f"the latch may not outlast a power cut: {error.strerror}"
+    return ""

@@ -1,0 +1,118 @@
+"""The daemon's desk: where requests come in and answers go out, nothing of it ahead of the durable horizon."""
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from joed.daemon.journal import Journal
+from joed.daemon.latch import Latches
+from joed.daemon.loop import Loop
+from joed.daemon.reads import Record
+from joed.daemon.record import encode_commands, encode_event, encode_state
+from joed.engine.operator import KILLED
+from joed.model.blocks import ALL, key
+from joed.model.commands import Answer, Command, LiftBlock
+from joed.model.events import Event, OperatorAsked
+from joed.model.view import View
+
+RECORDS_KEPT = 10_000
+"""Records kept in memory for those who watch and ask why; the journal has them all."""
+ANSWER_WAIT_S = 8.0
+FLUSH_WAIT_S = 8.0
+
+
+class Desk:
+    """What the control socket talks to, and where the engine's answers come out; also the loop's recorder."""
+
+    def __init__(self, journal: Journal, latches: Latches, emit: Callable[[Event], None]) -> None:
+        """Serve the journal's records and pass requests to `emit`."""
+        self.loop: Loop | None = None
+        self.releasing = False
+        self._journal = journal
+        self._latches = latches
+        self._emit = emit
+        self._asked: dict[str, asyncio.Future[Answer]] = {}
+        self._records: deque[Record] = deque(maxlen=RECORDS_KEPT)
+        self._released: set[str] = set()
+
+    @property
+    def durable(self) -> int:
+        """Give the newest durable seq."""
+        return self._journal.durable
+
+    def append(self, seq: int, now: int, session: str, event: Event, commands: Sequence[Command]) -> None:
+        """Record a fact, and keep it for those who watch."""
+        self._journal.append(seq, now, session, event, commands)
+        self._records.append(Record(seq, now, event, commands))
+        for command in commands:
+            if isinstance(command, LiftBlock) and command.key == key(ALL, KILLED):
+                self.releasing = True
+
+    def tape(self, seq: int, now: int, event: Event) -> None:
+        """Record a row of tape."""
+        self._journal.tape(seq, now, event)
+
+    def view(self) -> View:
+        """Give the latest durable View."""
+        assert self.loop is not None
+        return self.loop.view
+
+    async def ask(self, asked: OperatorAsked) -> Answer:
+        """Put a request into the intake and give its Answer once that is durable; the same request is put once."""
+        assert self.loop is not None
+        known = self.loop.state.answers.get(asked.request)
+        if known is not None and asked.request not in self._asked:
+            return known
+        waiting = self._asked.get(asked.request)
+        if waiting is None:
+            waiting = self._asked[asked.request] = asyncio.get_running_loop().create_future()
+            self._emit(asked)
+        async with asyncio.timeout(ANSWER_WAIT_S):
+            return await asyncio.shield(waiting)
+
+    def answered(self, command: Answer) -> None:
+        """Let whoever asked have the answer; a kill that was released takes its file away now, not before."""
+        if self.releasing and command.verb == "release":
+            self._latches.clear()
+            self.releasing = False
+        waiting = self._asked.pop(command.request, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(command)
+
+    async def records(self, since: int, limit: int, order: str = "") -> Sequence[Record]:
+        """Give at most `limit` durable records after seq `since`, oldest first; with `order` those that name it."""
+        durable = self.durable
+        start = bisect_right(self._records, since, key=lambda record: record.seq)
+        found = (record for record in islice(self._records, start, None) if record.seq <= durable)
+        if order:
+            group = _group(order).encode()
+            found = (record for record in found if _names(record, group))
+        return list(islice(found, limit))
+
+    def oldest(self) -> int:
+        """Give the first seq that `records` still has."""
+        return self._records[0].seq if self._records else self.durable + 1
+
+    async def flush(self) -> int:
+        """Commit, write a snapshot, and give the durable seq."""
+        assert self.loop is not None
+        state = self.loop.state
+        seq = state.seq
+        self._journal.snapshot(seq, state.now, encode_state(state))
+        return await asyncio.to_thread(self._wait, seq)
+
+    def _wait(self, seq: int) -> int:
+        self._journal.wait(seq, FLUSH_WAIT_S)
+        return self._journal.durable
+
+
+def _group(order: str) -> str:
+    """Give what all legs of an order share: j1-session-epoch-seq.n."""
+    parts = order.split("-")
+    return "-".join(parts[:4]) if len(parts) > 4 else order  # noqa: PLR2004 - j1, session, epoch, seq.n, leg, tag
+
+
+def _names(record: Record, group: bytes) -> bool:
+    return group in encode_event(record.event) or group in encode_commands(record.commands)

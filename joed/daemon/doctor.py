@@ -1,0 +1,50 @@
+"""What the daemon finds when it looks at itself; joectl looks at the rest, and knows the remedies."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from joed.model.view import View
+from joed.protocol import read_latch
+
+FREE_BYTES_MIN = 256 * 1024 * 1024
+
+
+class Check(NamedTuple):
+    """One thing looked at: its name, whether it is well, and what was found."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+def checks(shown: View, state_dir: Path) -> list[dict[str, str | bool]]:
+    """Look at everything; this asks the disk: call it off the loop."""
+    return [check._asdict() for check in (*_shown(shown), _latch(state_dir), _disk(state_dir))]
+
+
+def _shown(shown: View) -> list[Check]:
+    silent = [broker.name for broker in shown.brokers if not broker.up]
+    unread = [broker.name for broker in shown.brokers if broker.up and not broker.reconciled]
+    naked = [row.instrument for row in shown.positions if not row.protected]
+    failed = [f"{job.name}: {job.failed}" for job in shown.jobs if job.failed]
+    return [
+        Check("health", shown.health == "ok", f"{shown.health}: {shown.phase}"),
+        Check("brokers", bool(shown.brokers) and not silent, f"down: {', '.join(silent)}" if silent else "all up"),
+        Check("books", not unread, f"not reconciled: {', '.join(unread)}" if unread else "reconciled"),
+        Check("stops", not naked, f"without a stop: {', '.join(naked)}" if naked else "every position has its stop"),
+        Check("jobs", not failed, "; ".join(failed) or "none failed"),
+        Check("queue", shown.queue_depth < 1000, f"{shown.queue_depth} events waiting"),
+    ]
+
+
+def _latch(state_dir: Path) -> Check:
+    found = read_latch(state_dir)
+    return Check(
+        "latch", found is None, f"killed: {found.scope}, by uid {found.uid}" if found else "no kill is latched"
+    )
+
+
+def _disk(state_dir: Path) -> Check:
+    free = shutil.disk_usage(state_dir).free
+    return Check("disk", free >= FREE_BYTES_MIN, f"{free // (1024 * 1024)} MiB free")

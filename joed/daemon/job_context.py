@@ -1,0 +1,73 @@
+"""The small part of State that a job is shown: plain values, cheap to make and to send, without numpy."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from joed.engine.markets import price_of
+from joed.engine.positions import equity, unrealised
+from joed.model.events import Candidate, RegimeRead
+from joed.model.state import State
+
+
+class JobContext(Struct, frozen=True):
+    """One moment of State, by instrument where it is a dict; money Decimal in base currency, prices floats.
+
+    `prices` are the last quotes', `positions` signed quantities without the flat ones, `ticks` those of the watchlist.
+    """
+
+    now_ns: int
+    session: str = ""
+    open_ns: int = 0
+    close_ns: int = 0
+    mode: str = "paper"
+    currency: str = "USD"
+    regime: RegimeRead | None = None
+    watchlist: tuple[Candidate, ...] = ()
+    prices: dict[str, float] = {}
+    positions: dict[str, Decimal] = {}
+    ticks: dict[str, Decimal] = {}
+    equity_start: Decimal = Decimal(0)
+    equity: Decimal = Decimal(0)
+    realised: Decimal = Decimal(0)
+    unrealised: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+    trades: int = 0
+    wins: int = 0
+    losses: int = 0
+    orders: int = 0
+    fills: int = 0
+    refusals: dict[str, int] = {}
+    blocks: tuple[str, ...] = ()
+    figures: dict[str, float | None] = {}
+
+
+def context_of(state: State) -> JobContext:
+    """Give what jobs may know of this State; it shares nothing that a later event changes."""
+    day, universe = state.day, state.settings.universe
+    return JobContext(
+        now_ns=state.now,
+        session=day.session,
+        open_ns=day.open_ns,
+        close_ns=day.close_ns,
+        mode=state.mode.value,
+        currency=state.settings.base_currency,
+        regime=state.regime,
+        watchlist=state.watchlist,
+        prices={name: price_of(market.quote) for name, market in state.markets.items() if market.quote is not None},
+        positions={name: position.quantity for name, position in state.positions.items() if position.quantity},
+        ticks={row.instrument: universe[row.instrument].tick for row in state.watchlist if row.instrument in universe},
+        equity_start=day.equity_start,
+        equity=equity(state),
+        realised=day.realised,
+        unrealised=unrealised(state),
+        fees=day.fees,
+        trades=day.trades,
+        wins=day.wins,
+        losses=day.losses,
+        orders=day.orders,
+        fills=day.fills,
+        refusals=dict(day.refusals),
+        blocks=tuple(block.words for block in state.blocks.values()),
+        figures=dict(state.figures),
+    )

@@ -1,0 +1,214 @@
+"""The control socket itself: how it is made, how many may hold it, and the lane that is kept free for a kill.
+
+A connection carries one request and ends: nothing is pipelined, and whoever stalls is dropped.
+"""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from joed.daemon.peer import Peer, peer_of
+from joed.errors import ConfigError, JoedError
+from joed.protocol import in_reach, link_state
+
+SOCKET_MODE = 0o660
+BACKLOG = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one peer, and all together, may take of the daemon."""
+
+    header_bytes: int = 8192
+    header_count: int = 32
+    body_bytes: int = 65536
+    connections: int = 32
+    connections_uid: int = 8
+    kill_connections: int = 8
+    head_s: float = 5.0
+    handler_s: float = 10.0
+    kill_s: float = 5.0
+    write_s: float = 5.0
+    watchers: int = 16
+    watch_page: int = 256
+    watch_poll_s: float = 0.2
+    ping_s: float = 5.0
+    mutations_s: int = 10
+    keys: int = 1024
+    uids: int = 256
+    why_records: int = 500
+
+
+class SocketTaken(JoedError):
+    """Another process answers on this socket."""
+
+
+def listen(path: Path, state_dir: Path, viewers: int | None = None) -> socket.socket:
+    """Bind the control socket, mode 0660 from its first moment, for the viewers' group where there is one.
+
+    Beside it a link leads to the state directory, so that a kill finds the latch when nobody answers.
+    A socket that nobody answers on is a dead daemon's and is replaced; anything else in its place is refused.
+    """
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        with in_reach(path) as address:
+            _clear(path, address)
+            os.fchmod(listening.fileno(), SOCKET_MODE)  # on Linux the file takes over the mode of the socket
+            listening.bind(address)
+        if viewers is not None:
+            os.chown(path, -1, viewers)
+        link_state(path, state_dir)
+        listening.listen(BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    listening.setblocking(False)  # noqa: FBT003 - the standard library's only way
+    return listening
+
+
+def _clear(path: Path, address: str) -> None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in {os.geteuid(), 0}:
+        raise ConfigError(f"{path} is in the way: not a socket of ours")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(address)
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: alive, and busy
+    raise SocketTaken(f"{path} is answered by another process")
+
+
+class Connection(web.RequestHandler):
+    """One accepted connection: its peer, its lane, and the timer that ends it when it stalls."""
+
+    def __init__(self, lanes: "Lanes", **options: Any) -> None:  # noqa: ANN401 - aiohttp's own options, handed on
+        super().__init__(lanes, **options)
+        self.lanes = lanes
+        self.peer: Peer | None = None
+        self.kill_only = False
+        self.asked = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._wire: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read the kernel's word on the peer before its first byte, and give it a lane or none."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._wire = transport
+        try:
+            self.peer = peer_of(transport.get_extra_info("socket"))
+        except OSError:
+            self.end()
+            return
+        if not self.lanes.admit(self, self.peer.uid):
+            self.end()
+            return
+        self._end_in(self.lanes.limits.head_s)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the lane back."""
+        self.stay()
+        self.lanes.leave(self)
+        super().connection_lost(exc)
+
+    def answer_within(self, seconds: float) -> None:
+        """Note that the request came whole; its answer must have left by then."""
+        self.asked = True
+        self._end_in(seconds)
+
+    def stay(self) -> None:
+        """Take the timer away: a watcher may stay, its writes have time limits of their own."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def end(self) -> None:
+        """Drop the connection, whatever is unsent."""
+        self.force_close()
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _end_in(self, seconds: float) -> None:
+        self.stay()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.end)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP in the same form as everything else; nothing of ours raises up to here."""
+        self.force_close()
+        return self.lanes.malformed(status)
+
+
+class Lanes(web.Server):
+    """All connections, counted: some for everyone, at most a few a user, and a lane that only takes kills."""
+
+    def __init__(self, handler: Any, malformed: Callable[[int], web.StreamResponse], limits: Limits) -> None:  # noqa: ANN401 - aiohttp's handler types
+        self.limits = limits
+        self.malformed = malformed
+        self._uids: dict[Connection, int] = {}
+        super().__init__(
+            handler,
+            request_factory=self._request,
+            access_log=None,
+            keepalive_timeout=limits.head_s,
+            lingering_time=1.0,
+            max_line_size=limits.header_bytes // 2,
+            max_field_size=limits.header_bytes // 2,
+            max_headers=limits.header_count,
+        )
+
+    def __call__(self) -> Connection:
+        """Make the protocol of the next connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def admit(self, connection: Connection, uid: int) -> bool:
+        """Give a connection its lane; beyond the limits it may only bring a kill, beyond those it is dropped."""
+        ordinary = [other for other in self._uids if not other.kill_only]
+        mine = sum(self._uids[other] == uid for other in ordinary)
+        connection.kill_only = len(ordinary) >= self.limits.connections or mine >= self.limits.connections_uid
+        self._uids[connection] = uid
+        if not connection.kill_only:
+            return True
+        waiting = [other for other in self._uids if other.kill_only]
+        if len(waiting) > self.limits.kill_connections:
+            idle = next((other for other in waiting if not other.asked), connection)
+            with suppress(KeyError):
+                del self._uids[idle]
+            idle.end()
+            return idle is not connection
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that ended."""
+        self._uids.pop(connection, None)
+
+    def _request(
+        self,
+        message: Any,  # noqa: ANN401 - a private type of aiohttp
+        payload: Any,  # noqa: ANN401 - as above
+        protocol: Any,  # noqa: ANN401 - as above
+        writer: Any,  # noqa: ANN401 - as above
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        limit = self.limits.body_bytes
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=limit)

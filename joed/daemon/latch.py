@@ -1,0 +1,89 @@
+"""The kill latch as the daemon sees it: files whose presence alone forbids risk, whatever else works.
+
+How they are made and what they mean stands in joed/protocol.py, for joectl makes them too. Here is the quick look
+before each send, and the habit of a guard: what cannot be looked at, or is misspelt, counts as a kill.
+"""
+
+import os
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from msgspec import Struct
+
+from joed import protocol
+from joed.model.values import Scope
+
+NAMES_MAX = 256
+"""How many names of the directory are searched for misspelt latches; the right ones are asked for by name."""
+DEFAULT = Scope(protocol.SCOPE_DEFAULT)
+
+
+class Latch(Struct, frozen=True):
+    """A kill in force: the widest scope, and the uid that owns its file (-1: it cannot be seen)."""
+
+    scope: Scope
+    uid: int
+
+
+class Latches:
+    """The latch of one state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.directory = state_dir / protocol.LATCH_DIR
+        self._kill = str(self.directory / protocol.LATCH)
+
+    def present(self) -> bool:
+        """Say whether a kill is in force, in one system call: `permit` asks before each send that adds risk."""
+        try:
+            os.lstat(self._kill)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def read(self) -> Latch | None:
+        """Give the kill in force, None where there is none."""
+        try:
+            found = protocol.read_latch(self.state_dir)
+            strange = [] if found else self._misspelt()
+        except OSError:
+            return Latch(DEFAULT, -1)
+        if found:
+            return Latch(Scope(found.scope), found.uid)
+        return _owned(strange[0]) if strange else None
+
+    def write(self, scope: Scope) -> None:
+        """Latch a kill, durably; it may be there already, also as somebody else's."""
+        protocol.latch(self.state_dir, scope)
+
+    def clear(self) -> None:
+        """Take every kill away, durably, the one that `permit` sees last: an interrupted release has not happened."""
+        for file in self._misspelt():
+            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # no directory, no latch
+            protocol.unlatch(self.state_dir)
+
+    def _misspelt(self) -> list[Path]:
+        """Give the files that were meant to kill: `KILL-all`, `kill`."""
+        known = {protocol.LATCH, *(f"{protocol.LATCH}-{scope}" for scope in Scope)}
+        try:
+            with os.scandir(self.directory) as entries:
+                names = [entry.name for entry in islice(entries, NAMES_MAX)]
+        except FileNotFoundError:
+            return []
+        return [self.directory / name for name in sorted(names) if _means_kill(name) and name not in known]
+
+
+def _means_kill(name: str) -> bool:
+    return name.upper().startswith(protocol.LATCH)
+
+
+def _owned(file: Path) -> Latch | None:
+    """Give the latch that a misspelt file is, None where it has just gone."""
+    try:
+        return Latch(DEFAULT, file.lstat().st_uid)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,158 @@
+"""The one loop: take an event, stamp it, step, record, and release what is durable. Nothing else calls `step`."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from joed.daemon.carry_out import CarryOut
+from joed.daemon.clock import Clock
+from joed.daemon.intake import Intake
+from joed.daemon.record import encode_event, kind_of
+from joed.engine.step import step
+from joed.engine.view import view
+from joed.model.commands import OUTWARD, Answer, Command
+from joed.model.events import BrokerRead, Event, EventFaulted, Quote, Tick
+from joed.model.state import State
+from joed.model.values import SECOND, Bar
+from joed.model.view import View
+
+EVENTS_AT_ONCE = 512
+"""How many events one drain handles before other tasks have their turn."""
+VIEW_INTERVAL_NS = SECOND // 10
+FAULT_BYTES_MAX = 4_096
+
+
+class Recorder(Protocol):
+    """The journal, as the loop sees it."""
+
+    durable: int
+
+    def append(self, seq: int, now: int, session: str, event: Event, commands: Sequence[Command]) -> None:
+        """Record a fact and what was decided on it."""
+        ...
+
+    def tape(self, seq: int, now: int, event: Event) -> None:
+        """Record an event that led to nothing."""
+        ...
+
+
+class StepFailed(Exception):
+    """A rule raised on an event: it has been recorded as faulted, and this process may not go on."""
+
+
+class Loop:
+    """Events in, commands out, each in the record before it leaves."""
+
+    def __init__(  # noqa: PLR0913 - the road's stations
+        self,
+        state: State,
+        *,
+        clock: Clock,
+        intake: Intake,
+        recorder: Recorder,
+        carry_out: CarryOut,
+        on_bars: Callable[[Sequence[Bar]], None],
+    ) -> None:
+        """Run this State on these stations."""
+        self.state = state
+        self.clock = clock
+        self.intake = intake
+        self.recorder = recorder
+        self.carry_out = carry_out
+        self.view: View = view(state)
+        self.events = 0
+        self.quotes = 0
+        self.left_out = 0
+        self.recorded = state.seq
+        self._on_bars = on_bars
+        self._next_view = self.view
+        self._viewed_ns = 0
+
+    def drain(self, limit: int = EVENTS_AT_ONCE) -> int:
+        """Handle what waits, up to a limit, and give how many events that were."""
+        take, turn = self.intake.take, self.turn
+        for count in range(limit):
+            event = take()
+            if event is None:
+                return count
+            turn(event)
+        return limit
+
+    def turn(self, event: Event) -> None:
+        """Handle one event: the road from its stamp to its record."""
+        state = self.state
+        if state.faulted and fingerprint(event) in state.faulted:
+            self.left_out += 1
+            return
+        now = self.clock.now()
+        if now < state.now:
+            now = state.now
+        try:
+            commands = step(state, now, event)
+        except Exception as error:
+            self._fault(now, event, error)
+            raise StepFailed(f"{kind_of(event)}: {error!r}") from error
+        seq = self.recorded = state.seq
+        if type(event) is Quote:
+            self.quotes += 1
+            if not commands:
+                self.recorder.tape(seq, now, event)
+                return
+        elif not commands and leaves_no_mark(state, event):
+            self.recorder.tape(seq, now, event)
+            self._after(now, event, commands)
+            return
+        self.recorder.append(seq, now, state.day.session, event, commands)
+        self._after(now, event, commands)
+
+    def _after(self, now: int, event: Event, commands: list[Command]) -> None:
+        """Hand on what a recorded step made: minute bars, commands that leave, a new picture."""
+        self.events += 1
+        state = self.state
+        if state.finished:
+            self._on_bars(state.finished)
+        if any(isinstance(command, OUTWARD + (Answer,)) for command in commands):
+            self.carry_out.queue(state.seq, commands)
+        if now - self._viewed_ns >= VIEW_INTERVAL_NS or commands:
+            self._viewed_ns = now
+            self._next_view = view(state)
+
+    def release(self, durable: int) -> None:
+        """Let what is durable be seen and be done."""
+        if self._next_view.seq <= durable:
+            self.view = self._next_view
+        self.carry_out.release(durable)
+
+    def _fault(self, now: int, event: Event, error: Exception) -> None:
+        """Record an event that could not be handled; State is not to be trusted from here on."""
+        fault = EventFaulted(
+            digest=fingerprint(event),
+            kind=kind_of(event),
+            instrument=instrument_of(self.state, event),
+            error=repr(error)[:FAULT_BYTES_MAX],
+            event=encode_event(event).decode()[:FAULT_BYTES_MAX],
+        )
+        self.recorded += 1
+        self.recorder.append(self.recorded, now, self.state.day.session, fault, [])
+
+
+def leaves_no_mark(state: State, event: Event) -> bool:
+    """Say whether an event that led to no command is tape: a Tick, or a reconciliation that found nothing."""
+    if type(event) is Tick:
+        return True
+    return type(event) is BrokerRead and state.brokers[event.broker].differences == 0
+
+
+def fingerprint(event: Event) -> str:
+    """Give what an event and its repeat have in common: its bytes, without the moment of its coming."""
+    same = replace(event, received_ns=0) if isinstance(event, Quote) else event
+    return sha256(encode_event(same)).hexdigest()[:32]
+
+
+def instrument_of(state: State, event: Event) -> str | None:
+    """Give the instrument that an event is about, directly or through its order; None where it is about none."""
+    named = getattr(event, "instrument", None)
+    order = state.orders.get(getattr(event, "order", ""))
+    return named or (order.instrument if order is not None else None)

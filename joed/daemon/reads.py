@@ -1,0 +1,83 @@
+"""What can be looked at: one row a verb, each a pure choice from the View."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from joed.engine.card import card_of, digest_of
+from joed.engine.view import status_line
+from joed.model.commands import Command
+from joed.model.events import Event, SettingsLoaded
+from joed.model.view import View
+from joed.protocol import Role
+
+HIDDEN = frozenset({"answers"})
+"""Fields of the View that are not for people."""
+
+
+class Row(NamedTuple):
+    """Who may look, and what is shown."""
+
+    role: Role
+    show: Callable[[View], dict[str, Any]]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One durable record: an event and the commands it led to."""
+
+    seq: int
+    now_ns: int
+    event: Event
+    commands: Sequence[Command] = ()
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """Give a record as a line of JSON shows it; settings are long, and told by their digest."""
+    event: Any = record.event
+    if isinstance(event, SettingsLoaded):
+        event = {"type": "SettingsLoaded", "digest": event.digest, "reason": event.reason}
+    return {"seq": record.seq, "now_ns": record.now_ns, "event": event, "commands": record.commands}
+
+
+def status(shown: View) -> dict[str, Any]:
+    """Give everything, with the one line on top."""
+    rows = {name: getattr(shown, name) for name in shown.__struct_fields__ if name not in HIDDEN}
+    return {"line": status_line(shown), **rows}
+
+
+def hello(shown: View) -> dict[str, Any]:
+    """Give the first line of a watch: where the record stands, and what joed does."""
+    at = {"seq": shown.seq, "now_ns": shown.now_ns, "epoch": shown.epoch}
+    return {"kind": "hello", **at, "phase": shown.phase, "line": status_line(shown), "timezone": shown.clock.timezone}
+
+
+def card(shown: View) -> dict[str, Any]:
+    """Give the day's card and the hash that signs it."""
+    found = card_of(shown)
+    waits = any(need.code == "unconfirmed" for need in shown.needs)
+    about = {"confirmed": shown.confirmed, "waits": waits, "equity_now": shown.equity}
+    return {"card": found, "hash": digest_of(found), **about, "timezone": shown.clock.timezone}
+
+
+def _some(*names: str) -> Callable[[View], dict[str, Any]]:
+    """Show these fields, and where they stand in time."""
+    fields = (*names, "seq", "now_ns", "base_currency", "clock")
+    return lambda shown: {name: getattr(shown, name) for name in fields}
+
+
+READS = {
+    "status": Row(Role.VIEWER, status),
+    "orders": Row(Role.VIEWER, _some("orders")),
+    "positions": Row(Role.VIEWER, _some("positions", "equity", "daily_pnl", "unrealised")),
+    "watchlist": Row(Role.VIEWER, _some("watchlist", "scanned_ns", "triggers", "trigger_count")),
+    "regime": Row(Role.VIEWER, _some("regime", "regime_age_s", "figures")),
+    "jobs": Row(Role.VIEWER, _some("jobs")),
+    "brokers": Row(Role.VIEWER, _some("brokers", "external")),
+    "confirm": Row(Role.VIEWER, card),
+    "watch": Row(Role.VIEWER, hello),
+    "why": Row(Role.VIEWER, hello),  # needs the journal: control.py answers these three itself
+    "version": Row(Role.ANY, hello),
+    "doctor": Row(Role.VIEWER, hello),
+}
+"""Each verb that only looks: GET /v1/VERB."""

@@ -1,0 +1,135 @@
+"""One life of the engine: the books recovered, a new epoch, the second hand, and at last the seal.
+
+The daemon, the backtest and the seeded world all run this; they differ in the clock, the journal and the brokers.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from joed.brokers.base import Broker
+from joed.daemon.carry_out import CarryOut, Shell
+from joed.daemon.carry_out import Worker as Jobs
+from joed.daemon.clock import Clock
+from joed.daemon.intake import Intake
+from joed.daemon.latch import Latch
+from joed.daemon.loop import Loop, Recorder
+from joed.engine.positions import equity
+from joed.model.commands import ReadBroker
+from joed.model.events import EpochStarted, Event, LatchSeen, SessionEnded, SettingsLoaded, Tick
+from joed.model.settings import Settings
+from joed.model.state import State
+from joed.model.values import SECOND, Bar
+
+
+class Worker(Jobs, Protocol):
+    """Where jobs run, and where their bars go."""
+
+    def bars(self, bars: Sequence[Bar]) -> None:
+        """Take completed minute bars."""
+        ...
+
+
+class KillFile(Protocol):
+    """The kill file."""
+
+    def present(self) -> bool:
+        """Say whether it is there."""
+        ...
+
+    def read(self) -> Latch | None:
+        """Give its scope and its owner's uid, None where there is none."""
+        ...
+
+
+class Trading:
+    """The engine with everything around it that every mode has."""
+
+    def __init__(  # noqa: PLR0913 - the parts that the modes choose
+        self,
+        state: State,
+        settings: Settings,
+        *,
+        clock: Clock,
+        recorder: Recorder,
+        worker: Worker,
+        shell: Shell,
+        latch: KillFile,
+        wake: Callable[[], None],
+        conflates: bool,
+    ) -> None:
+        """Take the parts; `settings` are the shell's own, the engine has its from SettingsLoaded."""
+        self.state = state
+        self.clock = clock
+        self.brokers: dict[str, Broker] = {}
+        self._settings = settings
+        self._latch = latch
+        self._read_ns = 0
+        self.intake = Intake(wake, settings.daemon.queue_size_max, conflates=conflates)
+        self.carry_out = CarryOut(
+            state,
+            brokers=self.brokers,
+            worker=worker,
+            shell=shell,
+            latched=latch.present,
+            emit=self.intake.put,
+            now=clock.now,
+        )
+        self.loop = Loop(
+            state,
+            clock=clock,
+            intake=self.intake,
+            recorder=recorder,
+            carry_out=self.carry_out,
+            on_bars=worker.bars,
+        )
+
+    def emit(self, event: Event) -> None:
+        """Let something have happened."""
+        self.intake.put(event)
+
+    def begin(self, epoch: EpochStarted, settings: SettingsLoaded, brokers: Mapping[str, Broker]) -> None:
+        """Take over: the epoch, the settings, the brokers, the first Tick."""
+        self.loop.turn(epoch)
+        self.loop.turn(settings)
+        self.brokers.update(brokers)
+        for broker in brokers.values():
+            broker.start()
+        self.tick()
+
+    def tick(self) -> None:
+        """Let a second have passed: look at the kill file, have the books read when it is time, call again."""
+        now = self.clock.now()
+        self._look_at_latch()
+        self.intake.put(Tick())
+        if now - self._read_ns >= int(self._settings.health.orders_read_s * SECOND):
+            self._read_ns = now
+            for name, broker in self.brokers.items():
+                if self.state.brokers[name].up if name in self.state.brokers else False:
+                    broker.read(ReadBroker(name, "periodic"))
+        self.clock.call_at(now - now % SECOND + SECOND, self.tick)
+
+    def _look_at_latch(self) -> None:
+        found = self._latch.read() if self._latch.present() else None
+        if found is None:
+            return
+        if self.state.killed is None or found.scope.width > self.state.killed.width:
+            self.intake.put(LatchSeen(found.scope, found.uid))
+
+    def seal(self, reason: str) -> None:
+        """Write the last record of this life."""
+        state = self.state
+        held = sum(1 for position in state.positions.values() if position.quantity)
+        day = state.day
+        self.loop.turn(SessionEnded(day.session, reason, equity(state), day.realised, day.fees, day.trades, held))
+
+
+class Silence:
+    """A kill file that is never there, for worlds without a disk of their own."""
+
+    def present(self) -> bool:
+        """Say no."""
+        return False
+
+    def read(self) -> Latch | None:
+        """Give none."""
+        return None

@@ -1,0 +1,1 @@
+"""All decisions, pure: an event and a time go in, commands come out."""

@@ -1,0 +1,395 @@
+"""What each event and each command writes into State: two tables, the only hands that touch it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from joed.engine import exits, fear, health, orders, positions, reconcile, schedule
+from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
+from joed.model import commands as c
+from joed.model import events as e
+from joed.model.blocks import ALL, Block, key
+from joed.model.commands import Command
+from joed.model.events import Event
+from joed.model.state import Day, Fright, Job, State
+from joed.model.values import MINUTE, Scope
+
+ANSWERS_MAX = 1_000
+"""Answers to operators kept for a repeated request; the journal has them all."""
+REFUSALS_MAX = 100
+ALERTS_MAX = 1_000
+FAULTS_MAX = 1_000
+FAULT_WINDOW_NS = 10 * MINUTE
+
+
+def quote(state: State, now: int, event: e.Quote) -> None:
+    """Take a quote in, or leave it out."""
+    if not take(state, event):
+        return
+    broker = state.brokers.get(event.broker)
+    if broker is not None:
+        broker.quoted_ns = now
+    if event.instrument == state.settings.vix.instrument:
+        fear.note_print(state, now, market_of(state, event.instrument), event)
+    position = state.positions.get(event.instrument)
+    if position is not None:
+        exits.note_best(state, position, event)
+
+
+def tick(state: State, now: int, event: e.Tick) -> None:
+    """Close the second of every market, and keep what fades with time."""
+    for market in state.markets.values():
+        fold_second(state, market, now)
+    for market in state.markets.values():
+        if market.quote is not None and (broker := state.brokers.get(market.quote.broker)) is not None:
+            broker.quoted_ns = max(broker.quoted_ns, market.quote.received_ns)
+    fear.note_tick(state, now)
+    if state.order_times:
+        state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
+
+
+def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
+    """A new process takes the books over; it vouches for nothing that was under way."""
+    state.epoch = event.epoch
+    state.stopping, state.sealed = "", False
+    state.version, state.code = event.version, event.code
+    orders.apply_restart(state, now)
+    for broker in state.brokers.values():
+        broker.up, broker.reconciled = False, False
+    for job in state.jobs.values():
+        job.running, job.next_ns = 0, min(job.next_ns, now) if job.running else job.next_ns
+    empty_bands(state)
+
+
+def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
+    """Other settings are in force."""
+    state.settings, state.settings_digest, state.calendars = event.settings, event.digest, event.calendars
+    state.mode = event.settings.mode
+    empty_bands(state)
+
+
+def clock_stepped(state: State, now: int, event: e.ClockStepped) -> None:
+    """UTC moved against the engine's time."""
+    state.utc_offset_ns = event.offset_ns
+
+
+def stop_asked(state: State, now: int, event: e.StopAsked) -> None:
+    """The end begins with the WindDown command that answers this."""
+
+
+def session_ended(state: State, now: int, event: e.SessionEnded) -> None:
+    """Nothing follows in this process."""
+    state.sealed = True
+
+
+def event_faulted(state: State, now: int, event: e.EventFaulted) -> None:
+    """Remember a poisonous event, leave its instrument alone, and shut all entries at the second in ten minutes.
+
+    Written here and not decided: the process that meets the fault may no longer trust its own State to decide on.
+    """
+    recent = any(at_ns > now - FAULT_WINDOW_NS for at_ns in state.faulted.values())
+    state.faulted[event.digest] = now
+    _bound(state.faulted, FAULTS_MAX)
+    scope = f"instrument:{event.instrument}" if event.instrument else ALL
+    block = Block(scope, "event_faulted", f"a {event.kind} could not be handled: {event.error}", now, latched=True)
+    state.blocks[block.key] = block
+    if recent:
+        latch_kill(state, now, c.LatchKill(Scope.ENTRIES, "two faulted events in ten minutes"))
+
+
+def journal_restored(state: State, now: int, event: e.JournalRestored) -> None:
+    """The journal's Block waits for a person's release; nothing changes by itself."""
+
+
+def journal_failed(state: State, now: int, event: e.JournalFailed) -> None:
+    """The Block follows as a command."""
+
+
+def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
+    """Keep the measures."""
+    health.note_heartbeat(state, event)
+
+
+def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
+    """Book an execution, once."""
+    positions.apply_fill(state, now, event)
+
+
+def order_rejected(state: State, now: int, event: e.OrderRejected) -> None:
+    """Move the order and count the refusal against its instrument."""
+    order = state.orders.get(event.order)
+    if order is not None and order.live:
+        state.rejects[order.instrument] = state.rejects.get(order.instrument, 0) + 1
+    orders.apply_word(state, now, event)
+
+
+def regime_judged(state: State, now: int, event: e.RegimeJudged) -> None:
+    """Take the regime and the last closes over."""
+    _job_ended(state, now, "regime", event.run)
+    state.regime, state.regime_ns = event.regime, now
+    for instrument, close in event.closes.items():
+        market_of(state, instrument).previous_close = close
+    empty_bands(state)
+
+
+def market_scanned(state: State, now: int, event: e.MarketScanned) -> None:
+    """Take a new watchlist over."""
+    _job_ended(state, now, "scan", event.run)
+    state.watchlist, state.scanned_ns = event.watchlist, now
+
+
+def watchlist_scored(state: State, now: int, event: e.WatchlistScored) -> None:
+    """Take the new scores over."""
+    _job_ended(state, now, "watchlist", event.run)
+    state.watchlist = event.watchlist
+
+
+def triggers_made(state: State, now: int, event: e.TriggersMade) -> None:
+    """Put the new Triggers in place of the old ones, each in its market's list."""
+    _job_ended(state, now, "strategies", event.run)
+    touched = {trigger.instrument for trigger in state.triggers.values()}
+    for instrument in touched:
+        state.markets[instrument].signals = []
+        empty_band(state.markets[instrument])
+    state.triggers = {}
+    for trigger in event.triggers:
+        if trigger.instrument in state.settings.universe and trigger.signal not in state.signals:
+            state.triggers[trigger.signal] = trigger
+            market = market_of(state, trigger.instrument)
+            market.signals.append(trigger.signal)
+            empty_band(market)
+
+
+def analytics_made(state: State, now: int, event: e.AnalyticsMade) -> None:
+    """Take the figures over."""
+    _job_ended(state, now, "analytics", event.run)
+    state.figures = event.figures
+
+
+def summary_written(state: State, now: int, event: e.SummaryWritten) -> None:
+    """Take the day's summary over."""
+    _job_ended(state, now, "summary", event.run)
+    state.summary, state.summarised = event.text, state.day.session
+
+
+def crypto_read(state: State, now: int, event: e.CryptoRead) -> None:
+    """Take the readings over."""
+    _job_ended(state, now, "crypto", event.run)
+    state.figures = {**state.figures, **event.readings}
+
+
+def job_failed(state: State, now: int, event: e.JobFailed) -> None:
+    """Note the failure; the job is tried again at its next time, the day's summary not."""
+    job = state.jobs.get(event.job)
+    if job is not None and job.running == event.run:
+        job.running, job.ended_ns, job.failed = 0, now, event.reason
+        job.failures += 1
+    if event.job == "summary":
+        state.summarised = state.day.session
+
+
+def _job_ended(state: State, now: int, name: str, run: int) -> None:
+    job = state.jobs.get(name)
+    if job is not None and job.running == run:
+        job.running, job.ended_ns, job.failed = 0, now, ""
+    state.analysed_ns = now
+
+
+def nothing(state: State, now: int, event: Event | Command) -> None:
+    """What is only a record changes nothing."""
+
+
+def raise_block(state: State, now: int, command: c.RaiseBlock) -> None:
+    """Forbid."""
+    block = command.block
+    state.blocks[block.key] = block
+    if block.key == fear.KEY:
+        fear.note_shut(state)
+    if block.reason == health.STALE:
+        market_of(state, block.scope.partition(":")[2]).blocked = True
+
+
+def latch_kill(state: State, now: int, command: c.LatchKill) -> None:
+    """Shut the gate; a narrower kill after a wider one changes nothing."""
+    if state.killed is None or command.scope.width > state.killed.width:
+        state.killed = command.scope
+    block = Block(ALL, "killed", command.words, now, latched=True)
+    state.blocks[block.key] = block
+
+
+def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
+    """Allow again."""
+    block = state.blocks.pop(command.key, None)
+    if block is None:
+        return
+    if block.reason == health.STALE:
+        market_of(state, block.scope.partition(":")[2]).blocked = False
+    if block.key == key(ALL, "killed"):
+        state.killed = None
+    if block.key == key(ALL, "unconfirmed"):
+        state.day.confirmed = state.settings_digest
+    if block.key == fear.KEY:
+        state.fright = Fright()
+
+
+def amend(state: State, now: int, command: c.AmendOrder) -> None:
+    """Note what was asked, and that a target which is moved for a reason of its own closes its position."""
+    orders.apply_amend(state, now, command)
+    if command.reason != "trail":
+        exits.note_closing(state, now, command)
+
+
+def submit(state: State, now: int, command: c.SubmitOrder) -> None:
+    """Put the order into the ledger; its trail waits for the first fill."""
+    if command.opens and (trigger := state.triggers.get(command.signal)) is not None:
+        state.trails[command.signal] = trigger.trail
+    orders.apply_submit(state, now, command)
+
+
+def run_job(state: State, now: int, command: c.RunJob) -> None:
+    """Note that a job runs, and when it is due again."""
+    job = state.jobs.setdefault(command.job, Job(command.job))
+    job.runs, job.running, job.started_ns = command.run, command.run, now
+    job.next_ns = schedule.next_run(state.settings.jobs, command.job, now)
+
+
+def raise_alert(state: State, now: int, command: c.RaiseAlert) -> None:
+    """Remember that it was told."""
+    state.alerts[command.key] = command
+    _bound(state.alerts, ALERTS_MAX)
+
+
+def refuse_entry(state: State, now: int, command: c.RefuseEntry) -> None:
+    """Spend the signal and count the refusal."""
+    state.signals[command.signal] = command.code
+    state.day.refusals[command.code] = state.day.refusals.get(command.code, 0) + 1
+    state.refused.append(command)
+    del state.refused[:-REFUSALS_MAX]
+
+
+def ratchet_trail(state: State, now: int, command: c.RatchetTrail) -> None:
+    """Let the stop follow from here on."""
+    position = state.positions.get(command.instrument)
+    if position is not None:
+        position.trail = command.distance
+        exits.start_trail(state, position)
+
+
+def mark_equity(state: State, now: int, command: c.MarkEquity) -> None:
+    """Keep the high-water mark."""
+    state.marked_ns = now
+    state.equity_high = max(state.equity_high, command.equity)
+
+
+def open_session(state: State, now: int, command: c.OpenSession) -> None:
+    """Begin a day: its counters start again; positions, orders and latched Blocks stay."""
+    state.day = Day(command.session, command.open_ns, command.close_ns, command.equity)
+    state.equity_high = max(state.equity_high, command.equity)
+    state.signals, state.trails, state.triggers, state.rejects = {}, {}, {}, {}
+    state.fright = Fright()
+    state.marked_ns = 0
+    for job in state.jobs.values():
+        job.next_ns = 0
+    for market in state.markets.values():
+        market.signals, market.anchor, market.suspects = [], 0.0, 0
+    orders.forget_ended(state)
+    for instrument in [name for name, position in state.positions.items() if position.quantity == 0]:
+        del state.positions[instrument]
+    empty_bands(state)
+
+
+def wind_down(state: State, now: int, command: c.WindDown) -> None:
+    """Open nothing any more."""
+    state.stopping, state.stopping_ns = command.reason, now
+
+
+def answer(state: State, now: int, command: c.Answer) -> None:
+    """Remember the answer, for the same request asked again."""
+    state.answers[command.request] = command
+    _bound(state.answers, ANSWERS_MAX)
+
+
+def _bound(table: dict[str, Any], size_max: int) -> None:
+    """Let the oldest go."""
+    while len(table) > size_max:
+        del table[next(iter(table))]
+
+
+def touch(state: State, commands: list[Command]) -> None:
+    """Empty the bands of every instrument that the commands speak of."""
+    for command in commands:
+        if isinstance(command, c.SubmitOrder | c.RefuseEntry | c.RatchetTrail):
+            empty_band(market_of(state, command.instrument))
+        elif isinstance(command, c.AmendOrder | c.CancelOrder):
+            empty_band(market_of(state, state.orders[command.order].instrument))
+        elif isinstance(command, c.RaiseBlock | c.LiftBlock | c.LatchKill | c.OpenSession):
+            empty_bands(state)
+
+
+def word(state: State, now: int, event: orders.Word) -> None:
+    """Move the order by the table; its instrument's next quote is looked at anew."""
+    orders.apply_word(state, now, event)
+    order = state.orders.get(event.order)
+    if order is not None:
+        empty_band(market_of(state, order.instrument))
+
+
+APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
+    e.Quote: quote,
+    e.Tick: tick,
+    e.ClockStepped: clock_stepped,
+    e.EpochStarted: epoch_started,
+    e.SettingsLoaded: settings_loaded,
+    e.StopAsked: stop_asked,
+    e.SessionEnded: session_ended,
+    e.EventFaulted: event_faulted,
+    e.JournalFailed: journal_failed,
+    e.JournalRestored: journal_restored,
+    e.HeartbeatMeasured: heartbeat,
+    e.BrokerUp: reconcile.apply_up,
+    e.BrokerDown: reconcile.apply_down,
+    e.BrokerRead: reconcile.apply_read,
+    e.OrderFilled: order_filled,
+    e.OrderRejected: order_rejected,
+    e.OrderAccepted: word,
+    e.OrderWorking: word,
+    e.OrderCancelled: word,
+    e.OrderExpired: word,
+    e.CancelRejected: word,
+    e.AmendRejected: word,
+    e.CommandSent: word,
+    e.CommandDropped: word,
+    e.RegimeJudged: regime_judged,
+    e.MarketScanned: market_scanned,
+    e.WatchlistScored: watchlist_scored,
+    e.TriggersMade: triggers_made,
+    e.AnalyticsMade: analytics_made,
+    e.SummaryWritten: summary_written,
+    e.CryptoRead: crypto_read,
+    e.JobFailed: job_failed,
+    e.OperatorAsked: nothing,
+    e.LatchSeen: nothing,
+    e.LatchGone: nothing,
+    e.AlertDelivered: nothing,
+}
+
+APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
+    c.SubmitOrder: submit,
+    c.AmendOrder: amend,
+    c.CancelOrder: orders.apply_cancel,
+    c.ReadBroker: nothing,
+    c.RunJob: run_job,
+    c.RaiseAlert: raise_alert,
+    c.Stop: nothing,
+    c.RaiseBlock: raise_block,
+    c.LiftBlock: lift_block,
+    c.LatchKill: latch_kill,
+    c.RefuseEntry: refuse_entry,
+    c.RetireOrder: orders.apply_retired,
+    c.MarkUncertain: orders.apply_uncertain,
+    c.RatchetTrail: ratchet_trail,
+    c.MarkEquity: mark_equity,
+    c.OpenSession: open_session,
+    c.WindDown: wind_down,
+    c.Answer: answer,
+}
+"""Every event and every command has a row: a missing one is a KeyError at the first test."""

@@ -1,0 +1,80 @@
+"""The fast path of fear: a VIX that leaps shuts entries in the next record, and only time and level open them again.
+
+By level, over the last close, or within minutes (libraries 3); each by several prints in a row, since the index itself
+has printed nonsense. Resting entries are cancelled, stops are kept.
+"""
+
+from joed.engine.markets import price_of
+from joed.engine.orders import cancel_entries
+from joed.model.blocks import ALL, Block, key
+from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock
+from joed.model.events import Quote
+from joed.model.state import Market, State
+from joed.model.values import SECOND, Severity
+
+REASON = "vix"
+KEY = key(ALL, REASON)
+CALM = 0.92
+"""The share of the threshold under which VIX must stay before entries are allowed again."""
+
+
+def threshold(state: State, market: Market) -> float | None:
+    """Give the VIX from which entries are off now; while they are off, the level that held when they went."""
+    fear = state.settings.vix
+    level = fear.level_max
+    if market.previous_close is not None:
+        level = min(level, market.previous_close * (1 + fear.day_rise))
+    for _, anchor in state.fright.anchors:
+        level = min(level, anchor * (1 + fear.fast_rise))
+    return level
+
+
+def note_print(state: State, now: int, market: Market, quote: Quote) -> None:
+    """Count prints in a row above the threshold (part of `apply`)."""
+    level = threshold(state, market)
+    if level is not None and price_of(quote) >= level:
+        state.fright.prints += 1
+        state.fright.last_high_ns = now
+    else:
+        state.fright.prints = 0
+
+
+def note_shut(state: State) -> None:
+    """Remember the level that shut entries: calm is judged against it (part of `apply`)."""
+    market = state.markets.get(state.settings.vix.instrument)
+    level = threshold(state, market) if market is not None else None
+    state.fright.level = level if level is not None else state.settings.vix.level_max
+    state.fright.since_ns = state.now
+
+
+def note_tick(state: State, now: int) -> None:
+    """Keep the minute's level for the window, and when VIX was last too high to be calm (part of `apply`)."""
+    market = state.markets.get(state.settings.vix.instrument)
+    if market is None or market.quote is None:
+        return
+    fright = state.fright
+    price = price_of(market.quote)
+    if KEY in state.blocks:
+        if price >= fright.level * CALM:
+            fright.last_high_ns = now
+        return
+    window_ns = int(state.settings.vix.fast_window_s * SECOND)
+    if not fright.anchors or now - fright.anchors[-1][0] >= 10 * SECOND:
+        fright.anchors = [(at, level) for at, level in fright.anchors if at > now - window_ns][-60:]
+        fright.anchors.append((now, price))
+
+
+def shut(state: State, now: int, market: Market, commands: list[Command]) -> None:
+    """Shut entries once enough prints in a row agree."""
+    if KEY in state.blocks or state.fright.prints < state.settings.vix.prints or market.quote is None:
+        return
+    words = f"VIX at {price_of(market.quote):.2f}"
+    commands.append(RaiseBlock(Block(ALL, REASON, words, now)))
+    commands.append(RaiseAlert(f"vix:{state.day.session}", Severity.WARNING, f"{words}: entries are off"))
+    commands.extend(cancel_entries(state, "VIX"))
+
+
+def reopen(state: State, now: int, commands: list[Command]) -> None:
+    """Allow entries again after the holding time, counted from the last print that was not calm."""
+    if KEY in state.blocks and now - state.fright.last_high_ns >= int(state.settings.vix.hold_s * SECOND):
+        commands.append(LiftBlock(KEY, "VIX is calm again"))

@@ -1,0 +1,89 @@
+"""What the engine makes of its own senses: silent feeds, late quotes, a long queue, too much memory, too much loss."""
+
+from joed.engine.positions import equity
+from joed.model.blocks import ALL, Block, key
+from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock
+from joed.model.events import HeartbeatMeasured, JournalFailed, Quote
+from joed.model.state import State
+from joed.model.values import SECOND, Severity
+
+STALE = "quote_stale"
+SILENT = "feed_silent"
+JOURNAL = "journal_failed"
+LOSS = "loss_day_max"
+MEBIBYTE = 1 << 20
+
+
+def keep(state: State, now: int, commands: list[Command], wanted: bool, scope: str, reason: str, words: str) -> None:  # noqa: PLR0913, FBT001 - one line a rule at its callers
+    """Raise a Block that is wanted and not there; lift one that is there and not wanted."""
+    at = key(scope, reason)
+    if wanted and at not in state.blocks:
+        commands.append(RaiseBlock(Block(scope, reason, words, now)))
+    elif not wanted and at in state.blocks:
+        commands.append(LiftBlock(at))
+
+
+def feeds(state: State, now: int, commands: list[Command]) -> None:
+    """While the market is open: block instruments whose quotes are old, and brokers that send none at all."""
+    if not state.day.open_ns <= now < state.day.close_ns:
+        return
+    stale_ns = int(state.settings.feed.stale_s * SECOND)
+    watched = {candidate.instrument for candidate in state.watchlist}
+    for instrument in watched:
+        market = state.markets.get(instrument)
+        if market is None or market.quote is None:
+            continue
+        late = now - market.quote.received_ns > stale_ns
+        if late != market.blocked:
+            keep(state, now, commands, late, f"instrument:{instrument}", STALE, f"no quote for {stale_ns // SECOND} s")
+    silence_ns = int(state.settings.health.broker_silence_s * SECOND)
+    for broker in state.brokers.values():
+        newest = max(broker.quoted_ns, broker.changed_ns, state.day.open_ns)
+        words = f"{broker.name} has sent no quote for {silence_ns // SECOND} s"
+        keep(state, now, commands, broker.up and now - newest > silence_ns, f"broker:{broker.name}", SILENT, words)
+
+
+def fresh(state: State, now: int, quote: Quote, commands: list[Command]) -> None:
+    """Lift the Block of an instrument whose quotes come again."""
+    at = key(f"instrument:{quote.instrument}", STALE)
+    if at in state.blocks:
+        commands.append(LiftBlock(at, "quotes come again"))
+
+
+def heartbeat(state: State, now: int, event: HeartbeatMeasured, commands: list[Command]) -> None:
+    """Tell of a queue or a memory that grows beyond its limit, once until it is well again."""
+    limits = state.settings.health
+    long, large = event.queue_depth > limits.queue_backlog, event.memory_bytes > limits.memory_high_mb * MEBIBYTE
+    if long and "queue_backlog" not in state.alerts:
+        words = f"{event.queue_depth} events are waiting, the limit is {limits.queue_backlog}"
+        commands.append(RaiseAlert("queue_backlog", Severity.WARNING, words))
+    if large and "memory_high" not in state.alerts:
+        words = f"{event.memory_bytes // MEBIBYTE} MiB are in use, the limit is {limits.memory_high_mb}"
+        commands.append(RaiseAlert("memory_high", Severity.WARNING, words))
+
+
+def note_heartbeat(state: State, event: HeartbeatMeasured) -> None:
+    """Keep the measures, and let an alert that is over be raised again another time (part of `apply`)."""
+    state.queue_depth, state.memory_bytes = event.queue_depth, event.memory_bytes
+    if event.queue_depth <= state.settings.health.queue_backlog:
+        state.alerts.pop("queue_backlog", None)
+    if event.memory_bytes <= state.settings.health.memory_high_mb * MEBIBYTE:
+        state.alerts.pop("memory_high", None)
+
+
+def journal_failed(state: State, now: int, event: JournalFailed, commands: list[Command]) -> None:
+    """Without a journal no new risk; what reduces it leaves at once."""
+    commands.append(RaiseBlock(Block(ALL, JOURNAL, f"the journal can't commit: {event.reason}", now)))
+    commands.append(RaiseAlert(JOURNAL, Severity.CRITICAL, f"the journal can't commit: {event.reason}"))
+
+
+def losses(state: State, now: int, commands: list[Command]) -> None:
+    """Latch the day's loss limit, open positions included; a person releases it."""
+    limit = state.settings.risk.loss_day_max
+    if not state.day.session or key(ALL, LOSS) in state.blocks:
+        return
+    lost = state.day.equity_start - equity(state)
+    if lost >= limit:
+        words = f"{lost:.2f} lost today, the limit is {limit}"
+        commands.append(RaiseBlock(Block(ALL, LOSS, words, now, latched=True)))
+        commands.append(RaiseAlert(f"{LOSS}:{state.day.session}", Severity.CRITICAL, words))

@@ -1,0 +1,141 @@
+"""What people ask for, verb by verb; each gets an Answer, a yes or a named refusal, in the same record."""
+
+from collections.abc import Callable
+
+from joed.engine.card import card_of, digest_of
+from joed.engine.exits import flatten
+from joed.engine.orders import cancel_entries
+from joed.engine.phase import UNCONFIRMED
+from joed.engine.view import view
+from joed.model.blocks import ALL, Block, key
+from joed.model.commands import Answer, Command, LatchKill, LiftBlock, RaiseAlert, RaiseBlock
+from joed.model.events import LatchSeen, OperatorAsked
+from joed.model.state import State
+from joed.model.values import Mode, Scope, Severity
+
+KILLED = "killed"
+PAUSED = "paused"
+
+
+def asked(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Answer one request; an unknown verb is an answer too."""
+    verb = VERBS.get(event.verb)
+    if verb is None:
+        commands.append(Answer(event.request, event.verb, "unknown_verb", f"joed does not know {event.verb!r}"))
+        return
+    verb(state, now, event, commands)
+
+
+def answer(event: OperatorAsked, words: str, code: str = "ok") -> Answer:
+    """Give the Answer to a request."""
+    return Answer(event.request, event.verb, code, words)
+
+
+def confirm(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Open the day for entries, when exactly today's card was signed."""
+    at = key(ALL, UNCONFIRMED)
+    if at not in state.blocks:
+        words = "this session is confirmed already" if state.day.session else "there is no session to confirm"
+        commands.append(answer(event, words, "nothing_to_confirm"))
+    elif not state.day.session:
+        commands.append(answer(event, "the session has not been opened yet", "too_early"))
+    elif event.args.get("card") != digest_of(card_of(view(state))):
+        commands.append(answer(event, "the card has changed: read it again and sign that one", "card_changed"))
+    else:
+        commands.append(LiftBlock(at, f"confirmed by uid {event.uid}"))
+        commands.append(answer(event, f"session {state.day.session} is confirmed"))
+
+
+def kill(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Latch the kill at the widest scope asked for so far, and act on it."""
+    name = event.args.get("scope", Scope.ORDERS.value)
+    if name not in tuple(Scope):
+        commands.append(answer(event, f"there is no scope {name!r}", "unknown_scope"))
+        return
+    scope = Scope(name)
+    before = len(commands)
+    latch(state, now, scope, f"killed by uid {event.uid}: {event.reason or 'no reason given'}", commands)
+    commands.append(answer(event, f"{scope.value}: {len(commands) - before} commands given"))
+
+
+def seen(state: State, now: int, event: LatchSeen, commands: list[Command]) -> None:
+    """Honour a kill file that somebody else made."""
+    latch(state, now, event.scope, f"the kill file of uid {event.uid}", commands)
+
+
+def latch(state: State, now: int, scope: Scope, words: str, commands: list[Command]) -> None:
+    """Shut the gate for entries, cancel and close as far as the scope reaches."""
+    if state.killed is None or scope.width > state.killed.width:
+        commands.append(LatchKill(scope, words))
+        commands.append(RaiseAlert(f"{KILLED}:{now}", Severity.CRITICAL, f"{scope.value}: {words}"))
+    if scope.width >= Scope.ORDERS.width:
+        commands.extend(cancel_entries(state, KILLED))
+    close(state, now, scope, commands)
+
+
+def press(state: State, now: int, commands: list[Command]) -> None:
+    """Go on closing under a kill that reaches so far, until the broker shows flat."""
+    if state.killed is not None:
+        close(state, now, state.killed, commands)
+
+
+def close(state: State, now: int, scope: Scope, commands: list[Command]) -> None:
+    """Close what is held, where the scope reaches so far."""
+    if scope.width < Scope.FLATTEN.width:
+        return
+    for position in state.positions.values():
+        if position.quantity:
+            commands.extend(flatten(state, now, position, KILLED, len(commands)))
+
+
+def release(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Lift a latched Block, by name or the kill's: needs a reason and reconciled brokers; live mode confirms anew."""
+    at = event.args.get("block", key(ALL, KILLED))
+    block = state.blocks.get(at)
+    if block is None or not block.latched:
+        commands.append(answer(event, f"{at} is not latched", "nothing_to_release"))
+    elif not event.reason:
+        commands.append(answer(event, "say why with --reason", "reason_needed"))
+    elif not all(broker.reconciled for broker in state.brokers.values()):
+        commands.append(answer(event, "the brokers' books are not reconciled", "not_reconciled"))
+    else:
+        commands.append(LiftBlock(at, f"released by uid {event.uid}: {event.reason}"))
+        if needs_confirmation(state):
+            commands.append(RaiseBlock(unconfirmed(now)))
+        commands.append(answer(event, f"{at} is released"))
+
+
+def pause(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Forbid entries until resumed; positions stay managed."""
+    commands.append(RaiseBlock(Block(ALL, PAUSED, event.reason or f"paused by uid {event.uid}", now)))
+    commands.append(answer(event, "entries are paused"))
+
+
+def resume(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Allow entries again after a pause."""
+    at = key(ALL, PAUSED)
+    if at in state.blocks:
+        commands.append(LiftBlock(at, f"resumed by uid {event.uid}"))
+        commands.append(answer(event, "entries are allowed again, as far as nothing else forbids them"))
+    else:
+        commands.append(answer(event, "nothing is paused", "nothing_to_resume"))
+
+
+def needs_confirmation(state: State) -> bool:
+    """Say whether a person must sign the day's card."""
+    return state.mode is Mode.LIVE or state.settings.confirm.paper
+
+
+def unconfirmed(now: int) -> Block:
+    """Give the Block that stands until the day's card is signed."""
+    return Block(ALL, UNCONFIRMED, "waiting for joectl confirm", now)
+
+
+VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
+    "confirm": confirm,
+    "kill": kill,
+    "release": release,
+    "pause": pause,
+    "resume": resume,
+}
+"""What a person may ask of the engine; reading and flushing are the shell's."""

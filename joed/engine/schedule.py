@@ -1,0 +1,172 @@
+"""What is due: the session's beginning and end, the jobs, the daily close; asked once a second by the Tick."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from joed.engine import sessions
+from joed.engine.exits import flatten
+from joed.engine.health import keep
+from joed.engine.orders import cancel_entries
+from joed.engine.phase import local
+from joed.engine.positions import equity, unrealised
+from joed.model.blocks import ALL
+from joed.model.commands import Command, MarkEquity, OpenSession, RunJob, Stop, WindDown
+from joed.model.settings import Jobs
+from joed.model.state import Job, State
+from joed.model.values import MINUTE, SECOND
+
+WIND_DOWN_NS = 10 * SECOND
+"""How long an orderly end waits for the broker's word on cancelled entries."""
+LOST_NS = 30 * SECOND
+"""A job whose answer is this late beyond its deadline is taken for lost."""
+STRATEGIES_LAG_NS = 1 * SECOND
+"""Strategies run this long after the full minute, when its bar is whole."""
+
+CLOSED = "market_closed"
+NO_SESSION = "no_session"
+
+
+def session(state: State, now: int, commands: list[Command]) -> None:
+    """Open the session that is due, and keep each calendar's Block true."""
+    calendar = state.calendars.get(state.settings.calendar)
+    if calendar is None:
+        return
+    found = sessions.session_at(calendar, now)
+    name = found.date.isoformat()
+    due = now >= found.open_ns - int(state.settings.session.lead_s * SECOND)
+    known = all(broker.reconciled for broker in state.brokers.values()) and bool(state.brokers)
+    if due and name != state.day.session and known:
+        commands.append(OpenSession(name, found.open_ns, found.close_ns, equity(state)))
+    words = f"no session; next open {local(found.open_ns, calendar.timezone)}"
+    keep(state, now, commands, not due, ALL, NO_SESSION, words)
+    for market, hours in state.calendars.items():
+        here = sessions.session_at(hours, now)
+        words = f"{market} opens {local(here.open_ns, hours.timezone)}"
+        keep(state, now, commands, not sessions.within(here, now), f"calendar:{market}", CLOSED, words)
+
+
+def jobs(state: State, now: int, commands: list[Command]) -> None:
+    """Start every job that is due and not running."""
+    if not state.day.session or state.stopping:
+        return
+    for name, due in DUE.items():
+        job = state.jobs.get(name) or Job(name)
+        running = job.running and now < job.started_ns + deadline_ns(state) + LOST_NS
+        if not running and now >= job.next_ns and due(state, now):
+            commands.append(
+                RunJob(name, job.runs + 1, now + deadline_ns(state), params(state, name), names(state, name))
+            )
+
+
+def deadline_ns(state: State) -> int:
+    """Give how long a job may take."""
+    return int(state.settings.jobs.deadline_s * SECOND)
+
+
+def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bool | list[str]]]:
+    """Give all the parameters that a job may use, so that its answer follows from the record."""
+    settings = state.settings
+    if job == "strategies":
+        return {"breakout": {name: plain(value) for name, value in asdict(settings.strategies.breakout).items()}}
+    if job in ("scan", "watchlist"):
+        return {"scan": {"watchlist_size": settings.jobs.watchlist_size, "index": settings.index}}
+    if job == "regime":
+        return {"regime": {"index": settings.index, "vix": settings.vix.instrument}}
+    return {}
+
+
+def plain(value: object) -> str | float | int | bool | list[str]:
+    """Give a setting as what a record holds."""
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    assert isinstance(value, str | float | int | bool)
+    return value
+
+
+def names(state: State, job: str) -> tuple[str, ...]:
+    """Give the instruments that a job looks at: the watchlist where there is one to look at, else the universe."""
+    if job in ("watchlist", "strategies"):
+        return tuple(candidate.instrument for candidate in state.watchlist)
+    return tuple(symbol for symbol, instrument in state.settings.universe.items() if instrument.tradable)
+
+
+def is_open(state: State, now: int) -> bool:
+    """Say whether the session's market is open."""
+    return state.day.open_ns <= now < state.day.close_ns
+
+
+def _always(state: State, now: int) -> bool:
+    return now < state.day.close_ns
+
+
+def _after_regime(state: State, now: int) -> bool:
+    return state.regime is not None and now < state.day.close_ns
+
+
+def _with_watchlist(state: State, now: int) -> bool:
+    return bool(state.watchlist) and is_open(state, now)
+
+
+def _open(state: State, now: int) -> bool:
+    return is_open(state, now)
+
+
+def _has_crypto(state: State, now: int) -> bool:
+    return any(instrument.kind == "crypto" for instrument in state.settings.universe.values())
+
+
+def _day_over(state: State, now: int) -> bool:
+    return now >= state.day.close_ns + MINUTE and state.summarised != state.day.session
+
+
+DUE: dict[str, Callable[[State, int], bool]] = {
+    "regime": _always,
+    "scan": _after_regime,
+    "watchlist": _with_watchlist,
+    "strategies": _with_watchlist,
+    "analytics": _open,
+    "crypto": _has_crypto,
+    "summary": _day_over,
+}
+"""The jobs, and when each makes sense."""
+
+
+def next_run(settings: Jobs, job: str, now: int) -> int:
+    """Give when a job runs again; strategies keep to the full minute, when bars are whole."""
+    if job == "summary":
+        return now + MINUTE
+    every_ns = int(getattr(settings, f"{job}_s") * SECOND)
+    if job == "strategies":
+        return now - now % every_ns + every_ns + STRATEGIES_LAG_NS
+    return now + every_ns
+
+
+def mark(state: State, now: int, commands: list[Command]) -> None:
+    """Note the account's worth each minute while the market is open, and once after."""
+    over = now >= state.day.close_ns and state.marked_ns < state.day.close_ns
+    if state.day.session and (over or (is_open(state, now) and now - state.marked_ns >= MINUTE)):
+        worth = equity(state)
+        commands.append(MarkEquity(worth, state.cash, state.day.realised, unrealised(state), state.day.fees))
+
+
+def close_of_day(state: State, now: int, commands: list[Command]) -> None:
+    """Close what is held shortly before the end of the session, where the settings say so."""
+    eod = state.settings.eod
+    if not eod.close_positions or not is_open(state, now) or state.day.close_ns - now > int(eod.at_s * SECOND):
+        return
+    for position in state.positions.values():
+        if position.quantity:
+            commands.extend(flatten(state, now, position, "end of day", len(commands)))
+
+
+def wind_down(state: State, now: int, commands: list[Command]) -> None:
+    """End in order: the day's own end begins it, resting entries are cancelled, then the daemon stops."""
+    if not state.stopping:
+        grace_ns = int(state.settings.session.after_close_s * SECOND)
+        if state.day.session and now >= state.day.close_ns + grace_ns:
+            commands.append(WindDown(f"session {state.day.session} is over"))
+            commands.extend(cancel_entries(state, "session over"))
+        return
+    settled = not any(order.opens and order.live for order in state.orders.values())
+    if settled or now - state.stopping_ns >= WIND_DOWN_NS:
+        commands.append(Stop(state.stopping))

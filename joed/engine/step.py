@@ -1,0 +1,228 @@
+"""The only code that decides: an event comes in, commands come out, and only `apply` writes State.
+
+`step` is `apply(event)`, then `decide` (which reads), then `apply(commands)`. It does no I/O, asks no clock and throws
+no dice: the same State and events give the same commands, today or in a replay. Recovery calls `refold`, which applies
+what was recorded and decides nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from joed.engine import (
+    changes,
+    exits,
+    fear,
+    health,
+    operator,
+    orders,
+    protection,
+    reconcile,
+    schedule,
+    triggers,
+)
+from joed.engine.bands import tighten
+from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT
+from joed.model import commands as c
+from joed.model import events as e
+from joed.model.blocks import Block
+from joed.model.commands import Command
+from joed.model.events import Event, Quote
+from joed.model.state import State
+from joed.model.values import Severity
+
+
+def step(state: State, now: int, event: Event) -> list[Command]:
+    """Give what is to be done about one event, and let State know of both."""
+    if type(event) is Quote and inside_band(state, now, event):
+        return []
+    apply(state, now, event)
+    commands = decide(state, now, event)
+    for command in commands:
+        APPLY_COMMAND[type(command)](state, now, command)
+    settle(state, now, event, commands)
+    return commands
+
+
+def refold(state: State, now: int, event: Event, commands: list[Command]) -> None:
+    """Let State know of an event and of the commands that were recorded with it, without deciding again."""
+    apply(state, now, event)
+    for command in commands:
+        APPLY_COMMAND[type(command)](state, now, command)
+    settle(state, now, event, commands)
+
+
+def inside_band(state: State, now: int, quote: Quote) -> bool:
+    """Take a quote in without thought where no rule can act on it: the road of nearly every quote."""
+    market = state.markets.get(quote.instrument)
+    if market is None or not market.lo < quote.bid <= quote.ask < market.hi:
+        return False
+    last = quote.last
+    if last is None:
+        last = (quote.bid + quote.ask) / 2
+    elif not market.last_lo < last < market.last_hi:
+        return False
+    state.seq += 1
+    state.now = now
+    state.finished = NOTHING
+    market.quote = quote
+    market.quotes += 1
+    if last > market.high:
+        market.high = last
+    if last < market.low:
+        market.low = last
+    return True
+
+
+NOTHING: list[Any] = []
+"""No minute bar was finished by this step; shared, and never added to."""
+
+
+def apply(state: State, now: int, event: Event) -> None:
+    """Write one event into State."""
+    state.seq += 1
+    state.now = now
+    state.finished = []
+    APPLY_EVENT[type(event)](state, now, event)
+
+
+def decide(state: State, now: int, event: Event) -> list[Command]:
+    """Give the commands that follow from an event, rule by rule; nothing is written here."""
+    commands: list[Command] = []
+    for rule in RULES.get(type(event), ()):
+        rule(state, now, event, commands)
+    return commands
+
+
+def settle(state: State, now: int, event: Event, commands: list[Command]) -> None:
+    """Bring what is derived up to date: who is unprotected since when, and the bands of what was touched."""
+    if type(event) is Quote:
+        market = state.markets[event.instrument]
+        if commands:
+            changes.touch(state, commands)
+        tighten(state, market)
+        return
+    protection.note(state, now)
+    changes.touch(state, commands)
+
+
+def on_quote(state: State, now: int, quote: Quote, commands: list[Command]) -> None:
+    """Act on a price: fear first, then the trail of what is held, then what may be opened."""
+    market = state.markets[quote.instrument]
+    if market.quote is not quote:
+        return  # left out: it was no price
+    if quote.instrument == state.settings.vix.instrument:
+        fear.shut(state, now, market, commands)
+    health.fresh(state, now, quote, commands)
+    position = state.positions.get(quote.instrument)
+    if position is not None:
+        exits.trail(state, now, position, quote, commands)
+    if market.signals and not state.stopping:
+        triggers.fire(state, now, market, quote, commands)
+
+
+def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> None:
+    """Look up once a second: what is overdue, unprotected, silent, due."""
+    schedule.session(state, now, commands)
+    fear.reopen(state, now, commands)
+    health.feeds(state, now, commands)
+    health.losses(state, now, commands)
+    commands.extend(orders.overdue(state, now))
+    protection.watch(state, now, commands)
+    for position in state.positions.values():
+        if position.trailing and position.quantity and not position.closing:
+            exits.ratchet(state, now, position, commands)
+    operator.press(state, now, commands)
+    schedule.close_of_day(state, now, commands)
+    schedule.jobs(state, now, commands)
+    schedule.mark(state, now, commands)
+    schedule.wind_down(state, now, commands)
+
+
+def on_fill(state: State, now: int, event: e.OrderFilled, commands: list[Command]) -> None:
+    """Tell of a fill that belongs to no order of ours; the rest is protection's."""
+    if event.order not in state.orders:
+        words = f"a fill of {event.quantity} {event.instrument} belongs to no order of ours ({event.order or 'no id'})"
+        commands.append(c.RaiseAlert(f"unknown_fill:{event.execution}", Severity.WARNING, words))
+        return
+    protection.watch(state, now, commands)
+
+
+def on_word(state: State, now: int, event: orders.Word, commands: list[Command]) -> None:
+    """Mend protection as soon as a stop is known to be gone."""
+    protection.watch(state, now, commands)
+
+
+def on_rejected(state: State, now: int, event: e.OrderRejected, commands: list[Command]) -> None:
+    """Tell of a refusal, and latch a Block on an instrument that is refused again and again."""
+    order = state.orders.get(event.order)
+    name = order.instrument if order is not None else "an unknown order"
+    words = f"the broker refused {event.order} ({name}): {event.code} {event.words}".strip()
+    commands.append(c.RaiseAlert(f"rejected:{event.order}", Severity.WARNING, words))
+    limit = state.settings.risk.rejects_max
+    if order is not None and state.rejects.get(name, 0) >= limit:
+        block = Block(f"instrument:{name}", "rejects_max", f"refused {limit} times", now, latched=True)
+        if block.key not in state.blocks:
+            commands.append(c.RaiseBlock(block))
+    protection.watch(state, now, commands)
+
+
+def on_stop(state: State, now: int, event: e.StopAsked, commands: list[Command]) -> None:
+    """Begin the orderly end: resting entries go, protection stays."""
+    commands.append(c.WindDown(event.reason))
+    commands.extend(orders.cancel_entries(state, event.reason))
+
+
+def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Command]) -> None:
+    """A new process: a kill that was latched outside the journal holds here too."""
+    if event.killed is not None:
+        operator.latch(state, now, event.killed, "the kill file was there at the start", commands)
+    for block in state.blocks.values():
+        key = f"{block.key}:{block.since_ns}"
+        if block.reason == "event_faulted" and key not in state.alerts:
+            commands.append(c.RaiseAlert(key, Severity.CRITICAL, block.words))
+
+
+def on_settings(state: State, now: int, event: e.SettingsLoaded, commands: list[Command]) -> None:
+    """Ask for the day's signature where the mode needs one; changed settings void an earlier one."""
+    if operator.needs_confirmation(state) and state.day.confirmed != event.digest:
+        commands.append(c.RaiseBlock(operator.unconfirmed(now)))
+
+
+def on_job_failed(state: State, now: int, event: e.JobFailed, commands: list[Command]) -> None:
+    """Tell of a job that failed; trading goes on with the last good answer."""
+    key = f"job_failed:{event.job}:{event.run}"
+    commands.append(c.RaiseAlert(key, Severity.WARNING, f"job {event.job} failed: {event.reason}"))
+
+
+def on_triggers(state: State, now: int, event: e.TriggersMade, commands: list[Command]) -> None:
+    """Tell of strategies that failed; the others' Triggers hold."""
+    for strategy, reason in event.faults.items():
+        key = f"strategy_failed:{strategy}:{state.day.session}"
+        if key not in state.alerts:
+            commands.append(c.RaiseAlert(key, Severity.WARNING, f"strategy {strategy} failed: {reason}"))
+
+
+Rule = Callable[[State, int, Any, list[Command]], None]
+
+RULES: dict[type[Event], tuple[Rule, ...]] = {
+    e.Quote: (on_quote,),
+    e.Tick: (on_tick,),
+    e.EpochStarted: (on_epoch,),
+    e.SettingsLoaded: (on_settings,),
+    e.StopAsked: (on_stop,),
+    e.JournalFailed: (health.journal_failed,),
+    e.HeartbeatMeasured: (health.heartbeat,),
+    e.BrokerUp: (reconcile.on_up,),
+    e.BrokerDown: (reconcile.on_down,),
+    e.BrokerRead: (reconcile.on_read, on_word),
+    e.OrderFilled: (on_fill,),
+    e.OrderRejected: (on_rejected,),
+    e.OrderCancelled: (on_word,),
+    e.OrderExpired: (on_word,),
+    e.CommandDropped: (on_word,),
+    e.TriggersMade: (on_triggers,),
+    e.JobFailed: (on_job_failed,),
+    e.OperatorAsked: (operator.asked,),
+    e.LatchSeen: (operator.seen,),
+}
+"""Which rules look at which event; an event that is not here only changes State."""

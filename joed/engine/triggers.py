@@ -1,0 +1,63 @@
+"""From a Trigger to an order: the price crosses, the size follows from the risk, the gate has its word."""
+
+from decimal import Decimal
+
+from joed.engine.orders import enter
+from joed.engine.positions import equity
+from joed.engine.risk import Request, refuse
+from joed.model.commands import Command, RefuseEntry
+from joed.model.events import Quote
+from joed.model.state import Market, State
+from joed.model.triggers import Trigger
+from joed.model.values import ZERO, Crossing, Side, ceil_to, decimal, floor_to
+
+
+def fire(state: State, now: int, market: Market, quote: Quote, commands: list[Command]) -> None:
+    """Turn the first Trigger of this instrument that the quote crosses into an order, or into a refusal with its code.
+
+    One at a time: the next quote decides again, knowing what this one did.
+    """
+    for signal in market.signals:
+        trigger = state.triggers[signal]
+        if signal in state.signals or not crossed(trigger, quote) or now >= trigger.valid_until_ns:
+            continue
+        if market.minute is None or market.minute.volume >= trigger.volume_min:
+            commands.append(answer(state, now, trigger, quote, len(commands)))
+            return
+
+
+def crossed(trigger: Trigger, quote: Quote) -> bool:
+    """Say whether the price that would be paid has reached the level; in Decimal, as money decides."""
+    price = decimal(quote.ask if trigger.side is Side.BUY else quote.bid)
+    return price >= trigger.level if trigger.crossing is Crossing.ABOVE else price <= trigger.level
+
+
+def answer(state: State, now: int, trigger: Trigger, quote: Quote, index: int) -> Command:
+    """Give the order that this Trigger asks for, or say why not."""
+    request = request_of(state, trigger, quote)
+    refusal = refuse(state, now, request)
+    if refusal is not None:
+        return RefuseEntry(trigger.instrument, trigger.strategy, trigger.signal, refusal.code, refusal.words)
+    return enter(state, now, index, trigger, request.quantity, request.limit)
+
+
+def request_of(state: State, trigger: Trigger, quote: Quote) -> Request:
+    """Give what the Trigger comes to at this quote: a limit a little through the market, and the size."""
+    instrument = state.settings.universe[trigger.instrument]
+    price = decimal(quote.ask if trigger.side is Side.BUY else quote.bid)
+    slack = price * state.settings.risk.collar / 4
+    buys = trigger.side is Side.BUY
+    limit = ceil_to(price + slack, instrument.tick) if buys else floor_to(price - slack, instrument.tick)
+    wanted = trigger.quantity if trigger.quantity is not None else size(state, trigger, limit)
+    return Request(trigger, instrument, floor_to(wanted, instrument.lot), price, limit, quote)
+
+
+def size(state: State, trigger: Trigger, limit: Decimal) -> Decimal:
+    """Give the quantity that loses `risk` of the equity between the limit and the stop, within the notional limits."""
+    distance = abs(limit - trigger.stop)
+    if distance <= 0 or limit <= 0:
+        return ZERO
+    share = min(trigger.risk, state.settings.risk.per_trade)
+    by_risk = equity(state) * share / distance
+    by_notional = state.settings.risk.notional_max / limit
+    return min(by_risk, by_notional)

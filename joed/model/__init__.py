@@ -1,0 +1,1 @@
+"""The nouns: values, events, commands, triggers, blocks, orders, state and settings."""

@@ -1,0 +1,205 @@
+"""What is to be done, in the imperative: everything the engine wants, it says with one of these.
+
+Some leave the process (orders, jobs, alerts, Stop); the others only change State, and are commands so that the record
+shows every decision beside its cause.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from joed.model.blocks import Block
+from joed.model.values import Kind, Leg, Scope, Severity, Side, Tif
+
+
+class Command(Struct, frozen=True, gc=False):
+    """The root of all commands; it does nothing by itself."""
+
+
+class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
+    """Send one new order, with its bracket when `stop_order` and `target_order` name the children's ids.
+
+    `stop` and `target` are absolute prices of the children, which are GTC and one cancels the other with reduction
+    (OCA type 2): as the target fills in part, the stop shrinks. A CLOSE joins the group of the position that it
+    closes by `group`, the id of that position's entry. `opens` is False for whatever can only reduce.
+    """
+
+    order: str
+    broker: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    kind: Kind
+    leg: Leg
+    opens: bool
+    level: Decimal | None = None
+    tif: Tif = Tif.DAY
+    stop_order: str = ""
+    stop: Decimal | None = None
+    target_order: str = ""
+    target: Decimal | None = None
+    group: str = ""
+    strategy: str = ""
+    signal: str = ""
+    expires_at_ns: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
+    """Give a working order another level (a stop's trigger, a limit's price), in absolute terms."""
+
+    order: str
+    level: Decimal | None = None
+    quantity: Decimal | None = None
+    reason: str = ""
+
+
+class CancelOrder(Command, frozen=True, gc=False, tag="CancelOrder"):
+    """Ask the broker to cancel; the order lives on until the broker's word."""
+
+    order: str
+    reason: str = ""
+
+
+class ReadBroker(Command, frozen=True, gc=False, tag="ReadBroker"):
+    """Read a broker's whole book and answer with BrokerRead."""
+
+    broker: str
+    reason: str = ""
+
+
+class RunJob(Command, frozen=True, tag="RunJob"):
+    """Have the worker think: `params` are all the parameters that it may use, so that its answer follows from them."""
+
+    job: str
+    run: int
+    deadline_ns: int
+    params: dict[str, dict[str, str | float | int | bool | list[str]]] = {}
+    instruments: tuple[str, ...] = ()
+
+
+class RaiseAlert(Command, frozen=True, gc=False, tag="RaiseAlert"):
+    """Tell a person; `key` names the matter, for deduplication."""
+
+    key: str
+    severity: Severity
+    words: str
+
+
+class Stop(Command, frozen=True, gc=False, tag="Stop"):
+    """End the process in order, with this exit status."""
+
+    reason: str
+    exit_code: int = 0
+
+
+class RaiseBlock(Command, frozen=True, gc=False, tag="RaiseBlock"):
+    """Forbid entries in a scope."""
+
+    block: Block
+
+
+class LiftBlock(Command, frozen=True, gc=False, tag="LiftBlock"):
+    """Take a Block away."""
+
+    key: str
+    reason: str = ""
+
+
+class LatchKill(Command, frozen=True, gc=False, tag="LatchKill"):
+    """Shut the gate for entries until a person releases it; the widest scope asked for holds."""
+
+    scope: Scope
+    words: str
+
+
+class RefuseEntry(Command, frozen=True, gc=False, tag="RefuseEntry"):
+    """Note that a Trigger fired and was not let through, and why; its signal is spent."""
+
+    instrument: str
+    strategy: str
+    signal: str
+    code: str
+    words: str
+
+
+class RetireOrder(Command, frozen=True, gc=False, tag="RetireOrder"):
+    """End our waiting for an order that is proven never to have existed, with the evidence."""
+
+    order: str
+    evidence: str
+
+
+class MarkUncertain(Command, frozen=True, gc=False, tag="MarkUncertain"):
+    """Note that an order's fate is unknown; its risk stays reserved."""
+
+    order: str
+    reason: str
+
+
+class RatchetTrail(Command, frozen=True, gc=False, tag="RatchetTrail"):
+    """Start or stop trailing a position's stop from here on."""
+
+    instrument: str
+    distance: Decimal
+
+
+class MarkEquity(Command, frozen=True, gc=False, tag="MarkEquity"):
+    """Note what the account is worth, in its base currency."""
+
+    equity: Decimal
+    cash: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+
+
+class OpenSession(Command, frozen=True, gc=False, tag="OpenSession"):
+    """Begin a trading session: the day's counters start again from this equity."""
+
+    session: str
+    open_ns: int
+    close_ns: int
+    equity: Decimal
+
+
+class WindDown(Command, frozen=True, gc=False, tag="WindDown"):
+    """Begin the orderly end: no entries any more, resting ones cancelled, protection kept."""
+
+    reason: str
+
+
+class Answer(Command, frozen=True, gc=False, tag="Answer"):
+    """Answer an operator: `code` is "ok" or the name of a refusal."""
+
+    request: str
+    verb: str
+    code: str
+    words: str
+
+
+ANY = (
+    SubmitOrder
+    | AmendOrder
+    | CancelOrder
+    | ReadBroker
+    | RunJob
+    | RaiseAlert
+    | Stop
+    | RaiseBlock
+    | LiftBlock
+    | LatchKill
+    | RefuseEntry
+    | RetireOrder
+    | MarkUncertain
+    | WindDown
+    | RatchetTrail
+    | MarkEquity
+    | OpenSession
+    | Answer
+)
+"""All commands, for decoding a record."""
+
+TO_BROKER = (SubmitOrder, AmendOrder, CancelOrder, ReadBroker)
+OUTWARD = (*TO_BROKER, RunJob, RaiseAlert, Stop)
+"""Commands that leave the loop, once their record is durable."""

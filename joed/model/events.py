@@ -1,0 +1,414 @@
+"""What happened, in the past tense: everything the engine learns, it learns from one of these.
+
+Fields are only ever added, with defaults, and the tags are literal: a record written today reads for ever.
+A Quote, a Tick and a clean BrokerRead are tape; everything else is audit.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from joed.model.calendars import Calendar
+from joed.model.settings import Settings
+from joed.model.triggers import Trigger
+from joed.model.values import Scope, Severity, Side, Status
+
+
+class Event(Struct, frozen=True, gc=False):
+    """The root of all events; it says nothing by itself."""
+
+
+class Quote(Event, frozen=True, gc=False, tag="Quote", omit_defaults=True):
+    """The best bid and ask of one instrument, as floats in its currency; `last` and `volume` are None where unknown.
+
+    `received_ns` is when the adapter had it in hand (the age of a quote counts from there);
+    `volume` is the session's running total.
+    """
+
+    instrument: str
+    bid: float
+    ask: float
+    last: float | None = None
+    volume: float | None = None
+    received_ns: int = 0
+    bid_size: float | None = None
+    ask_size: float | None = None
+    broker: str = ""
+
+
+class Tick(Event, frozen=True, gc=False, tag="Tick"):
+    """A second passed: schedules, time-outs and staleness look up."""
+
+
+class ClockStepped(Event, frozen=True, gc=False, tag="ClockStepped"):
+    """The wall clock was set: UTC is `now` plus this offset from here on."""
+
+    offset_ns: int
+
+
+class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):
+    """A joed process took over: a new epoch, above any seen before, for all ids that it will make."""
+
+    epoch: int
+    reason: str
+    version: str
+    code: str
+    pid: int = 0
+    killed: Scope | None = None
+
+
+class SettingsLoaded(Event, frozen=True, tag="SettingsLoaded"):
+    """The settings, calendars and overrides in force from here on; `digest` is the hash of their bytes."""
+
+    settings: Settings
+    digest: str
+    calendars: dict[str, Calendar] = {}
+    reason: str = "start"
+
+
+class StopAsked(Event, frozen=True, gc=False, tag="StopAsked"):
+    """Somebody wants the daemon to end in order: a signal, systemd, the session's end."""
+
+    reason: str
+
+
+class SessionEnded(Event, frozen=True, gc=False, tag="SessionEnded"):
+    """The last record of a day: the books as they were left."""
+
+    session: str
+    reason: str
+    equity: Decimal
+    realised: Decimal
+    fees: Decimal
+    trades: int
+    positions: int
+
+
+class EventFaulted(Event, frozen=True, gc=False, tag="EventFaulted"):
+    """`step` raised on an event: it and its repeats (by `digest`) are never applied, its instrument is blocked."""
+
+    digest: str
+    kind: str
+    instrument: str | None
+    error: str
+    event: str
+
+
+class JournalFailed(Event, frozen=True, gc=False, tag="JournalFailed"):
+    """The journal can't commit: entries are off, reductions leave at once."""
+
+    reason: str
+
+
+class JournalRestored(Event, frozen=True, gc=False, tag="JournalRestored"):
+    """The journal commits again and has been checked."""
+
+
+class HeartbeatMeasured(Event, frozen=True, gc=False, tag="HeartbeatMeasured"):
+    """What the shell measured of itself: events waiting, resident memory, the loop's worst lateness."""
+
+    queue_depth: int
+    memory_bytes: int
+    lag_ns: int = 0
+
+
+class BrokerUp(Event, frozen=True, gc=False, tag="BrokerUp"):
+    """A broker answers, in its connection number `connection`; nothing is known until it has been read whole."""
+
+    broker: str
+    account: str
+    mode: str
+    connection: int
+
+
+class BrokerDown(Event, frozen=True, gc=False, tag="BrokerDown"):
+    """A broker stopped answering."""
+
+    broker: str
+    reason: str
+
+
+class OrderAccepted(Event, frozen=True, gc=False, tag="OrderAccepted"):
+    """The broker has the order and gave it a number."""
+
+    order: str
+    broker_id: str
+
+
+class OrderWorking(Event, frozen=True, gc=False, tag="OrderWorking"):
+    """The order can be executed from now on (a child: its parent has filled); with the terms as the broker holds them.
+
+    Also the answer to an amendment. `quantity` is what is left to do.
+    """
+
+    order: str
+    quantity: Decimal
+    level: Decimal | None = None
+
+
+class OrderFilled(Event, frozen=True, gc=False, tag="OrderFilled"):
+    """One execution; `revision` above 0 replaces the same execution's earlier word, with quantity 0 it is a bust.
+
+    `quantity` is positive, `price` in the instrument's currency, `fee` positive when paid.
+    """
+
+    order: str
+    execution: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal = Decimal(0)
+    revision: int = 0
+    at_ns: int = 0
+    broker: str = ""
+
+
+class OrderCancelled(Event, frozen=True, gc=False, tag="OrderCancelled"):
+    """The broker says that nothing of the order is left working."""
+
+    order: str
+    reason: str = ""
+
+
+class OrderExpired(Event, frozen=True, gc=False, tag="OrderExpired"):
+    """The order's time in force ran out, by the broker's word."""
+
+    order: str
+
+
+class OrderRejected(Event, frozen=True, gc=False, tag="OrderRejected"):
+    """A definitive refusal by the broker."""
+
+    order: str
+    code: str
+    words: str = ""
+
+
+class CancelRejected(Event, frozen=True, gc=False, tag="CancelRejected"):
+    """The broker would not cancel: the order may have filled, or may be gone; only evidence ends it."""
+
+    order: str
+    words: str = ""
+
+
+class AmendRejected(Event, frozen=True, gc=False, tag="AmendRejected"):
+    """The broker kept the order as it was."""
+
+    order: str
+    words: str = ""
+
+
+class OrderSeen(Struct, frozen=True, gc=False, tag="OrderSeen"):
+    """One open order as a broker's snapshot shows it; `quantity` is what is left, `order` our id or "" if foreign."""
+
+    order: str
+    broker_id: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    status: Status
+    level: Decimal | None = None
+    filled: Decimal = Decimal(0)
+
+
+class PositionSeen(Struct, frozen=True, gc=False, tag="PositionSeen"):
+    """One position as a broker's snapshot shows it; `quantity` is negative when short."""
+
+    instrument: str
+    quantity: Decimal
+    average: Decimal
+
+
+class BrokerRead(Event, frozen=True, tag="BrokerRead"):
+    """The whole of a broker's book, read within one unbroken connection between `from_ns` and `to_ns`.
+
+    `complete` False means that an end marker is missing: then it may add what it shows, and prove no absence.
+    `executions` are all since the session's start, oldest first.
+    `ended` maps our ids of orders that the broker shows as ended, and how.
+    """
+
+    broker: str
+    connection: int
+    from_ns: int
+    to_ns: int
+    complete: bool
+    orders: tuple[OrderSeen, ...] = ()
+    positions: tuple[PositionSeen, ...] = ()
+    executions: tuple[OrderFilled, ...] = ()
+    ended: dict[str, Status] = {}
+    cash: Decimal | None = None
+
+
+class CommandSent(Event, frozen=True, gc=False, tag="CommandSent"):
+    """Command `index` of record `seq` was handed to its transport."""
+
+    seq: int
+    index: int
+    order: str
+    command: str = "SubmitOrder"
+
+
+class CommandDropped(Event, frozen=True, gc=False, tag="CommandDropped"):
+    """Command `index` of record `seq` was refused at release, proven before its first byte."""
+
+    seq: int
+    index: int
+    order: str
+    reason: str
+
+
+class Candidate(Struct, frozen=True, gc=False):
+    """One instrument worth watching, its score and why."""
+
+    instrument: str
+    score: float
+    reasons: tuple[str, ...] = ()
+    atr: float | None = None
+
+
+class RegimeRead(Struct, frozen=True, gc=False):
+    """The market's regime with the parts of its score, each in words."""
+
+    name: str
+    score: float
+    parts: tuple[str, ...] = ()
+
+
+class RegimeJudged(Event, frozen=True, gc=False, tag="RegimeJudged"):
+    """The regime job's answer; `closes` are the last session's closing prices, by instrument."""
+
+    run: int
+    regime: RegimeRead
+    closes: dict[str, float] = {}
+
+
+class MarketScanned(Event, frozen=True, tag="MarketScanned"):
+    """The scan job's answer: a new watchlist, best first; `rejected` counts the left out by reason."""
+
+    run: int
+    watchlist: tuple[Candidate, ...]
+    rejected: dict[str, int] = {}
+
+
+class WatchlistScored(Event, frozen=True, tag="WatchlistScored"):
+    """The watchlist job's answer: the same names scored anew with the latest prices."""
+
+    run: int
+    watchlist: tuple[Candidate, ...]
+
+
+class TriggersMade(Event, frozen=True, tag="TriggersMade"):
+    """The strategies job's answer: all Triggers that hold from now on, in place of the earlier ones."""
+
+    run: int
+    triggers: tuple[Trigger, ...]
+    faults: dict[str, str] = {}
+
+
+class AnalyticsMade(Event, frozen=True, tag="AnalyticsMade"):
+    """The analytics job's answer: named figures, each with its method in its name; None is unknown."""
+
+    run: int
+    figures: dict[str, float | None]
+
+
+class SummaryWritten(Event, frozen=True, gc=False, tag="SummaryWritten"):
+    """The end-of-day summary, in words."""
+
+    run: int
+    text: str
+
+
+class CryptoRead(Event, frozen=True, tag="CryptoRead"):
+    """The crypto job's answer: named readings, None where a source is absent."""
+
+    run: int
+    readings: dict[str, float | None]
+
+
+class JobFailed(Event, frozen=True, gc=False, tag="JobFailed"):
+    """A job raised, ran over its deadline or lost its worker."""
+
+    job: str
+    run: int
+    reason: str
+
+
+class OperatorAsked(Event, frozen=True, tag="OperatorAsked"):
+    """A person (or the demo's own hand) asked for something over the control socket; `request` is the idempotency key.
+
+    uid, gid and pid are the kernel's word for who was at the other end.
+    """
+
+    verb: str
+    request: str
+    uid: int
+    gid: int
+    pid: int
+    reason: str = ""
+    args: dict[str, str] = {}
+
+
+class LatchSeen(Event, frozen=True, gc=False, tag="LatchSeen"):
+    """The kill file was found; `uid` is its owner."""
+
+    scope: Scope
+    uid: int
+
+
+class LatchGone(Event, frozen=True, gc=False, tag="LatchGone"):
+    """The kill file is no longer there, without a release: the Block stays until one."""
+
+
+class AlertDelivered(Event, frozen=True, gc=False, tag="AlertDelivered"):
+    """An alert left by a channel, or failed to."""
+
+    key: str
+    channel: str
+    severity: Severity
+    failed: str = ""
+
+
+ANY = (
+    Quote
+    | Tick
+    | ClockStepped
+    | EpochStarted
+    | SettingsLoaded
+    | StopAsked
+    | SessionEnded
+    | EventFaulted
+    | JournalFailed
+    | JournalRestored
+    | HeartbeatMeasured
+    | BrokerUp
+    | BrokerDown
+    | OrderAccepted
+    | OrderWorking
+    | OrderFilled
+    | OrderCancelled
+    | OrderExpired
+    | OrderRejected
+    | CancelRejected
+    | AmendRejected
+    | BrokerRead
+    | CommandSent
+    | CommandDropped
+    | RegimeJudged
+    | MarketScanned
+    | WatchlistScored
+    | TriggersMade
+    | AnalyticsMade
+    | SummaryWritten
+    | CryptoRead
+    | JobFailed
+    | OperatorAsked
+    | LatchSeen
+    | LatchGone
+    | AlertDelivered
+)
+"""All events, for decoding a record."""
+
+TAPE = (Quote, Tick)
+"""Events that go to the tape when they led to no command."""

@@ -1,0 +1,88 @@
+"""What joed knows of an order, a position and a fill: the ledger's nouns."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from joed.model.values import ZERO, Kind, Leg, Side, Status
+
+
+class Execution(Struct, frozen=True, gc=False):
+    """The latest word on one execution, keyed by its root."""
+
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    revision: int
+
+
+class Order(Struct, gc=False):
+    """One order at a broker, by our id.
+
+    `terms` is the level as the broker last confirmed it; `asked` the level of an amendment that is under way.
+    `sent_ns`, `asked_ns` and `changed_ns` are engine time.
+    """
+
+    order: str
+    broker: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    kind: Kind
+    leg: Leg
+    opens: bool
+    status: Status
+    group: str
+    strategy: str
+    signal: str
+    terms: Decimal | None = None
+    asked: Decimal | None = None
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    broker_id: str = ""
+    armed_ns: int = 0
+    changed_ns: int = 0
+    asked_ns: int = 0
+    cancel_tries: int = 0
+    executions: dict[str, Execution] = {}
+    absent_reads: int = 0
+    absent_ns: int = 0
+    children: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> Decimal:
+        """Give the quantity that may still fill."""
+        return self.quantity - self.filled
+
+    @property
+    def live(self) -> bool:
+        """Say whether the broker may still hold something of it."""
+        return not self.status.ended
+
+
+class Position(Struct, gc=False):
+    """What is held of one instrument: signed quantity, average price, and the trail that follows it.
+
+    `group` is the entry's id, whose stop and target protect it; `risk` is the first R in price;
+    `best` the best bid (long) or ask (short) since the trail was set; `unprotected_ns` since when the stop is amiss.
+    """
+
+    instrument: str
+    broker: str
+    quantity: Decimal = ZERO
+    average: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    group: str = ""
+    strategy: str = ""
+    risk: Decimal = ZERO
+    trail: Decimal = ZERO
+    trailing: bool = False
+    best: float = 0.0
+    opened_ns: int = 0
+    unprotected_ns: int = 0
+    closing: str = ""
+    closing_ns: int = 0
+    changed_ns: int = 0
+    stop_order: str = ""
+    target_order: str = ""

@@ -1,0 +1,238 @@
+"""All that can be set, frozen, with the defaults that serve where no file says otherwise.
+
+One definition serves three: config.py checks the files against these types (pydantic reads the bounds), the record
+carries them as an event, and the engine reads them. Durations end in their unit; money is Decimal in base currency.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from joed.model.values import Mode
+
+STRICT = {"extra": "forbid"}
+
+Seconds = Annotated[float, Gt(0)]
+Share = Annotated[Decimal, Gt(0), Le(1)]
+Amount = Annotated[Decimal, Gt(0)]
+Count = Annotated[int, Gt(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One thing that can be traded or watched: where, in what steps, in which sector."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    symbol: str
+    broker: str = "paper"
+    kind: str = "stock"
+    calendar: str = "XNYS"
+    currency: str = "USD"
+    tick: Annotated[Decimal, Gt(0)] = Decimal("0.01")
+    lot: Annotated[Decimal, Gt(0)] = Decimal(1)
+    sector: str = ""
+    tradable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """When the daemon works, around the market's hours."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    lead_s: Seconds = 3900.0
+    after_close_s: Seconds = 300.0
+    extended_hours: bool = False
+    day_rollover: str = "17:00"
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfDay:
+    """What happens to positions before the close."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    close_positions: bool = False
+    at_s: Annotated[float, Gt(0), Lt(14400)] = 300.0
+    entries_until_s: Annotated[float, Ge(0), Lt(14400)] = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """The limits of the one gate; a breach refuses, a breaker also latches a Block."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    per_trade: Share = Decimal("0.005")
+    quote_age_max_s: Seconds = 5.0
+    spread_max: Share = Decimal("0.01")
+    collar: Share = Decimal("0.01")
+    notional_max: Amount = Decimal(25_000)
+    position_max: Count = 10
+    gross_max: Amount = Decimal(200_000)
+    orders_minute_max: Count = 30
+    trades_day_max: Count = 40
+    loss_day_max: Amount = Decimal(2_000)
+    rejects_max: Count = 3
+    orders_signal_max: Count = 3
+    allow_short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How soon a position without its stop is told, mended and closed; how trailing stops move."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    alert_s: Seconds = 5.0
+    flatten_s: Seconds = 15.0
+    trail_step: Share = Decimal("0.001")
+    trail_interval_s: Seconds = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fear:
+    """When VIX stops entries at once (libraries 3): by level, over the last close, or within five minutes."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    instrument: str = "VIX"
+    level_max: Annotated[float, Gt(0)] = 35.0
+    day_rise: Annotated[float, Gt(0)] = 0.30
+    fast_rise: Annotated[float, Gt(0)] = 0.15
+    fast_window_s: Seconds = 300.0
+    prints: Count = 2
+    hold_s: Seconds = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How quotes are judged."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    stale_s: Seconds = 30.0
+    jump_max: Annotated[float, Gt(0), Lt(1)] = 0.10
+    prints: Count = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """How often the worker thinks, and how long it may."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    regime_s: Seconds = 3600.0
+    scan_s: Seconds = 1800.0
+    watchlist_s: Seconds = 900.0
+    strategies_s: Seconds = 60.0
+    analytics_s: Seconds = 3600.0
+    crypto_s: Seconds = 14400.0
+    deadline_s: Seconds = 30.0
+    watchlist_size: Count = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the heartbeat measures against."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    heartbeat_s: Seconds = 30.0
+    queue_backlog: Count = 1000
+    memory_high_mb: Count = 512
+    broker_silence_s: Seconds = 60.0
+    orders_read_s: Seconds = 5.0
+    reconcile_wait_s: Seconds = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Whether a person must sign the day's card; live mode always asks."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    paper: bool = False
+    require_distinct_uid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breakout:
+    """Buy strength: the session's range is broken upward in a market that is not defensive."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    enabled: bool = True
+    regimes: tuple[str, ...] = ("bull", "neutral")
+    range_minutes: Annotated[int, Ge(5), Le(240)] = 30
+    atr_minutes: Annotated[int, Ge(2), Le(120)] = 14
+    stop_atr: Annotated[float, Gt(0)] = 2.5
+    target_atr: Annotated[float, Gt(0)] = 10.0
+    trail_atr: Annotated[float, Ge(0)] = 2.0
+    volume_ratio: Annotated[float, Ge(0)] = 0.0
+    valid_s: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Strategies:
+    """The strategies and their parameters (strategies.yaml)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    breakout: Breakout = field(default_factory=Breakout)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """How the embedded exchange treats us."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    cash: Amount = Decimal(100_000)
+    latency_s: Annotated[float, Ge(0)] = 0.05
+    fee_share: Annotated[Decimal, Ge(0)] = Decimal("0.005")
+    fee_min: Annotated[Decimal, Ge(0)] = Decimal("0.35")
+    slippage: Annotated[Decimal, Ge(0)] = Decimal("0.0001")
+    partial_share: Annotated[float, Ge(0), Le(1)] = 0.15
+    reject_share: Annotated[float, Ge(0), Le(1)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Where alerts go besides the log: a command that is run with the severity and the words as arguments."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    command: tuple[str, ...] = ()
+    timeout_s: Seconds = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The shell's own settings; the engine does not read them."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    metrics_port: Annotated[int, Ge(0), Le(65535)] = 9464
+    snapshot_s: Seconds = 60.0
+    queue_size_max: Count = 100_000
+    tape_days: Count = 30
+    ballast_mb: Annotated[int, Ge(0)] = 16
+    worker_memory_mb: Count = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything in force at a moment."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    mode: Mode = Mode.PAPER
+    account: str = ""
+    base_currency: str = "USD"
+    calendar: str = "XNYS"
+    index: str = "SPY"
+    brokers: tuple[str, ...] = ("paper",)
+    fill_timeout_s: Seconds = 30.0
+    cancel_tries: Count = 5
+    session: Session = field(default_factory=Session)
+    eod: EndOfDay = field(default_factory=EndOfDay)
+    risk: Risk = field(default_factory=Risk)
+    protection: Protection = field(default_factory=Protection)
+    vix: Fear = field(default_factory=Fear)
+    feed: Feed = field(default_factory=Feed)
+    jobs: Jobs = field(default_factory=Jobs)
+    health: Health = field(default_factory=Health)
+    confirm: Confirm = field(default_factory=Confirm)
+    paper: Paper = field(default_factory=Paper)
+    alerts: Alerts = field(default_factory=Alerts)
+    daemon: Daemon = field(default_factory=Daemon)
+    strategies: Strategies = field(default_factory=Strategies)
+    universe: dict[str, Instrument] = field(default_factory=dict)

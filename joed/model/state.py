@@ -1,0 +1,162 @@
+"""All that the engine remembers: one value, written by `apply` alone, whole in a snapshot.
+
+It holds what lives and this session's counters, not history: that is the journal's.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from joed.model.blocks import Block
+from joed.model.calendars import Calendar
+from joed.model.commands import Answer, RaiseAlert, RefuseEntry
+from joed.model.events import Candidate, Quote, RegimeRead
+from joed.model.orders import Order, Position
+from joed.model.settings import Settings
+from joed.model.triggers import Trigger
+from joed.model.values import ZERO, Bar, Mode, Scope
+
+EMPTY_LO = float("inf")
+EMPTY_HI = float("-inf")
+
+
+class Market(Struct):
+    """The live side of one instrument: its last quote, its price bands, and the second and minute being folded.
+
+    Nothing can act while `lo < bid <= ask < hi` and `last_lo < last < last_hi`; an empty band lets every quote through
+    to the rules. The folded price is `last` where the broker sends it, else the middle.
+    """
+
+    instrument: str
+    lo: float = EMPTY_LO
+    hi: float = EMPTY_HI
+    last_lo: float = EMPTY_LO
+    last_hi: float = EMPTY_HI
+    quote: Quote | None = None
+    quoted_ns: int = 0
+    quotes: int = 0
+    high: float = EMPTY_HI
+    low: float = EMPTY_LO
+    minute: Bar | None = None
+    volume_at_minute: float | None = None
+    suspect: float | None = None
+    suspects: int = 0
+    previous_close: float | None = None
+    opened_at: float | None = None
+    anchor: float = 0.0
+    signals: list[str] = []
+    rejected: int = 0
+    blocked: bool = False
+
+
+class Broker(Struct, gc=False):
+    """What is known of a broker's connection and of when its book was last read whole."""
+
+    name: str
+    up: bool = False
+    account: str = ""
+    connection: int = 0
+    changed_ns: int = 0
+    read_asked_ns: int = 0
+    read_ns: int = 0
+    reconciled: bool = False
+    differences: int = 0
+    quoted_ns: int = 0
+
+
+class Job(Struct, gc=False):
+    """The state of one kind of job: what runs, what ran, how it went."""
+
+    name: str
+    runs: int = 0
+    running: int = 0
+    started_ns: int = 0
+    ended_ns: int = 0
+    next_ns: int = 0
+    failed: str = ""
+    failures: int = 0
+
+
+class Day(Struct, gc=False):
+    """This session's counters; they outlive a crash, not a session."""
+
+    session: str = ""
+    open_ns: int = 0
+    close_ns: int = 0
+    equity_start: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    trades: int = 0
+    orders: int = 0
+    fills: int = 0
+    refusals: dict[str, int] = {}
+    closed: bool = False
+    confirmed: str = ""
+    wins: int = 0
+    losses: int = 0
+
+
+class Fright(Struct, gc=False):
+    """What the fast path remembers of VIX: recent prints, how many agree, since when entries are off."""
+
+    prints: int = 0
+    since_ns: int = 0
+    last_high_ns: int = 0
+    anchors: list[tuple[int, float]] = []
+    level: float = 0.0
+
+
+class State(Struct):
+    """The whole. `seq` and `now` are those of the last event applied."""
+
+    id_key: bytes = b""
+    seq: int = 0
+    now: int = 0
+    epoch: int = 0
+    utc_offset_ns: int = 0
+    mode: Mode = Mode.PAPER
+    settings: Settings = field(default_factory=Settings)
+    settings_digest: str = ""
+    calendars: dict[str, Calendar] = {}
+    day: Day = field(default_factory=Day)
+    markets: dict[str, Market] = {}
+    triggers: dict[str, Trigger] = {}
+    signals: dict[str, str] = {}
+    trails: dict[str, Decimal] = {}
+    orders: dict[str, Order] = {}
+    positions: dict[str, Position] = {}
+    blocks: dict[str, Block] = {}
+    brokers: dict[str, Broker] = {}
+    jobs: dict[str, Job] = {}
+    cash: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    regime: RegimeRead | None = None
+    regime_ns: int = 0
+    watchlist: tuple[Candidate, ...] = ()
+    scanned_ns: int = 0
+    analysed_ns: int = 0
+    figures: dict[str, float | None] = {}
+    summary: str = ""
+    fright: Fright = field(default_factory=Fright)
+    killed: Scope | None = None
+    paused: bool = False
+    stopping: str = ""
+    stopping_ns: int = 0
+    answers: dict[str, Answer] = {}
+    alerts: dict[str, RaiseAlert] = {}
+    refused: list[RefuseEntry] = []
+    faulted: dict[str, int] = {}
+    external: dict[str, Decimal] = {}
+    order_times: list[int] = []
+    rejects: dict[str, int] = {}
+    equity_high: Decimal = ZERO
+    marked_ns: int = 0
+    finished: list[Bar] = []
+    memory_bytes: int = 0
+    queue_depth: int = 0
+    sealed: bool = False
+    repairs: int = 0
+    summarised: str = ""
+    version: str = ""
+    code: str = ""

@@ -1,0 +1,256 @@
+"""What people and programs see: rows of plain values, ready for JSON, that share nothing with State that changes.
+
+Ages are in seconds, counted against the engine's `now`; money is Decimal, prices of quotes float, instants in ns.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from joed.model.blocks import Block
+from joed.model.commands import Answer, RaiseAlert, RefuseEntry
+from joed.model.events import Candidate, RegimeRead
+from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
+
+
+class SessionClock(Struct, frozen=True, gc=False):
+    """Where the market stands: a phase of the day ("" where no calendar is known), and what comes next.
+
+    `to_open_s` is None while the market is open, `to_close_s` while it is not.
+    """
+
+    session: str
+    calendar: str
+    timezone: str
+    phase: str
+    open_ns: int
+    close_ns: int
+    next_open_ns: int
+    to_open_s: float | None
+    to_close_s: float | None
+
+
+class BrokerView(Struct, frozen=True, gc=False):
+    """One broker's connection; the ages are None where nothing came yet."""
+
+    name: str
+    up: bool
+    account: str
+    connection: int
+    reconciled: bool
+    differences: int
+    quote_age_s: float | None
+    read_age_s: float | None
+    changed_ns: int
+
+
+class PositionView(Struct, frozen=True, gc=False):
+    """One position at its mark; `stop` and `target` as the broker last confirmed them, None where there is none.
+
+    `unprotected_s` says for how long the stop has been amiss, None while it is as it should be.
+    """
+
+    instrument: str
+    broker: str
+    quantity: Decimal
+    average: Decimal
+    price: float | None
+    stop: Decimal | None
+    target: Decimal | None
+    protected: bool
+    unprotected_s: float | None
+    unrealised: Decimal
+    realised: Decimal
+    fees: Decimal
+    strategy: str
+    trailing: bool
+    closing: bool
+    opened_ns: int
+    order: str
+
+
+class OrderView(Struct, frozen=True, gc=False):
+    """One order that may still be alive at its broker."""
+
+    order: str
+    broker: str
+    broker_id: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    filled: Decimal
+    kind: Kind
+    leg: Leg
+    level: Decimal | None
+    asked: Decimal | None
+    status: Status
+    opens: bool
+    strategy: str
+    signal: str
+    age_s: float
+
+
+class TriggerView(Struct, frozen=True, gc=False):
+    """One Trigger; `distance` is what the price that would be paid still has to go, as a share of it (None: no quote).
+
+    It is negative when the level lies behind.
+    """
+
+    instrument: str
+    side: Side
+    level: Decimal
+    crossing: Crossing
+    distance: float | None
+    stop: Decimal
+    target: Decimal
+    strategy: str
+    signal: str
+    valid_until_ns: int
+    reasons: tuple[str, ...]
+
+
+class JobView(Struct, frozen=True, gc=False):
+    """One kind of job; times are 0 where it never ran or is not planned."""
+
+    name: str
+    running: bool
+    runs: int
+    last_ns: int
+    next_ns: int
+    failed: str
+    failures: int
+
+
+class Need(Struct, frozen=True, gc=False):
+    """Something that only a person can settle; joectl knows for each code what to do."""
+
+    severity: Severity
+    code: str
+    words: str
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """The limits of the day that are worth seeing beside the day's figures, in base currency."""
+
+    loss_day_max: Decimal
+    gross_max: Decimal
+    notional_max: Decimal
+    position_max: int
+    trades_day_max: int
+    per_trade: Decimal
+
+
+class Remembered(Struct, frozen=True, gc=False):
+    """The six fields that outlive a crash, each a function of the durable record alone; times in ns, 0 is never."""
+
+    last_regime: str | None
+    watchlist: tuple[str, ...]
+    pending_orders: tuple[str, ...]
+    last_analysis_time: int
+    daily_trade_count: int
+    daily_pnl: Decimal
+
+
+class View(Struct, frozen=True):
+    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people."""
+
+    seq: int
+    now_ns: int
+    utc_ns: int
+    epoch: int
+    phase: str
+    words: str
+    reasons: tuple[str, ...]
+    health: str
+    mode: Mode
+    account: str
+    base_currency: str
+    settings_digest: str
+    version: str
+    code: str
+    clock: SessionClock
+    confirmed: str
+    killed: Scope | None
+    paused: bool
+    stopping: str
+    blocks: tuple[Block, ...]
+    brokers: tuple[BrokerView, ...]
+    equity: Decimal
+    equity_start: Decimal
+    cash: Decimal
+    gross: Decimal
+    daily_pnl: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    limits: Limits
+    trades: int
+    wins: int
+    losses: int
+    positions: tuple[PositionView, ...]
+    orders: tuple[OrderView, ...]
+    triggers: tuple[TriggerView, ...]
+    trigger_count: int
+    watchlist: tuple[Candidate, ...]
+    scanned_ns: int
+    regime: RegimeRead | None
+    regime_age_s: float | None
+    jobs: tuple[JobView, ...]
+    needs: tuple[Need, ...]
+    refusals: dict[str, int]
+    refused: tuple[RefuseEntry, ...]
+    alerts: tuple[RaiseAlert, ...]
+    external: dict[str, Decimal]
+    figures: dict[str, float | None]
+    summary: str
+    queue_depth: int
+    memory_bytes: int
+    state: Remembered
+    answers: dict[str, Answer]
+
+
+class CardPosition(Struct, frozen=True, gc=False):
+    """One position as the day's card lists it."""
+
+    instrument: str
+    quantity: Decimal
+    average: Decimal
+    protected: bool
+
+
+class CardOrder(Struct, frozen=True, gc=False):
+    """One living order as the day's card lists it."""
+
+    order: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    kind: Kind
+    level: Decimal | None
+
+
+class Card(Struct, frozen=True, gc=False):
+    """The day's card: what a person signs. Nothing in it moves with a quote, so that it can be signed as it was seen.
+
+    `equity` is that of the session's start; `positions` and `orders` are ours as the broker's book agreed.
+    """
+
+    session: str
+    account: str
+    mode: Mode
+    settings_digest: str
+    version: str
+    code: str
+    equity: Decimal
+    base_currency: str
+    limits: Limits
+    positions: tuple[CardPosition, ...]
+    orders: tuple[CardOrder, ...]
+    external: dict[str, Decimal]
+    differences: dict[str, int]
+    regime: str
+    watchlist: tuple[str, ...]
+    blocks: tuple[str, ...]
+    calendar: str
+    open_ns: int
+    close_ns: int

@@ -1,0 +1,1 @@
+"""The seeded world: faults, laws and virtual time."""

@@ -1,0 +1,1 @@
+"""Named functions that turn a context of bars and regime into Triggers."""

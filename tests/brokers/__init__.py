@@ -1,0 +1,1 @@
+"""Tests of joed.brokers, and the contract that every adapter passes."""

@@ -1,0 +1,174 @@
+"""The daemon's side of the control socket for tests: real State, real view, the engine's own answers, no loop."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+
+from joed.daemon.control import Control
+from joed.daemon.lanes import Limits, listen
+from joed.daemon.peer import Door, door
+from joed.daemon.reads import Record
+from joed.engine import operator
+from joed.engine.changes import APPLY_COMMAND
+from joed.engine.view import view
+from joed.model.commands import LatchKill
+from joed.model.events import Candidate, OperatorAsked, OrderAccepted, Quote, RegimeRead
+from joed.model.orders import Order, Position
+from joed.model.state import Broker, Day, Job, Market, State
+from joed.model.triggers import Trigger
+from joed.model.values import HOUR, SECOND, Crossing, Kind, Leg, Scope, Side, Status
+
+D = Decimal
+OPEN = 1_735_914_600 * SECOND
+"""2025-01-03 09:30 in New York."""
+
+
+def state_of_a_day(**more):
+    """Give a State in the middle of a session: one protected position, one resting entry, one Trigger."""
+    state = State(
+        seq=41,
+        now=OPEN + HOUR,
+        epoch=3,
+        day=Day("2025-01-03", OPEN, OPEN + 6 * HOUR + HOUR // 2, D("100000"), D("100.00"), D("3.20"), trades=2, wins=1),
+        settings_digest="5e771465" * 8,
+        cash=D("98101.80"),
+        version="0.1.0",
+    )
+    state.brokers["paper"] = Broker("paper", up=True, account="PAPER-1", connection=1, reconciled=True, quoted_ns=OPEN)
+    hold(state, "AAPL", quantity="10", average="199.50", bid=201.0, stop="196.00", target="210.00")
+    put(state, "e2", "MSFT", Leg.ENTRY, Kind.LIMIT, Side.BUY, "5", "410.00", opens=True)
+    state.triggers["NVDA"] = Trigger(
+        "NVDA", Side.BUY, D("131.20"), Crossing.ABOVE, OPEN + 2 * HOUR, D("129"), D("140"), "breakout", "s1"
+    )
+    state.markets["NVDA"] = Market("NVDA", quote=Quote("NVDA", 130.0, 130.1))
+    state.watchlist = (Candidate("NVDA", 0.9, ("near its high",)), Candidate("AAPL", 0.5))
+    state.regime, state.regime_ns = RegimeRead("bull", 0.8, ("above its 200-day average",)), OPEN
+    state.jobs["scan"] = Job("scan", 3, ended_ns=OPEN, next_ns=OPEN + 2 * HOUR)
+    for name, value in more.items():
+        setattr(state, name, value)
+    return state
+
+
+def hold(state, instrument, *, quantity, average, bid, stop, target):
+    """Add a position with its working stop and target, and a quote."""
+    position = Position(instrument, "paper", D(quantity), D(average), group=f"{instrument}-e", strategy="breakout")
+    position.stop_order, position.target_order, position.opened_ns = f"{instrument}-s", f"{instrument}-t", OPEN
+    state.positions[instrument] = position
+    state.markets[instrument] = Market(instrument, quote=Quote(instrument, bid, bid + 0.02))
+    put(state, f"{instrument}-s", instrument, Leg.STOP, Kind.STOP, Side.SELL, quantity, stop, opens=False)
+    put(state, f"{instrument}-t", instrument, Leg.TARGET, Kind.LIMIT, Side.SELL, quantity, target, opens=False)
+
+
+def put(state, name, instrument, leg, kind, side, quantity, level, *, opens, status=Status.WORKING):
+    """Add a living order."""
+    state.orders[name] = Order(
+        name, "paper", instrument, side, D(quantity), kind, leg, opens, status, name, "breakout", name, terms=D(level)
+    )
+    state.orders[name].armed_ns = state.now - 90 * SECOND
+
+
+def unconfirmed(state):
+    """Block all entries until the card is signed, as the engine does."""
+    block = operator.unconfirmed(state.now)
+    state.blocks[block.key] = block
+    return state
+
+
+def killed(state):
+    """Latch a kill, as the engine does."""
+    APPLY_COMMAND[LatchKill](state, state.now, LatchKill(Scope.ORDERS, "killed by uid 1000: test"))
+    return state
+
+
+class Desk:
+    """What the daemon gives to the socket: requests are answered by the engine's operator and folded at once."""
+
+    def __init__(self, state):
+        self.state = state
+        self.asked: list[OperatorAsked] = []
+        self.kept = [Record(5, OPEN, OrderAccepted("AAPL-e", "17"))]
+        self.flushed = 0
+        self.first = 0
+        self.hold = None
+        """An asyncio.Event that requests wait for, where a test sets one."""
+
+    def view(self):
+        return view(self.state)
+
+    async def ask(self, asked):
+        self.asked.append(asked)
+        if self.hold is not None:
+            await self.hold.wait()
+        commands = []
+        operator.asked(self.state, self.state.now, asked, commands)
+        self.state.seq += 1
+        self.kept.append(Record(self.state.seq, self.state.now, asked, tuple(commands)))
+        for command in commands:
+            APPLY_COMMAND[type(command)](self.state, self.state.now, command)
+        return self.state.answers[asked.request]
+
+    async def records(self, since, limit, order=""):
+        named = [
+            row for row in self.kept if row.seq > since and (not order or order == getattr(row.event, "order", ""))
+        ]
+        return named[:limit]
+
+    def oldest(self):
+        return self.first
+
+    async def flush(self):
+        self.flushed += 1
+        return self.state.seq
+
+
+class Serving:
+    """A real server on a real socket, in a thread with a loop of its own."""
+
+    def __init__(self, desk, state_dir, limits, entrance):
+        self.desk, self.state_dir, self.limits, self.entrance = desk, state_dir, limits, entrance
+        self.socket = state_dir / "run" / "control.sock"
+        self.boottime_ns = 1000 * SECOND
+        self.control = None
+        self.loop = asyncio.new_event_loop()
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(self.begin())
+        self.loop.run_forever()
+        self.loop.run_until_complete(self.control.stop())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+    async def begin(self):
+        self.control = Control(
+            self.desk,
+            state_dir=self.state_dir,
+            boottime=lambda: self.boottime_ns,
+            limits=self.limits,
+            instance="test",
+            entrance=self.entrance,
+        )
+        await self.control.start(listen(self.socket, self.state_dir))
+        self.ready.set()
+
+
+@contextmanager
+def serving(state_dir, state=None, limits=None, entrance=None):
+    """Serve a State's view until the block ends; `entrance` tells who counts as what."""
+    state_dir.mkdir(exist_ok=True)
+    server = Serving(Desk(state or state_of_a_day()), state_dir, limits or Limits(), entrance or door())
+    server.thread.start()
+    assert server.ready.wait(10)
+    try:
+        yield server
+    finally:
+        server.loop.call_soon_threadsafe(server.loop.stop)
+        server.thread.join(10)
+
+
+def nobody():
+    """Give a door that knows nobody here: every peer is a stranger, root too where tests run as root."""
+    return Door(uid=4_000_000_000, operators=None, viewers=None)

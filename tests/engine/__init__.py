@@ -1,0 +1,1 @@
+"""Tests of joed.engine: state, then events, then the exact commands."""

@@ -1,0 +1,1 @@
+"""Brokers that speak the real wire, over the one matching model."""

@@ -1,0 +1,1 @@
+"""Tests of joed.sim: the world itself must be able to find a fault."""
