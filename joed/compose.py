@@ -1,13 +1,15 @@
 """What each mode is made of: settings, clock, brokers, worker, put together in one place."""
 
-import os
+import datetime as dt
+import sqlite3
+from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from random import Random
-from typing import Literal
 
 from joed import __version__
 from joed.brokers.base import Broker
@@ -26,7 +28,7 @@ from joed.exchange import Exchange
 from joed.market import EmbeddedMarket
 from joed.model.calendars import Calendar
 from joed.model.settings import EndOfDay, Settings
-from joed.model.values import MINUTE, SECOND, Bar, Mode
+from joed.model.values import SECOND, Bar, Mode
 
 DEMO_DATE_NS = 1_788_264_000_000_000_000
 """2026-09-01 12:00 UTC: the demo's day is the first session after it, the same for everybody."""
@@ -42,8 +44,8 @@ class Choices:
     places: Places
     seed: int = 1
     speed: float | None = 1.0
-    confirm: Literal["auto", "manual"] = "manual"
-    exchange: Literal["inline", "process"] = "inline"
+    confirm: str = "manual"
+    exchange: str = "inline"
     origin_ns: int | None = None
     reason: str = "manual"
 
@@ -67,6 +69,41 @@ def demo_market(seed: int, calendar: Calendar, at_ns: int = DEMO_DATE_NS) -> Emb
     return EmbeddedMarket.for_session(seed, session.date.isoformat(), session.open_ns, session.close_ns)
 
 
+def live_choices(
+    options: Namespace, settings: Settings, folder: Path | None, where: Places
+) -> tuple[Choices, EmbeddedMarket]:
+    """Give what the daemon runs with: today's session, the paper account, the clock that was asked for."""
+    unknown = sorted(set(settings.brokers) - {"paper"})
+    if unknown:
+        raise ConfigError(f"broker {unknown[0]!r} is not known to this joed; there is: paper")
+    calendars = calendars_for(settings, folder)
+    origin_ns, speed = clock_of(options.clock, settings)
+    seed = 1 if options.seed is None else options.seed
+    market = demo_market(seed, calendars[settings.calendar], origin_ns)
+    settings = replace(settings, universe={**market.universe(), **settings.universe})
+    confirm = options.confirm or "manual"
+    if confirm == "auto" and settings.mode is Mode.LIVE:
+        raise ConfigError("--confirm auto is for paper accounts; this one is live")
+    return Choices(settings, calendars, where, seed, speed, confirm, options.exchange, origin_ns), market
+
+
+def clock_of(text: str | None, settings: Settings) -> tuple[int, float | None]:
+    """Read ORIGIN@SPEED ("2026-09-01T13:20:00Z@60", speed "max" as fast as it goes): the origin in ns, the speed."""
+    if text is None:
+        return utc_ns(), 1.0
+    if settings.mode is Mode.LIVE:
+        raise ConfigError("--clock is for paper accounts; this one is live")
+    origin, _, speed = text.partition("@")
+    try:
+        moment = dt.datetime.fromisoformat(origin)
+        rate = None if speed == "max" else float(speed or 1.0)
+    except ValueError:
+        raise ConfigError(f"--clock takes ORIGIN@SPEED, as 2026-09-01T13:20:00Z@60, not {text!r}") from None
+    if moment.tzinfo is None or (rate is not None and rate <= 0):
+        raise ConfigError(f"--clock needs a time with its zone and a speed above 0, not {text!r}")
+    return int(moment.timestamp()) * SECOND, rate
+
+
 def code_digest() -> str:
     """Give the hash of our own source, so that a record says which code decided."""
     found = sha256()
@@ -88,7 +125,7 @@ def paper_plan(choices: Choices, market: EmbeddedMarket) -> Plan:
         return SimulatedClock(start_ns) if choices.speed is None else RealClock(start_ns, choices.speed)
 
     def connect(at: Clock, emit: Emit) -> tuple[Mapping[str, Broker], list[Work]]:
-        exchange = Exchange(settings.universe, settings.paper, Random(f"{PAPER_SEED}:{choices.seed}"))
+        exchange = Exchange(settings.universe, settings.paper, Random(f"{PAPER_SEED}:{choices.seed}"))  # noqa: S311 - a market's chance, not a secret
         store = PaperStore(choices.places.paper)
         broker = PaperBroker("paper", exchange, at, emit, settings.paper, store, closes=(market.close_ns,))
         return {"paper": broker}, []
@@ -120,17 +157,22 @@ def _halting(broker: PaperBroker, symbol: str, *, halted: bool) -> Callable[[], 
     return lambda: broker.halt(symbol, halted=halted)
 
 
+def daily_bars(market: EmbeddedMarket) -> dict[str, list[Bar]]:
+    """Give the year before the session, by symbol."""
+    return {symbol: [bar_of(symbol, row) for row in market.daily_history(symbol)] for symbol in market.symbols}
+
+
 def _worker(settings: Settings, market: EmbeddedMarket, at: Clock, root: Path) -> tuple[Worker, list[Work]]:
     """Give where jobs run: in this process when time is simulated, else in one of their own."""
-    daily = {symbol: [_bar(symbol, row) for row in market.daily_history(symbol)] for symbol in market.symbols}
+    daily = daily_bars(market)
     if at.simulated:
-        from joed.daemon.worker_main import InlineWorker  # noqa: PLC0415 - numpy stays out of the daemon that has a child
+        from joed.daemon.worker_main import InlineWorker
 
         inline = InlineWorker(root / "bars.db")
         for symbol, bars in daily.items():
             inline.daily(symbol, bars)
-        return InlineJobs(at, lambda command, context: inline.run(command, context), inline.bars), []
-    from joed.daemon.worker import Worker as Child  # noqa: PLC0415 - as above
+        return InlineJobs(at, inline.run, inline.bars), []
+    from joed.daemon.worker import Worker as Child
 
     child = Child(root / "bars.db", settings.daemon.worker_memory_mb)
     for symbol, bars in daily.items():
@@ -138,6 +180,20 @@ def _worker(settings: Settings, market: EmbeddedMarket, at: Clock, root: Path) -
     return child, [child.serve]
 
 
-def _bar(symbol: str, row: object) -> Bar:
+def bar_of(symbol: str, row: object) -> Bar:
+    """Give a row of numbers (at_ns, open, high, low, close, volume) as a bar."""
     at_ns, *values = (float(value) for value in row)  # type: ignore[attr-defined]  # a row of numbers
     return Bar(symbol, int(at_ns), *values)
+
+
+def last_record_ns(where: Places) -> int:
+    """Give the time of the newest record in a state directory, 0 where there is none."""
+    if not where.journal.exists():
+        return 0
+    with suppress(sqlite3.Error):
+        base = sqlite3.connect(f"file:{where.journal}?mode=ro", uri=True)
+        try:
+            return int(base.execute("SELECT max(at_ns) FROM records").fetchone()[0] or 0)
+        finally:
+            base.close()
+    return 0

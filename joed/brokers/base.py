@@ -1,16 +1,18 @@
 """What every broker's adapter is to the daemon: three orders, one reading, and events as the only way back.
 
-| guarantee | how |
+| guarantee | what it means |
 |---|---|
-| nothing slips past a kill | `permit` is asked in the same synchronous block as the hand-over of the bytes; an adapter queues no order, and hands none over while an earlier one's bytes still wait in its own transport |
+| nothing slips past a kill | `permit` is asked in the same synchronous block as the hand-over of the bytes |
+| nothing is queued | no order is handed over while bytes of an earlier one still wait in this process |
 | a refusal is proven | a reason other than "" means: no byte of the command has left, nor will |
-| "" proves nothing | the command was handed over; whether it arrived, an event tells, or the next whole read |
-| one order for one id | the same command handed over twice makes one order; a broker's `duplicate` refuses the repeat alone |
-| results are events | through `emit`, on the loop's thread, in the broker's order; never as a return value, never as an exception |
-| a link has a number | BrokerUp and BrokerDown alternate; what a lost link carried is lost, and never emitted behind the next BrokerUp |
-| a read is whole | BrokerRead is complete only with every end marker from one connection; from_ns is when it was asked for; else it is marked incomplete, or does not come |
-| quotes carry their age | received_ns is the daemon's clock when the adapter had the bytes; only subscribed instruments are streamed |
-| everything ends | each wait has a timeout, each retry a longest delay, each buffer a bound; reaching one is an event |
+| "" proves nothing | it was handed over; whether it arrived an event tells, or the next whole read |
+| one order for one id | the same command handed over twice makes one order; "duplicate" refuses the repeat alone |
+| results are events | through `emit`, on the loop's thread, in the broker's order; never an exception |
+| a link has a number | BrokerUp and BrokerDown alternate; what a lost link carried never comes over the next |
+| a read is whole | complete only with every end marker, from one link; `from_ns` is when it was asked for |
+| a failed read is none | it comes marked incomplete, or not at all |
+| quotes carry their age | `received_ns` is our clock as the bytes came; only subscribed instruments are streamed |
+| everything ends | a timeout for each wait, a longest delay for each retry, a bound for each buffer |
 | bad bytes are no guess | they end the link (BrokerDown names them) and are counted |
 """
 

@@ -15,7 +15,7 @@ from joed.brokers.paper_store import PaperStore
 from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
-from joed.model.events import BrokerDown, BrokerRead, BrokerUp, Event, OrderFilled, Quote
+from joed.model.events import BrokerDown, BrokerUp, Event, OrderFilled, Quote
 from joed.model.settings import Paper
 from joed.model.values import SECOND
 
@@ -49,6 +49,8 @@ class PaperBroker:
         self.exchange = exchange
         self.up = False
         self.connection = 0
+        self._wanted = False
+        self._stopped = False
         self._clock = clock
         self._emit = emit
         self._latency_ns = int(settings.latency_s * SECOND)
@@ -76,16 +78,20 @@ class PaperBroker:
 
     def open(self) -> None:
         """Let the exchange keep its days, with or without a link to it; a day that ended meanwhile ends now."""
+        now, ended_ns = self._clock.now(), self.exchange.book.day_ended_ns
+        if any(ended_ns < close_ns <= now for close_ns in self._closes):
+            self.end_of_day()
         for close_ns in self._closes:
-            if close_ns > self.exchange.book.day_ended_ns:
+            if close_ns > now:
                 self._clock.call_at(close_ns, self.end_of_day)
 
     async def run(self) -> None:
         """Wait for nothing: the clock calls."""
 
     def stop(self) -> None:
-        """End the link without a word and let the file go."""
+        """End the link without a word and let the file go; what is still under way to the exchange is lost."""
         self.up = False
+        self._stopped = True
         self._emit = _nobody
         if self._store is not None:
             self._store.close()
@@ -93,7 +99,8 @@ class PaperBroker:
 
     def connect(self) -> None:
         """Make a link to the exchange, numbered anew."""
-        if self.up:
+        self._wanted = True
+        if self.up or self._stuck is not None:
             return
         self.up = True
         self.connection += 1
@@ -101,10 +108,8 @@ class PaperBroker:
 
     def disconnect(self, reason: str = "the link was cut") -> None:
         """Cut the link: what is under way to us is lost, the exchange goes on."""
-        if not self.up:
-            return
-        self.up = False
-        self._emit(BrokerDown(self.name, reason))
+        self._wanted = False
+        self._cut(reason)
 
     def submit(self, command: SubmitOrder, permit: Permit) -> str:
         """Hand a new order over and give "", or the reason why not."""
@@ -136,8 +141,8 @@ class PaperBroker:
         now = self._clock.now()
         if self.up and (self._streams is None or quote.instrument in self._streams):
             self._emit(replace(quote, received_ns=now, broker=self.name))
-        if self._stuck is None:
-            self._turn(lambda: self.exchange.quote(now, quote))
+        if self._stuck is None and not self._stopped:
+            self._settle(self.exchange.quote(now, quote))
 
     def halt(self, instrument: str, *, halted: bool) -> None:
         """Halt trading of an instrument, or resume it."""
@@ -159,6 +164,11 @@ class PaperBroker:
         """Deliver the next fills twice."""
         self._lost["repeat"] += count
 
+    def _cut(self, reason: str) -> None:
+        if self.up:
+            self.up = False
+            self._emit(BrokerDown(self.name, reason))
+
     def _hand_over(self, command: Order, permit: Permit, act: Callable[[int], list[Event]]) -> str:
         """Ask for permission and, in the same block, put the command on its way."""
         if not self.up:
@@ -173,11 +183,14 @@ class PaperBroker:
         return act(self._clock.now())
 
     def _turn(self, act: Callable[[], list[Event]]) -> None:
-        """Let the exchange do one thing, commit it, and only then put its reports on their way."""
+        """Let the exchange do one thing; while it stands still, the thing waits."""
         if self._stuck is not None:
             self._stuck.append(act)
-            return
-        reports = act()
+        elif not self._stopped:
+            self._settle(act())
+
+    def _settle(self, reports: list[Event]) -> None:
+        """Commit a turn, and only then put its reports on their way."""
         if self._committed():
             for report in reports:
                 self._answer(self.connection, report)
@@ -191,7 +204,7 @@ class PaperBroker:
             if self._store is not None:
                 self._store.commit(changes)
         except BrokerUnavailable as error:
-            self.disconnect(str(error))
+            self._cut(str(error))
             self._stuck = self._stuck or []
             self._clock.call_at(self._clock.now() + RETRY_NS, self._retry)
             return False
@@ -205,7 +218,7 @@ class PaperBroker:
         waiting, self._stuck = self._stuck or [], None
         for act in waiting:
             self._turn(act)
-        if self._stuck is None:
+        if self._wanted:
             self.connect()
 
     def _answer(self, connection: int, event: Event) -> None:
@@ -231,5 +244,3 @@ class PaperBroker:
 
 def _nobody(_event: Event) -> None:
     """Take an event after the end."""
-
-

@@ -2,7 +2,7 @@
 
 SQLite with WAL and `synchronous=FULL`: what `commit` has returned from survives a power cut. Orders are rows that
 change, executions and lines rows that are only added, all as JSON, so that SQL can ask about any day:
-`SELECT data ->> 'order' FROM executions`. One process at a time owns the file.
+`SELECT json_extract(data, '$.order') FROM executions`. One process at a time owns the file.
 """
 
 import fcntl
@@ -43,12 +43,13 @@ class PaperStore:
     def __init__(self, path: Path) -> None:
         """Open the file, or make it; raise BrokerUnavailable where another process has it or it cannot be opened."""
         self.path = path
-        self._lock = _locked(path.with_name(f"{path.name}-lock"))
+        lock = _locked(path.with_name(f"{path.name}-lock"))
         try:
             self._base = connected(path)
-        except sqlite3.Error as error:
-            os.close(self._lock)
+        except (sqlite3.Error, BrokerUnavailable) as error:
+            os.close(lock)
             raise BrokerUnavailable(f"{path}: {error}") from error
+        self._lock: int | None = lock
         self._encoder = msgspec.json.Encoder()
 
     def load(self) -> ExchangeState | None:
@@ -79,9 +80,11 @@ class PaperStore:
             raise BrokerUnavailable(f"{self.path}: {error}") from error
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the file go; a second time is none."""
         self._base.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _text(self, value: Any) -> str:  # noqa: ANN401 - any of the book's nouns
         return self._encoder.encode(value).decode()
@@ -117,7 +120,7 @@ def connected(path: Path) -> sqlite3.Connection:
     (version,) = base.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         base.close()
-        raise BrokerUnavailable(f"{path} is of version {version}, this joed knows {VERSION}")
+        raise BrokerUnavailable(f"version {version}, this joed knows {VERSION}")
     base.executescript(SCHEMA)
     base.execute(f"PRAGMA user_version = {VERSION}")
     return base

@@ -48,7 +48,7 @@ class Shell(Protocol):
 class CarryOut:
     """The release queue, in front of brokers, the worker and the shell."""
 
-    def __init__(  # noqa: PLR0913 - the five directions in which commands leave
+    def __init__(
         self,
         state: State,
         *,

@@ -20,6 +20,10 @@ Progress = Callable[[int], object]
 
 PROGRESS_EACH = 10_000
 
+PASSING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY")
+PASSING += ("SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_INTERRUPT", "SQLITE_PROTOCOL")
+"""SQLite's names for what another moment, or another disk, may mend: the beginnings."""
+
 Stored = tuple[int, int, bytes, bytes, bytes, bytes, bytes]
 """A record's columns as they lie in the file."""
 
@@ -96,14 +100,17 @@ def check(path: Path, bounds: Bounds, progress: Progress | None = None) -> Check
     try:
         db.execute("BEGIN")
         return Check(path, db, bounds, progress or (lambda _records: None)).run(witness)
-    except sqlite3.OperationalError as error:
-        if "malformed" not in str(error):
-            raise
-        raise JournalDamaged(path, 0, str(error)) from error
     except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
         raise JournalDamaged(path, 0, str(error)) from error
     finally:
         db.close()
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Say whether SQLite cannot make sense of what it reads, rather than cannot read at this moment."""
+    return not getattr(error, "sqlite_errorname", "").startswith(PASSING) or "SHORT_READ" in error.sqlite_errorname
 
 
 class Check:
@@ -172,6 +179,8 @@ class Check:
                     self._progress(self._found.records)
                 yield row
         except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
             raise JournalDamaged(self._path, last + 1, f"unreadable, or one soon after it: {error}") from error
 
     def _link(self, before: int, previous: bytes, row: Stored) -> tuple[int, bytes]:

@@ -1,7 +1,8 @@
 """The shell from start to stop: recover, serve, trade, seal. It decides nothing; it keeps the engine in the world.
 
 Start: lock, journal, State, control socket, READY; then the epoch, the settings, the brokers, the Ticks. Stop: the
-engine has cancelled its entries; SessionEnded is the last record, the State is stored, the tape leaves, the doors close.
+engine has cancelled its entries; SessionEnded is the last record, the State is stored, the tape leaves, the doors
+close.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from joed.daemon.store import Store
 from joed.daemon.systemd import Notifier, watchdog_s
 from joed.daemon.trading import Trading, Worker
 from joed.engine.card import card_of, digest_of
-from joed.engine.operator import UNCONFIRMED
+from joed.engine.phase import UNCONFIRMED
 from joed.engine.view import status_line, view
 from joed.model.blocks import ALL, key
 from joed.model.calendars import Calendar
@@ -47,7 +48,6 @@ from joed.model.events import (
 from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.values import SECOND
-from joed.protocol import link_state
 
 COMMIT_WAIT_S = 30.0
 STATUS_EVERY_S = 2.0
@@ -80,7 +80,6 @@ class Plan:
     code: str
     reason: str = "manual"
     auto_confirm: bool = False
-    observe: Callable[["Daemon"], None] = lambda daemon: None
 
 
 class Daemon:
@@ -90,9 +89,7 @@ class Daemon:
         """Prepare to carry out this plan."""
         self.plan, self.places, self.notifier, self.log = plan, places, notifier, log
         self.latches = Latches(places.latch)
-        self.alerter: Alerter
-        self.journal: Journal
-        self.trading: Trading
+        self.desk: Desk | None = None
         self.heartbeat: Heartbeat | None = None
         self._finish = asyncio.Event()
         self._ending = ""
@@ -138,33 +135,35 @@ class Daemon:
             ballast_bytes=daemon.ballast_mb << 20,
             queue_size_max=daemon.queue_size_max,
         )
-        self.desk = Desk(self.journal, self.latches, self._emit)
+        desk = self.desk = Desk(self.journal, self.latches, self._emit)
         self.worker, self._works = self.plan.worker(self.clock, self.places.root)
         self.trading = Trading(
             self.state,
             self.plan.settings,
             clock=self.clock,
-            recorder=self.desk,
+            recorder=desk,
             worker=self.worker,
             shell=self,
             latch=self.latches,
             wake=self._plan_drain,
             conflates=getattr(self.clock, "speed", 0.0) == 1.0,
         )
-        self.desk.loop = self.trading.loop
+        desk.loop = self.trading.loop
         self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
         """Be reachable, say READY, trade until it is over, and go in order."""
+        assert self.desk is not None
         control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
-        await control.start(listen(self.places.socket))
-        link_state(self.places.socket, self.places.root)
+        await control.start(listen(self.places.socket, self.places.root))
         self.notifier.ready(self._status())
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
         self._store_state(kept=True)
         brokers, works = self.plan.connect(self.clock, self._emit)
         tasks = [group.create_task(_supervised(work)) for work in (*self._works, *works, self.alerter.run)]
-        self.trading.begin(self._epoch(), SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars), brokers)
+        self.trading.begin(
+            self._epoch(), SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars), brokers
+        )
         self.plan.feed(self.clock, brokers)
         if isinstance(self.clock, SimulatedClock):
             tasks.append(group.create_task(self._drive(self.clock)))
@@ -172,7 +171,6 @@ class Daemon:
             self.heartbeat = self._beating()
             tasks.append(group.create_task(self.heartbeat.run()))
             tasks.append(group.create_task(self._tell_status()))
-        self.plan.observe(self)
         try:
             await self._finish.wait()
             await self._stop(control)
@@ -303,6 +301,7 @@ class Daemon:
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer."""
+        assert self.desk is not None
         self.desk.answered(command)
 
     def stop(self, command: Stop) -> None:
@@ -313,7 +312,7 @@ class Daemon:
     async def _stop(self, control: Control) -> None:
         """Seal the record, store the State, let the tape leave, close the doors."""
         self.notifier.stopping(self._ending)
-        if self._signals < 2:  # noqa: PLR2004 - the second signal means: now
+        if self._signals < 2:
             self.trading.loop.drain()
             self.trading.seal(self._ending)
             self._store_state()

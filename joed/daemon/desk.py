@@ -111,7 +111,7 @@ class Desk:
 def _group(order: str) -> str:
     """Give what all legs of an order share: j1-session-epoch-seq.n."""
     parts = order.split("-")
-    return "-".join(parts[:4]) if len(parts) > 4 else order  # noqa: PLR2004 - j1, session, epoch, seq.n, leg, tag
+    return "-".join(parts[:4]) if len(parts) > 4 else order
 
 
 def _names(record: Record, group: bytes) -> bool:

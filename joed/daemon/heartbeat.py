@@ -1,4 +1,4 @@
-"""The proof of life: a heartbeat goes through intake, step, a durable commit and carry-out, or the watchdog hears nothing.
+"""The proof of life: a heartbeat goes down the whole road, to a durable commit, or the watchdog hears nothing.
 
 A broker that does not answer is a Block, not a reason to be restarted: it does not keep the watchdog waiting.
 """
@@ -24,7 +24,13 @@ class Heartbeat:
     """Measures, sends the measure down the road, and pings when it has arrived at the other end."""
 
     def __init__(
-        self, trading: Trading, notifier: Notifier, *, every_s: float, durable: Callable[[], int], failed: Callable[[], str]
+        self,
+        trading: Trading,
+        notifier: Notifier,
+        *,
+        every_s: float,
+        durable: Callable[[], int],
+        failed: Callable[[], str],
     ) -> None:
         """Prove life each `every_s`; `failed` says whether the journal has, for then step and carry-out must do."""
         self._trading = trading

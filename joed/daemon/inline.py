@@ -51,7 +51,9 @@ class InlineJournal:
 class InlineJobs:
     """Runs a job at once and gives its answer a moment later, as the clock counts."""
 
-    def __init__(self, clock: Clock, run: Callable[[RunJob, JobContext], Event], take: Callable[[Sequence[Bar]], None]):
+    def __init__(
+        self, clock: Clock, run: Callable[[RunJob, JobContext], Event], take: Callable[[Sequence[Bar]], None]
+    ) -> None:
         """Run jobs by `run`; `take` gets the minute bars."""
         self._clock = clock
         self._run = run

@@ -200,7 +200,9 @@ def _json(hide: Hide, line: Line) -> str:
     stamp = datetime.fromtimestamp(at / 1e9, UTC).isoformat(timespec="microseconds")
     said: dict[str, Value] = {"at": stamp, "level": level, "event": _cut(hide(event))}
     said |= {f"{key}_" if key in said else key: _jsonable(hide, value) for key, value in fields.items()}
-    return json.dumps(said | ({"trace": hide(trace)} if trace else {}), ensure_ascii=False) + "\n"
+    said |= {"trace": hide(trace)} if trace else {}
+    plain = json.dumps(said, ensure_ascii=False)
+    return f"{plain if plain.isprintable() else json.dumps(said)}\n"
 
 
 def _jsonable(hide: Hide, value: Value) -> Value:

@@ -18,6 +18,7 @@ from joed.model.state import State
 from joed.model.values import SECOND, Bar
 from joed.model.view import View
 
+LEAVING = (*OUTWARD, Answer)
 EVENTS_AT_ONCE = 512
 """How many events one drain handles before other tasks have their turn."""
 VIEW_INTERVAL_NS = SECOND // 10
@@ -27,7 +28,10 @@ FAULT_BYTES_MAX = 4_096
 class Recorder(Protocol):
     """The journal, as the loop sees it."""
 
-    durable: int
+    @property
+    def durable(self) -> int:
+        """Give the newest durable seq."""
+        ...
 
     def append(self, seq: int, now: int, session: str, event: Event, commands: Sequence[Command]) -> None:
         """Record a fact and what was decided on it."""
@@ -45,7 +49,7 @@ class StepFailed(Exception):
 class Loop:
     """Events in, commands out, each in the record before it leaves."""
 
-    def __init__(  # noqa: PLR0913 - the road's stations
+    def __init__(
         self,
         state: State,
         *,
@@ -87,7 +91,7 @@ class Loop:
             self.left_out += 1
             return
         now = self.clock.now()
-        if now < state.now:
+        if now < state.now:  # noqa: PLR1730 - max() is a call, and this is every quote's road
             now = state.now
         try:
             commands = step(state, now, event)
@@ -113,7 +117,7 @@ class Loop:
         state = self.state
         if state.finished:
             self._on_bars(state.finished)
-        if any(isinstance(command, OUTWARD + (Answer,)) for command in commands):
+        if any(isinstance(command, LEAVING) for command in commands):
             self.carry_out.queue(state.seq, commands)
         if now - self._viewed_ns >= VIEW_INTERVAL_NS or commands:
             self._viewed_ns = now

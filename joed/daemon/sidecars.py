@@ -40,8 +40,10 @@ class Witness:
             os.pwrite(self._file, _line(head), 0)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
+        """Let go of the file; twice is once."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def _line(head: Head) -> bytes:

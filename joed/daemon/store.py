@@ -56,18 +56,22 @@ class Store:
         ballast is given up, once.
         """
         ballast = Ballast(path.with_name("ballast"), ballast_bytes)
-        if bounds is not None:
-            _check(path, bounds)
         try:
-            store = cls(path, schema.connect(path), ballast)
-        except sqlite3.OperationalError:
-            if not ballast.free():
+            store = cls._open(path, bounds, ballast)
+        except sqlite3.OperationalError as error:
+            if not is_full(error) or not ballast.free():
                 raise
-            store = cls(path, schema.connect(path), ballast)
+            store = cls._open(path, bounds, ballast)
             store.ballast_spent = True
         if not store.ballast_spent:
             ballast.make()
         return store
+
+    @classmethod
+    def _open(cls, path: Path, bounds: Bounds | None, ballast: Ballast) -> "Store":
+        if bounds is not None:
+            _check(path, bounds)
+        return cls(path, schema.connect(path), ballast)
 
     def close(self) -> None:
         """Let go of the file; what was added and not committed is gone."""

@@ -65,7 +65,8 @@ def time_of(cell: str) -> int:
         return NO_TIME
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     finer = FINER.search(text)  # datetime ends at microseconds
-    return min((moment - EPOCH) // MICROSECOND * 1000 + int(finer[1].ljust(3, "0") if finer else 0), LATEST_NS)
+    at_ns = (moment - EPOCH) // MICROSECOND * 1000 + int(finer[1].ljust(3, "0") if finer else 0)
+    return at_ns if NO_TIME <= at_ns <= LATEST_NS else LATEST_NS if at_ns > 0 else NO_TIME
 
 
 def counted(count: Decimal) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from joed.data.cells import Floats, date_of
 from joed.data.checks import REASONS, Tally, judge
 from joed.data.columns import columns_of
-from joed.data.walk import BIAS, STEPS, Rows, grain_of, interval_of, rows_of, walked
+from joed.data.walk import BIAS, STEPS, Rows, grain_of, rows_of, walked
 from joed.model.events import Quote
 from joed.model.settings import Instrument
 
@@ -45,8 +45,7 @@ class MarketFile:
         columns = columns_of(path, reading.instrument)
         self.shape = columns.shape
         self.bias = BIAS[columns.shape]
-        self.interval_ns = 0 if columns.shape == "quotes" else interval_of(columns)
-        verdict = judge(columns, now, self.interval_ns)
+        verdict, self.interval_ns = judge(columns, now)
         accepted = np.flatnonzero(verdict < 0)
         counts = np.bincount(verdict[verdict >= 0], minlength=len(REASONS)).tolist()
         rejected = {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}
@@ -63,6 +62,8 @@ class MarketFile:
         rows = self._rows
         if day is not None:
             rows = rows.only(rows.day == day_of(day))
+        if not len(rows.at_ns):
+            return
         grain = grain_of(self._symbols, self.instruments)
         walk = walked(self.shape, rows, self.interval_ns, grain, self._spread_bps)
         brokers = [self.instruments[symbol].broker if symbol in self.instruments else "" for symbol in self._symbols]

@@ -9,7 +9,7 @@ import numpy as np
 from joed.data.cells import Flags, Floats, Ints
 from joed.data.columns import PRICES, Columns
 from joed.model.settings import Instrument
-from joed.model.values import DAY, HOUR, MINUTE
+from joed.model.values import DAY, HOUR
 
 BIAS = {
     "bars": (
@@ -72,17 +72,6 @@ class Grain(NamedTuple):
     tick: Floats
     per_unit: Floats
     level: Flags
-
-
-def interval_of(columns: Columns) -> int:
-    """Give the commonest time (ns) from one row of a symbol to its next: what a bar lasts."""
-    order = np.argsort(columns.whose, kind="stable")
-    steps = np.diff(columns.at_ns[order])
-    steps = steps[(np.diff(columns.whose[order]) == 0) & (steps > 0) & (columns.at_ns[order][:-1] >= 0)]
-    if not len(steps):
-        return MINUTE
-    lengths, counts = np.unique(steps, return_counts=True)
-    return int(lengths[np.argmax(counts)])
 
 
 def rows_of(columns: Columns, accepted: Ints) -> Rows:

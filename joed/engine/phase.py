@@ -133,12 +133,13 @@ def _market_phase(calendar: Calendar, now: int) -> str:
 def _clock_without_calendar(state: State) -> SessionClock:
     day, now = state.day, state.now
     is_open = day.open_ns <= now < day.close_ns
+    phase = sessions.Phase.OPEN if is_open else sessions.Phase.CLOSED
     before = now < day.open_ns
     return SessionClock(
         session=day.session,
         calendar=state.settings.calendar,
         timezone="UTC",
-        phase="open" if is_open else "",
+        phase=str(phase) if day.session else "",
         open_ns=day.open_ns,
         close_ns=day.close_ns,
         next_open_ns=day.open_ns if before else 0,

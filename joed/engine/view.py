@@ -29,6 +29,9 @@ from joed.model.view import (
 ROWS_MAX = 100
 """Rows shown of any list that has no bound of its own; the counts beside them are whole."""
 
+URGENCY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+"""In which order needs are told; equals stay as they were found."""
+
 Rows = tuple[BrokerView, ...]
 Held = tuple[PositionView, ...]
 Orders = tuple[OrderView, ...]
@@ -91,7 +94,7 @@ def view(state: State) -> View:
             JobView(job.name, bool(job.running), job.runs, job.ended_ns, job.next_ns, job.failed, job.failures)
             for job in state.jobs.values()
         ),
-        needs=tuple(_needs(state, brokers, positions, orders)),
+        needs=tuple(sorted(_needs(state, brokers, positions, orders), key=_urgency)),
         refusals=dict(day.refusals),
         refused=tuple(state.refused[-ROWS_MAX:]),
         alerts=tuple(state.alerts.values())[-ROWS_MAX:],
@@ -273,8 +276,12 @@ def _health(phase: phases.Phase, brokers: Rows, positions: Held, orders: Orders)
     return "degraded" if troubled else "ok"
 
 
+def _urgency(need: Need) -> int:
+    return URGENCY.index(need.severity)
+
+
 def _needs(state: State, brokers: Rows, positions: Held, orders: Orders) -> Iterator[Need]:
-    """Give what needs a person: the money first, then what is blocked, then what merely failed."""
+    """Give what needs a person; a need stays until its cause is gone."""
     yield from (
         Need(Severity.CRITICAL, "unprotected", f"{row.instrument} has no working stop")
         for row in positions
@@ -301,7 +308,7 @@ def _needs(state: State, brokers: Rows, positions: Held, orders: Orders) -> Iter
 
 
 def _noted(state: State) -> Iterator[Need]:
-    """Give the jobs that failed and the alerts that were raised; a need stays until its cause is gone."""
+    """Give the jobs that failed, and the alerts that were raised."""
     yield from (
         Need(Severity.WARNING, "job_failed", f"{job.name}: {job.failed}") for job in state.jobs.values() if job.failed
     )

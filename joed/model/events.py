@@ -256,6 +256,7 @@ class CommandDropped(Event, frozen=True, gc=False, tag="CommandDropped"):
     index: int
     order: str
     reason: str
+    command: str = "SubmitOrder"
 
 
 class Candidate(Struct, frozen=True, gc=False):

@@ -107,7 +107,7 @@ class Feed:
     """How quotes are judged."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    stale_s: Seconds = 30.0
+    stale_s: Seconds = 60.0
     jump_max: Annotated[float, Gt(0), Lt(1)] = 0.10
     prints: Count = 2
 

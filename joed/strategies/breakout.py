@@ -53,13 +53,16 @@ def trigger_for(context: Context, rules: Breakout, candidate: Candidate) -> Trig
     if price - float(level) > CHASE_ATR * moves.atr:
         return None
     step = decimal(moves.atr)
+    stop = floor_to(level - step * decimal(rules.stop_atr), tick)
+    if stop <= 0:
+        return None
     return Trigger(
         instrument=instrument,
         side=Side.BUY,
         level=level,
         crossing=Crossing.ABOVE,
         valid_until_ns=min(context.now_ns + round(rules.valid_s * SECOND), context.close_ns),
-        stop=floor_to(level - step * decimal(rules.stop_atr), tick),
+        stop=stop,
         target=floor_to(level + step * decimal(rules.target_atr), tick),
         strategy=NAME,
         signal=f"{NAME}-{instrument}-{context.session}-{level}",

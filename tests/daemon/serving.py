@@ -1,6 +1,8 @@
-"""The daemon's side of the control socket for tests: real State, real view, the engine's own answers, no loop."""
+"""The control socket for tests: a real server on a real socket, over real State, with the engine's own answers."""
 
 import asyncio
+import json
+import socket
 import threading
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,6 +17,7 @@ from joed.engine.view import view
 from joed.model.commands import LatchKill
 from joed.model.events import Candidate, OperatorAsked, OrderAccepted, Quote, RegimeRead
 from joed.model.orders import Order, Position
+from joed.model.settings import Instrument, Settings
 from joed.model.state import Broker, Day, Job, Market, State
 from joed.model.triggers import Trigger
 from joed.model.values import HOUR, SECOND, Crossing, Kind, Leg, Scope, Side, Status
@@ -22,24 +25,28 @@ from joed.model.values import HOUR, SECOND, Crossing, Kind, Leg, Scope, Side, St
 D = Decimal
 OPEN = 1_735_914_600 * SECOND
 """2025-01-03 09:30 in New York."""
+CLOSE = OPEN + 6 * HOUR + HOUR // 2
+UNIVERSE = {symbol: Instrument(symbol) for symbol in ("AAPL", "MSFT", "NVDA", "TSLA")}
 
 
 def state_of_a_day(**more):
-    """Give a State in the middle of a session: one protected position, one resting entry, one Trigger."""
+    """Give a State an hour into a session: one protected position, one resting entry, one Trigger."""
     state = State(
         seq=41,
         now=OPEN + HOUR,
         epoch=3,
-        day=Day("2025-01-03", OPEN, OPEN + 6 * HOUR + HOUR // 2, D("100000"), D("100.00"), D("3.20"), trades=2, wins=1),
+        settings=Settings(universe=UNIVERSE),
+        day=Day("2025-01-03", OPEN, CLOSE, D(100000), D("100.00"), D("3.20"), trades=2, wins=1),
         settings_digest="5e771465" * 8,
         cash=D("98101.80"),
         version="0.1.0",
     )
-    state.brokers["paper"] = Broker("paper", up=True, account="PAPER-1", connection=1, reconciled=True, quoted_ns=OPEN)
-    hold(state, "AAPL", quantity="10", average="199.50", bid=201.0, stop="196.00", target="210.00")
-    put(state, "e2", "MSFT", Leg.ENTRY, Kind.LIMIT, Side.BUY, "5", "410.00", opens=True)
+    state.brokers["paper"] = Broker("paper", up=True, account="PAPER-1", connection=1, reconciled=True)
+    state.brokers["paper"].quoted_ns = state.now - SECOND
+    hold(state, "AAPL", stop="196.00", target="210.00")
+    put(state, "e2", "MSFT", Leg.ENTRY, "5", "410.00")
     state.triggers["NVDA"] = Trigger(
-        "NVDA", Side.BUY, D("131.20"), Crossing.ABOVE, OPEN + 2 * HOUR, D("129"), D("140"), "breakout", "s1"
+        "NVDA", Side.BUY, D("131.20"), Crossing.ABOVE, OPEN + 2 * HOUR, D(129), D(140), "breakout", "s1"
     )
     state.markets["NVDA"] = Market("NVDA", quote=Quote("NVDA", 130.0, 130.1))
     state.watchlist = (Candidate("NVDA", 0.9, ("near its high",)), Candidate("AAPL", 0.5))
@@ -50,22 +57,26 @@ def state_of_a_day(**more):
     return state
 
 
-def hold(state, instrument, *, quantity, average, bid, stop, target):
-    """Add a position with its working stop and target, and a quote."""
-    position = Position(instrument, "paper", D(quantity), D(average), group=f"{instrument}-e", strategy="breakout")
+def hold(state, instrument, *, stop, target):
+    """Add ten of an instrument, bought at 199.50 and bid at 201.00, with a working stop and target."""
+    position = Position(instrument, "paper", D(10), D("199.50"), group=f"{instrument}-e", strategy="breakout")
     position.stop_order, position.target_order, position.opened_ns = f"{instrument}-s", f"{instrument}-t", OPEN
     state.positions[instrument] = position
-    state.markets[instrument] = Market(instrument, quote=Quote(instrument, bid, bid + 0.02))
-    put(state, f"{instrument}-s", instrument, Leg.STOP, Kind.STOP, Side.SELL, quantity, stop, opens=False)
-    put(state, f"{instrument}-t", instrument, Leg.TARGET, Kind.LIMIT, Side.SELL, quantity, target, opens=False)
+    state.markets[instrument] = Market(instrument, quote=Quote(instrument, 201.0, 201.02))
+    put(state, f"{instrument}-s", instrument, Leg.STOP, "10", stop)
+    put(state, f"{instrument}-t", instrument, Leg.TARGET, "10", target)
+    return position
 
 
-def put(state, name, instrument, leg, kind, side, quantity, level, *, opens, status=Status.WORKING):
-    """Add a living order."""
-    state.orders[name] = Order(
-        name, "paper", instrument, side, D(quantity), kind, leg, opens, status, name, "breakout", name, terms=D(level)
-    )
-    state.orders[name].armed_ns = state.now - 90 * SECOND
+def put(state, name, instrument, leg, quantity, level, status=Status.WORKING):
+    """Add a living order that was sent 90 s ago; it buys when it is an entry."""
+    opens = leg is Leg.ENTRY
+    kind = Kind.STOP if leg is Leg.STOP else Kind.LIMIT
+    side = Side.BUY if opens else Side.SELL
+    order = Order(name, "paper", instrument, side, D(quantity), kind, leg, opens, status, name, "breakout", name)
+    order.terms, order.armed_ns = D(level), state.now - 90 * SECOND
+    state.orders[name] = order
+    return order
 
 
 def unconfirmed(state):
@@ -94,9 +105,11 @@ class Desk:
         """An asyncio.Event that requests wait for, where a test sets one."""
 
     def view(self):
+        """Give the View of the State."""
         return view(self.state)
 
     async def ask(self, asked):
+        """Answer as the engine does, and record it."""
         self.asked.append(asked)
         if self.hold is not None:
             await self.hold.wait()
@@ -109,15 +122,16 @@ class Desk:
         return self.state.answers[asked.request]
 
     async def records(self, since, limit, order=""):
-        named = [
-            row for row in self.kept if row.seq > since and (not order or order == getattr(row.event, "order", ""))
-        ]
-        return named[:limit]
+        """Give what was recorded."""
+        rows = [row for row in self.kept if row.seq > since]
+        return [row for row in rows if not order or order == getattr(row.event, "order", "")][:limit]
 
     def oldest(self):
+        """Give where the record begins."""
         return self.first
 
     async def flush(self):
+        """Count it."""
         self.flushed += 1
         return self.state.seq
 
@@ -135,6 +149,7 @@ class Serving:
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
+        """Serve until the loop is stopped."""
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(self.begin())
         self.loop.run_forever()
@@ -143,6 +158,7 @@ class Serving:
         self.loop.close()
 
     async def begin(self):
+        """Listen."""
         self.control = Control(
             self.desk,
             state_dir=self.state_dir,
@@ -153,6 +169,58 @@ class Serving:
         )
         await self.control.start(listen(self.socket, self.state_dir))
         self.ready.set()
+
+    def connect(self):
+        """Open a connection."""
+        wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        wire.settimeout(10)
+        wire.connect(str(self.socket))
+        return wire
+
+    def raw(self, data):
+        """Send bytes, and give all that comes back until the connection ends."""
+        with self.connect() as wire:
+            try:
+                wire.sendall(data)
+            except BrokenPipeError:
+                pass
+            return received(wire)
+
+    def get(self, path, **headers):
+        """GET: give the status, the headers and the JSON."""
+        return parsed(self.raw(request("GET", path, headers)))
+
+    def post(self, verb, body=b"{}", key="k1", **headers):
+        """POST a verb, with a key unless it is None."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {**headers, **({"Idempotency-Key": key} if key is not None else {})}
+        return parsed(self.raw(request("POST", f"/v1/{verb}", named, data)))
+
+
+def received(wire):
+    """Read to the end."""
+    parts = []
+    try:
+        while data := wire.recv(65536):
+            parts.append(data)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def request(method, path, headers, body=b""):
+    """Write a request as joectl does; an underscore in a header's name is a dash."""
+    every = {"Host": "joed", **({"Content-Length": len(body)} if body else {}), **headers}
+    rows = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in every.items())]
+    return "\r\n".join((*rows, "", "")).encode() + body
+
+
+def parsed(data):
+    """Take an answer apart: status, headers by lower-case name, JSON."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    line, *rows = head.decode().split("\r\n")
+    headers = dict(row.lower().split(": ", 1) for row in rows)
+    return int(line.split()[1]), headers, json.loads(body)
 
 
 @contextmanager
@@ -170,5 +238,5 @@ def serving(state_dir, state=None, limits=None, entrance=None):
 
 
 def nobody():
-    """Give a door that knows nobody here: every peer is a stranger, root too where tests run as root."""
+    """Give a door that knows nobody: every peer but root is a stranger."""
     return Door(uid=4_000_000_000, operators=None, viewers=None)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -178,12 +179,13 @@ def runs(pid):
 
 async def test_a_command_that_leaves_a_child_behind_with_its_error_pipe_is_done_when_it_ends(told, tmp_path):
     """What counts is that it ended itself."""
-    desk = Desk(told("sleep 600 & exit 0"), tmp_path / "log")
+    desk = Desk(told('sleep 600 & echo $! >"$OUT"; exit 0'), tmp_path / "log")
 
     async with running(desk):
         desk.alerter.deliver(alert())
         assert await desk.alerter.drain(WAIT_S)
 
+    os.kill(int(told.file.read_text()), signal.SIGKILL)
     assert desk.alerter.results["delivered"] == 1
     desk.lines()
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import islice
+from itertools import islice, pairwise
 
 import msgspec
 import numpy as np
@@ -81,7 +81,8 @@ def test_a_day_is_some_two_hundred_thousand_sound_quotes_in_order_of_time(market
     for at_ns, quote in quotes:
         assert 0 < quote.bid < quote.ask
         assert quote.received_ns == at_ns
-        assert round(quote.bid, 2) == quote.bid and round(quote.ask, 2) == quote.ask
+        assert round(quote.bid, 2) == quote.bid
+        assert round(quote.ask, 2) == quote.ask
 
 
 def test_the_universe_trades_stocks_and_watches_the_index_and_vix(market):
@@ -90,7 +91,8 @@ def test_the_universe_trades_stocks_and_watches_the_index_and_vix(market):
 
     assert [name for name, row in universe.items() if row.tradable] == STOCKS
     assert [name for name, row in universe.items() if not row.tradable] == ["SPY", "VIX"]
-    assert len(STOCKS) == 20 and all(universe[name].sector for name in STOCKS)
+    assert len(STOCKS) == 20
+    assert all(universe[name].sector for name in STOCKS)
 
 
 def test_quotes_and_volume_are_busier_at_the_open_and_the_close_than_at_noon(market, quotes):
@@ -109,7 +111,7 @@ def test_the_running_volume_never_falls_and_minutes_share_it_out(market, quotes)
     before = [volume for at_ns, volume in volumes if at_ns < OPEN][-1]
     inside = [volume for at_ns, volume in volumes if at_ns < CLOSE][-1]
 
-    assert all(first <= second for (_, first), (_, second) in zip(volumes, volumes[1:], strict=False))
+    assert all(first <= second for (_, first), (_, second) in pairwise(volumes))
     assert market.minutes("KO")[:, 5].sum() == inside - before
 
 

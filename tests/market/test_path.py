@@ -36,7 +36,7 @@ def test_names_move_with_the_index_and_most_with_the_highest_beta():
     slopes = {row.symbol: np.polyfit(index, returns(paths[row.symbol]), 1)[0] for row in LISTINGS}
 
     assert all(np.corrcoef(index, returns(paths[row.symbol]))[0, 1] > 0.1 for row in LISTINGS)
-    assert slopes["NVDA"] > 1.2 > 0.8 > slopes["KO"]
+    assert slopes["NVDA"] > slopes["KO"] + 0.5
 
 
 def test_names_of_one_sector_have_more_in_common_than_the_index():

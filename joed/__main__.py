@@ -1,0 +1,110 @@
+"""The command line: arguments in, one mode chosen, an exit status out (0, 1, 64 usage, 75 temporary, 77, 78 config)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from joed import __version__
+from joed.errors import ConfigError, JoedError
+
+OK, FAILED, USAGE, TEMPORARY, FORBIDDEN, CONFIG = 0, 1, 64, 75, 77, 78
+DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
+INTERRUPTED = 130
+
+EPILOG = """\
+One mode at a time; without any, --daemon.
+Exit: 0 ok, 1 a difference or a failure was found, 64 usage, 75 try again later, 77 not permitted, 78 configuration.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose usage errors end with sysexits' number for them."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how it is meant."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"joed: {message}\n")
+
+
+def parser() -> Parser:
+    """Give the command line's grammar."""
+    made = Parser(prog="joed", description="A trading daemon for a person's own account.", epilog=EPILOG)
+    modes = made.add_mutually_exclusive_group()
+    modes.add_argument("--daemon", action="store_true", help="trade until the session ends (the default)")
+    modes.add_argument("--once", action="store_true", help="analyse once, print the watchlist and its triggers, end")
+    modes.add_argument("--demo", action="store_true", help="a day on the embedded market; needs no account, no root")
+    modes.add_argument("--replay", metavar="SESSION", help="decide a recorded session again and compare every command")
+    modes.add_argument(
+        "--backtest", metavar="DATA", type=Path, help="run bars or quotes (CSV, Parquet) through the core"
+    )
+    modes.add_argument("--simulate", metavar="SEEDS", help="seeded worlds with faults: a number, or FROM-TO")
+    modes.add_argument("--audit", choices=("verify", "export"), help="check or print the record of a state directory")
+    modes.add_argument("--check", action="store_true", help="check the configuration: 0, or 78")
+    modes.add_argument("--gate", action="store_true", help="0 a session is due, 1 none, 255 calendar unusable")
+    common = made.add_argument_group("options")
+    common.add_argument("--config", metavar="FILE", type=Path, help=f"default {DEFAULT_CONFIG}")
+    common.add_argument("--state-dir", metavar="DIR", type=Path, help="where the record lies")
+    common.add_argument("--broker", metavar="NAME", action="append", help="use this broker only (may be given again)")
+    common.add_argument("--json", action="store_true", help="print data as JSON")
+    common.add_argument("--html", metavar="FILE", type=Path, help="also write the report as a page (with --backtest)")
+    common.add_argument("--seed", type=int, default=None, help="the embedded market's seed (default 1)")
+    common.add_argument("--speed", metavar="N|max", type=_speed, default=60.0, help="how fast a demo runs (default 60)")
+    common.add_argument("--confirm", choices=("auto", "manual"), help="paper only; a demo's default is auto")
+    common.add_argument(
+        "--exchange", choices=("inline", "process"), default="inline", help="where the paper exchange lives"
+    )
+    common.add_argument("--clock", metavar="ORIGIN@SPEED", help="paper only: begin at this UTC time, at this speed")
+    common.add_argument(
+        "--with", dest="other", metavar="FILE", type=Path, help="with --replay: trade its tape by this config"
+    )
+    common.add_argument("--format", choices=("json", "csv"), default="json", help="with --audit export")
+    common.add_argument(
+        "--log-format", choices=("journald", "text", "json"), help="default: what the terminal suggests"
+    )
+    common.add_argument("--version", action="version", version=f"joed {__version__}")
+    return made
+
+
+def _speed(text: str) -> float | None:
+    """Read a speed; None is as fast as it goes."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 10_000:
+        raise argparse.ArgumentTypeError(f"a speed is a number above 0 up to 10000, or max; not {text!r}")
+    return speed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run joed and give its exit status."""
+    options = parser().parse_args(arguments)
+    from joed import modes
+
+    try:
+        return modes.run(options)
+    except ConfigError as error:
+        return _end(CONFIG, error)
+    except PermissionError as error:
+        return _end(FORBIDDEN, error)
+    except JoedError as error:
+        return _end(TEMPORARY, error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _end(status: int, error: Exception) -> int:
+    sys.stderr.write(f"joed: {error}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Each mode of the command line: what it needs is imported when it is chosen, so that none pays for the others."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from joed.config import load
+from joed.daemon.calendars import gate as gate_of
+from joed.daemon.clock import utc_ns
+from joed.daemon.places import Places, default_root, places
+from joed.errors import ConfigError
+from joed.model.settings import Settings
+from joed.model.values import SECOND
+
+OK, FAILED, TEMPORARY = 0, 1, 75
+DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
+CALENDARS = "calendar.d"
+
+
+def run(options: Namespace) -> int:
+    """Run the chosen mode and give its exit status."""
+    name = next((mode for mode in MODES if getattr(options, mode, None)), "daemon")
+    return MODES[name](options)
+
+
+def settings_of(options: Namespace, *, needed: bool) -> tuple[Settings, Path | None]:
+    """Load the configuration: the file that was named, the system's, or the defaults where a mode can do with them."""
+    path = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    if path is None and needed:
+        raise ConfigError(f"there is no {DEFAULT_CONFIG}; name a file with --config, or try joed --demo")
+    settings = load(path)
+    if options.broker:
+        settings = _only(settings, options.broker)
+    return settings, path.parent / CALENDARS if path is not None else None
+
+
+def _only(settings: Settings, names: list[str]) -> Settings:
+    """Keep these brokers; "paper" is always to be had."""
+    unknown = sorted(set(names) - {*settings.brokers, "paper"})
+    if unknown:
+        raise ConfigError(f"broker {unknown[0]!r} is not configured; there are: {', '.join(settings.brokers)}")
+    return replace(settings, brokers=tuple(names))
+
+
+def check(options: Namespace) -> int:
+    """Check the configuration and the calendars' age."""
+    from joed.compose import calendars_for
+    from joed.daemon.calendars import age
+
+    settings, folder = settings_of(options, needed=True)
+    for calendar in calendars_for(settings, folder).values():
+        found = age(calendar, utc_ns())
+        sys.stdout.write(f"{found.words}\n")
+        if found.state == "expired":
+            raise ConfigError(found.words)
+    sys.stdout.write(f"the configuration is sound: {settings.mode} mode, brokers {', '.join(settings.brokers)}\n")
+    return OK
+
+
+def gate(options: Namespace) -> int:
+    """Say whether a session is due: 0, 1, or 255."""
+    from joed.compose import calendars_for
+
+    try:
+        settings, folder = settings_of(options, needed=False)
+        calendars = calendars_for(settings, folder)
+    except ConfigError as error:
+        sys.stderr.write(f"joed: {error}\n")
+        return 255
+    return gate_of(calendars.values(), utc_ns(), int(settings.session.lead_s * SECOND))
+
+
+def demo(options: Namespace) -> int:
+    """Run a day on the embedded market, tell it line by line, and print its report."""
+    from joed.demo import run_demo
+
+    settings, folder = settings_of(options, needed=False)
+    with _state_dir(options.state_dir) as root:
+        return run_demo(options, settings, folder, root)
+
+
+@contextmanager
+def _state_dir(asked: Path | None) -> Iterator[Path]:
+    """Give the state directory that was named, or a temporary one that goes at the end."""
+    if asked is not None:
+        yield asked
+        return
+    root = Path(tempfile.mkdtemp(prefix="joed-demo-"))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def daemon(options: Namespace) -> int:
+    """Trade until the session ends."""
+    from joed.compose import live_choices, paper_plan
+
+    settings, folder = settings_of(options, needed=True)
+    root = options.state_dir or default_root()
+    choices, market = live_choices(options, settings, folder, places(root))
+    return trade(paper_plan(choices, market), choices.places, options)
+
+
+def trade(plan: Any, where: Places, options: Namespace) -> int:  # noqa: ANN401 - Plan, whose module costs start-up
+    """Run the daemon with this plan, in the foreground."""
+    from joed.daemon.daemon import Daemon
+    from joed.daemon.log import Log, adopt, pick_format
+    from joed.daemon.systemd import Notifier
+
+    where.make()
+    log = Log(pick_format(options.log_format), utc_ns)
+    adopt(log)
+
+    async def live() -> int:
+        return await Daemon(plan, where, Notifier(), log).run()
+
+    try:
+        return asyncio.run(live())
+    finally:
+        log.close()
+
+
+def once(options: Namespace) -> int:
+    """Analyse once and print what would be watched and what would open a position."""
+    from joed.once import run_once
+
+    settings, folder = settings_of(options, needed=True)
+    return run_once(options, settings, folder)
+
+
+def audit(options: Namespace) -> int:
+    """Check or print the record of a state directory, with or without a daemon."""
+    from joed.daemon.audit import export, verify
+
+    root = options.state_dir or default_root()
+    if options.audit == "export":
+        export(root, options.format, sys.stdout)
+        return OK
+    verdict = verify(root)
+    return _tell_verdict(verdict, as_json=options.json)
+
+
+def _tell_verdict(verdict: Any, *, as_json: bool) -> int:  # noqa: ANN401 - audit.Verdict
+    import msgspec
+
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+    else:
+        sys.stdout.write(f"{verdict.words}\n")
+    return OK if verdict.sound else FAILED
+
+
+def backtest(options: Namespace) -> int:
+    """Run bars or quotes through the core and print the report."""
+    from joed.backtest import run_backtest
+
+    settings, _ = settings_of(options, needed=False)
+    return run_backtest(options.backtest, settings, options)
+
+
+def replay(options: Namespace) -> int:
+    """Decide a recorded session again."""
+    from joed.replay import run_replay
+
+    settings = load(options.config) if options.config is not None else None
+    return run_replay(options.state_dir or default_root(), options.replay, settings, options)
+
+
+def simulate(options: Namespace) -> int:
+    """Run seeded worlds."""
+    from joed.sim.world import run_seeds
+
+    return run_seeds(options.simulate, as_json=options.json)
+
+
+MODES: dict[str, Callable[[Namespace], int]] = {
+    "once": once,
+    "demo": demo,
+    "replay": replay,
+    "backtest": backtest,
+    "simulate": simulate,
+    "audit": audit,
+    "check": check,
+    "gate": gate,
+    "daemon": daemon,
+}
+"""Name of the flag -> what runs."""

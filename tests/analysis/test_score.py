@@ -1,0 +1,127 @@
+"""How names are scored, what is withheld, and that a score explains itself."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joed.analysis.indicators import NO_BARS
+from joed.analysis.scan import Tape
+from joed.analysis.score import ScoreRules, momentum, proximity, ranked, score, strength, volume
+from joed.model.events import Candidate
+from joed.model.values import DAY, MINUTE
+
+RULES = ScoreRules()
+
+
+def bars(closes, step=DAY, amount=390_000.0):
+    """Build bars with a range of one percent on each side."""
+    closes = np.asarray(closes, np.float64)
+    times = np.arange(len(closes)) * float(step)
+    return np.column_stack((times, closes, closes * 1.01, closes * 0.99, closes, np.full(len(closes), amount)))
+
+
+def walk(drift, count=20, start=100.0):
+    """Give closes that go up and down by one percent, with a drift."""
+    return start * np.cumprod(1.0 + drift + 0.01 * (-1.0) ** np.arange(count))
+
+
+def daily(drift, instrument="A", price=None, today=NO_BARS):
+    """Build a name with twenty days behind it."""
+    closes = walk(drift)
+    return Tape(instrument, bars(closes), NO_BARS, today, float(closes[-1]) if price is None else price)
+
+
+def test_a_rising_name_scores_above_a_flat_and_a_falling_one():
+    """Drift is what all the parts look for."""
+    scores = [score(daily(drift), daily(0.0, "SPY"), RULES).score for drift in (0.01, 0.0, -0.01)]
+
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 70 > 50 > scores[2]
+
+
+def test_every_part_gives_its_reason_and_the_withheld_say_so():
+    """Four parts, four reasons; before the open there is no volume to compare."""
+    candidate = score(daily(0.01), daily(0.0, "SPY"), RULES)
+
+    assert [reason.partition(":")[0] for reason in candidate.reasons] == ["momentum", "proximity", "strength", "volume"]
+    assert candidate.reasons[3] == "volume: withheld, no volume to compare"
+    assert candidate.atr == pytest.approx(2.5, rel=0.3)
+
+
+def test_a_withheld_part_is_in_neither_sum():
+    """With momentum alone the score is momentum's points."""
+    rules = ScoreRules(proximity=0.0, volume=0.0)
+
+    alone = score(daily(0.002), None, rules)
+
+    assert alone.score == pytest.approx(momentum(daily(0.002), None, rules).points, abs=0.01)
+
+
+def test_nothing_known_scores_nothing():
+    """A name without history has no points, and each part says why."""
+    candidate = score(Tape("A", NO_BARS, NO_BARS, NO_BARS, 10.0), None, RULES)
+
+    assert candidate.score == 0.0
+    assert candidate.atr is None
+    assert all("withheld" in reason for reason in candidate.reasons)
+
+
+def test_short_daily_history_falls_back_to_minutes():
+    """Nineteen days are too few: the minutes of earlier days and of today serve, and the reason names them."""
+    earlier, today = bars(walk(0.001, 10), MINUTE), bars(walk(0.001, 5, 101.0), MINUTE)
+    name = Tape("A", bars(walk(0.0, 19)), earlier, today, 102.0)
+    index = Tape("SPY", NO_BARS, earlier, today, 101.0)
+
+    assert momentum(name, None, RULES).words.split(" in ")[1].startswith("15 minutes")
+    assert "in minutes" in strength(name, index, RULES).words
+    assert momentum(Tape("A", NO_BARS, earlier[:5], today[:4], 102.0), None, RULES).points is None
+
+
+def test_strength_is_withheld_without_a_common_history():
+    """No index, the index itself, or days against minutes: nothing is compared."""
+    minutes = Tape("SPY", NO_BARS, NO_BARS, bars(walk(0.0), MINUTE), 100.0)
+
+    for index in (None, daily(0.0, "A"), minutes):
+        assert strength(daily(0.01), index, RULES).points is None
+    assert strength(daily(0.01), daily(0.01, "SPY"), RULES).points == 50.0
+
+
+def test_proximity_is_full_at_the_high_and_falls_with_the_distance():
+    """At today's high it is 100; far below, 0; and the high of today counts as well as that of the days."""
+    at_high = daily(0.0, price=110.0, today=bars([109.0], MINUTE))
+    high_today = Tape("A", at_high.daily, NO_BARS, bars([130.0], MINUTE), 110.0)
+
+    assert proximity(at_high, None, RULES).points == pytest.approx(98.0, abs=3.0)
+    assert proximity(high_today, None, RULES).points == 0.0
+
+
+def test_volume_is_measured_a_minute():
+    """The days' mean over 390 minutes is the usual; as usual is 50 points, twice as much or more 100."""
+    for amount, points in ((500.0, 25.0), (1000.0, 50.0), (2000.0, 100.0), (9000.0, 100.0)):
+        name = daily(0.0, today=bars([100.0, 100.0], MINUTE, amount))
+        assert volume(name, None, RULES).points == pytest.approx(points)
+
+
+def test_a_price_that_never_moved_is_no_momentum():
+    """Nothing over nothing is withheld, not fifty points."""
+    still = Tape("A", bars(np.full(20, 50.0)), NO_BARS, NO_BARS, 50.0)
+
+    assert momentum(still, None, RULES).points is None
+    assert proximity(still, None, RULES).points is None
+
+
+def test_the_best_come_first_and_equals_by_name():
+    """The order never depends on the order in which they came."""
+    names = [Candidate("C", 5.0), Candidate("A", 5.0), Candidate("B", 9.0)]
+
+    assert [candidate.instrument for candidate in ranked(names, 2)] == ["B", "A"]
+    assert ranked(names, 2) == ranked(names[::-1], 2)
+
+
+@given(st.lists(st.floats(1.0, 1000.0), min_size=20, max_size=40), st.floats(1.0, 1000.0))
+def test_a_score_lies_between_nothing_and_a_hundred(closes, price):
+    """Whatever the prices, and it is never NaN."""
+    candidate = score(Tape("A", bars(closes), NO_BARS, NO_BARS, price), daily(0.0, "SPY"), RULES)
+
+    assert 0.0 <= candidate.score <= 100.0

@@ -1,0 +1,160 @@
+"""joed.daemon.latch: a file is a kill, whoever made it and however it is spelt; only a release ends it."""
+
+import os
+
+import pytest
+
+from joed import protocol
+from joed.daemon import latch
+from joed.daemon.latch import Latch, Latches
+from joed.model.values import Scope
+
+ME = os.getuid()
+
+
+@pytest.fixture
+def latches(tmp_path):
+    """Give the latch of a new state directory."""
+    (tmp_path / "latch").mkdir()
+    return Latches(tmp_path)
+
+
+def test_nothing_is_latched_until_somebody_does(latches):
+    """An empty directory, and one that is absent, forbid nothing."""
+    assert (latches.present(), latches.read()) == (False, None)
+    latches.directory.rmdir()
+    assert (latches.present(), latches.read()) == (False, None)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_each_scope_is_latched_read_and_cleared(latches, scope):
+    """Written by us, seen at once, gone after a release."""
+    latches.write(scope)
+
+    assert latches.present()
+    assert latches.read() == Latch(scope, ME)
+    assert sorted(file.name for file in latches.directory.iterdir()) == ["KILL", f"KILL-{scope}"]
+    assert all(file.stat().st_size == 0 for file in latches.directory.iterdir())
+    latches.clear()
+    assert (latches.present(), latches.read(), list(latches.directory.iterdir())) == (False, None, [])
+
+
+def test_the_widest_scope_holds(latches):
+    """A narrower kill after a wider one takes nothing back."""
+    latches.write(Scope.FLATTEN)
+    latches.write(Scope.ENTRIES)
+
+    assert latches.read() == Latch(Scope.FLATTEN, ME)
+
+
+def test_a_plain_file_made_by_hand_kills_orders(latches):
+    """`touch latch/KILL` is all that a person without joectl needs."""
+    (latches.directory / "KILL").touch()
+
+    assert latches.present()
+    assert latches.read() == Latch(Scope.ORDERS, ME)
+
+
+@pytest.mark.parametrize("name", ["KILL-all", "KILL-ORDERS", "kill", "KILL.txt", "KILL-"])
+def test_a_misspelt_latch_kills_orders_at_the_next_look(latches, name):
+    """Whoever made it meant it; a release takes it away too."""
+    (latches.directory / name).touch()
+
+    assert latches.read() == Latch(Scope.ORDERS, ME)
+    latches.clear()
+    assert latches.read() is None
+
+
+def test_other_files_in_the_directory_mean_nothing(latches):
+    """Only what begins with the word kills."""
+    (latches.directory / "README").touch()
+    (latches.directory / "SKILL").touch()
+
+    assert latches.read() is None
+
+
+def test_a_right_name_is_found_behind_any_number_of_others(latches):
+    """The search for misspelt names is bounded; the right names are asked for one by one."""
+    for at in range(latch.NAMES_MAX + 50):
+        (latches.directory / f"A{at}").touch()
+    (latches.directory / "KILL-account").touch()
+
+    assert latches.read() == Latch(Scope.ACCOUNT, ME)
+
+
+@pytest.mark.parametrize("kind", ["link", "loop", "directory", "pipe"])
+def test_whatever_has_the_name_is_a_latch_and_is_never_opened(latches, kind):
+    """A link that leads nowhere, a pipe that would make a reader wait: the name is enough."""
+    path = latches.directory / "KILL"
+    {
+        "link": lambda: path.symlink_to("/nowhere"),
+        "loop": lambda: path.symlink_to(path),
+        "directory": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+    }[kind]()
+
+    assert latches.present()
+    assert latches.read() == Latch(Scope.ORDERS, ME)
+
+
+def test_a_latch_that_cannot_be_looked_at_counts_as_a_kill(latches, tmp_path):
+    """Blind is not safe: where the directory is a file, nothing may leave that adds risk."""
+    latches.directory.rmdir()
+    (tmp_path / "latch").touch()
+
+    assert latches.present()
+    assert latches.read() == Latch(Scope.ORDERS, -1)
+
+
+def test_an_interrupted_release_has_not_happened(latches, monkeypatch):
+    """The file that `permit` looks at goes last."""
+    latches.write(Scope.FLATTEN)
+    (latches.directory / "KILL-all").touch()
+    gone = []
+    unlink = latch.Path.unlink
+
+    def note(path, **keywords):
+        gone.append(path.name)
+        unlink(path, **keywords)
+
+    monkeypatch.setattr(latch.Path, "unlink", note)
+    latches.clear()
+
+    assert gone[0] == "KILL-all"
+    assert gone[-1] == "KILL"
+    assert set(gone) >= {"KILL-flatten"}
+
+
+def test_a_release_where_nothing_is_latched_is_no_error(latches):
+    """Twice is once, also without a directory."""
+    latches.clear()
+    latches.directory.rmdir()
+    latches.clear()
+
+
+def test_joectl_and_the_daemon_mean_the_same_files(latches, tmp_path):
+    """What joectl latches while the daemon is dead, the daemon reads when it comes."""
+    protocol.latch(tmp_path, "account")
+
+    assert latches.read() == Latch(Scope.ACCOUNT, ME)
+    assert [scope.value for scope in Scope] == list(protocol.SCOPES)
+    latches.clear()
+    assert protocol.read_latch(tmp_path) is None
+
+
+def test_the_quick_look_is_one_system_call_and_no_more(latches, monkeypatch):
+    """`permit` asks before each send: a microsecond or two, with or without a latch."""
+    asked = []
+    lstat = os.lstat
+
+    def note(path):
+        asked.append(path)
+        return lstat(path)
+
+    monkeypatch.setattr(latch.os, "lstat", note)
+    assert not latches.present()
+    latches.write(Scope.ORDERS)
+    asked.clear()
+
+    assert latches.present()
+    assert asked == [str(latches.directory / "KILL")]
