@@ -88,22 +88,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return modes.run(options)
-    except ConfigError as error:
-        return _end(CONFIG, error)
-    except PermissionError as error:
-        return _end(FORBIDDEN, error)
-    except JoedError as error:
-        return _end(TEMPORARY, error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except (JoedError, OSError, BaseExceptionGroup) as error:
+        cause = first_of(error)
+        status = status_of(cause)
+        if status is None:
+            raise
+        sys.stderr.write(f"joed: {cause}\n")
+        return status
 
 
-def _end(status: int, error: Exception) -> int:
-    sys.stderr.write(f"joed: {error}\n")
-    return status
+def first_of(error: BaseException) -> BaseException:
+    """Give the exception that a group of tasks ended with."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def status_of(cause: BaseException) -> int | None:
+    """Give the exit status for what ended joed; None for a fault of ours, which shows its traceback."""
+    from joed.daemon.chain import JournalDamaged, JournalNewer
+
+    table: tuple[tuple[type[BaseException], int], ...] = (
+        (ConfigError, CONFIG),
+        (JournalDamaged, CONFIG),  # nothing that a restart would mend: a person must look
+        (JournalNewer, CONFIG),
+        (PermissionError, FORBIDDEN),
+        (FileNotFoundError, FAILED),
+        (JoedError, TEMPORARY),
+    )
+    return next((status for kind, status in table if isinstance(cause, kind)), None)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import datetime as dt
 import sqlite3
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,9 +11,10 @@ from importlib import resources
 from pathlib import Path
 from random import Random
 
-from joed import __version__
+from joed import __version__, venue
 from joed.brokers.base import Broker
 from joed.brokers.paper import PaperBroker
+from joed.brokers.paper_remote import RemotePaperBroker
 from joed.brokers.paper_store import PaperStore
 from joed.config import digest
 from joed.daemon.calendars import load_calendars
@@ -22,17 +23,15 @@ from joed.daemon.daemon import Emit, Plan, Work
 from joed.daemon.inline import InlineJobs
 from joed.daemon.places import Places
 from joed.daemon.trading import Worker
-from joed.engine import sessions
 from joed.errors import ConfigError
 from joed.exchange import Exchange
 from joed.market import EmbeddedMarket
+from joed.market.day import PAPER_SEED, market_at
 from joed.model.calendars import Calendar
-from joed.model.settings import EndOfDay, Settings
+from joed.model.settings import Settings
 from joed.model.values import SECOND, Bar, Mode
 
-DEMO_DATE_NS = 1_788_264_000_000_000_000
-"""2026-09-01 12:00 UTC: the demo's day is the first session after it, the same for everybody."""
-PAPER_SEED = 20_260_901
+VENUE_SOCKET = "exchange.sock"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ class Choices:
     speed: float | None = 1.0
     confirm: str = "manual"
     exchange: str = "inline"
-    origin_ns: int | None = None
+    origin_ns: int = 0
+    config: Path | None = None
     reason: str = "manual"
 
 
@@ -54,19 +54,6 @@ def calendars_for(settings: Settings, directory: Path | None) -> dict[str, Calen
     """Load the calendars that the settings and the universe name, with the operator's overrides."""
     names = dict.fromkeys([settings.calendar, *(row.calendar for row in settings.universe.values())])
     return load_calendars(tuple(names), directory)
-
-
-def demo_settings(settings: Settings, market: EmbeddedMarket) -> Settings:
-    """Give the settings of a demo: the embedded market's universe, and a day that ends flat."""
-    eod = replace(settings.eod, close_positions=True) if settings.eod == EndOfDay() else settings.eod
-    session = replace(settings.session, lead_s=600.0, after_close_s=120.0)
-    return replace(settings, mode=Mode.PAPER, universe=market.universe(), eod=eod, session=session)
-
-
-def demo_market(seed: int, calendar: Calendar, at_ns: int = DEMO_DATE_NS) -> EmbeddedMarket:
-    """Make the embedded market of the first session at or after a time."""
-    session = sessions.session_at(calendar, at_ns)
-    return EmbeddedMarket.for_session(seed, session.date.isoformat(), session.open_ns, session.close_ns)
 
 
 def live_choices(
@@ -79,12 +66,14 @@ def live_choices(
     calendars = calendars_for(settings, folder)
     origin_ns, speed = clock_of(options.clock, settings)
     seed = 1 if options.seed is None else options.seed
-    market = demo_market(seed, calendars[settings.calendar], origin_ns)
+    market = market_at(seed, calendars[settings.calendar], origin_ns)
     settings = replace(settings, universe={**market.universe(), **settings.universe})
     confirm = options.confirm or "manual"
     if confirm == "auto" and settings.mode is Mode.LIVE:
         raise ConfigError("--confirm auto is for paper accounts; this one is live")
-    return Choices(settings, calendars, where, seed, speed, confirm, options.exchange, origin_ns), market
+    return Choices(
+        settings, calendars, where, seed, speed, confirm, options.exchange, origin_ns, options.config
+    ), market
 
 
 def clock_of(text: str | None, settings: Settings) -> tuple[int, float | None]:
@@ -116,35 +105,16 @@ def code_digest() -> str:
 
 
 def paper_plan(choices: Choices, market: EmbeddedMarket) -> Plan:
-    """Plan a run on the embedded market and the paper account."""
+    """Plan a run on the embedded market and the paper account, in this process or beside it."""
+    house = _Beside(choices) if choices.exchange == "process" else _Inside(choices, market)
     settings = choices.settings
-
-    def clock(last_ns: int) -> Clock:
-        origin_ns = choices.origin_ns if choices.origin_ns is not None else utc_ns()
-        start_ns = max(last_ns, origin_ns)
-        return SimulatedClock(start_ns) if choices.speed is None else RealClock(start_ns, choices.speed)
-
-    def connect(at: Clock, emit: Emit) -> tuple[Mapping[str, Broker], list[Work]]:
-        exchange = Exchange(settings.universe, settings.paper, Random(f"{PAPER_SEED}:{choices.seed}"))  # noqa: S311 - a market's chance, not a secret
-        store = PaperStore(choices.places.paper)
-        broker = PaperBroker("paper", exchange, at, emit, settings.paper, store, closes=(market.close_ns,))
-        return {"paper": broker}, []
-
-    def feed(at: Clock, brokers: Mapping[str, Broker]) -> None:
-        broker = brokers["paper"]
-        assert isinstance(broker, PaperBroker)
-        market.start(at, broker.quote)
-        for symbol, from_ns, to_ns in market.halts:
-            at.call_at(from_ns, _halting(broker, symbol, halted=True))
-            at.call_at(to_ns, _halting(broker, symbol, halted=False))
-
     return Plan(
         settings=settings,
         digest=digest(settings),
         calendars=choices.calendars,
-        clock=clock,
-        connect=connect,
-        feed=feed,
+        clock=house.clock,
+        connect=house.connect,
+        feed=house.feed,
         worker=lambda at, root: _worker(settings, market, at, root),
         version=__version__,
         code=code_digest(),
@@ -153,8 +123,62 @@ def paper_plan(choices: Choices, market: EmbeddedMarket) -> Plan:
     )
 
 
-def _halting(broker: PaperBroker, symbol: str, *, halted: bool) -> Callable[[], None]:
-    return lambda: broker.halt(symbol, halted=halted)
+class _Inside:
+    """The exchange in this process."""
+
+    def __init__(self, choices: Choices, market: EmbeddedMarket) -> None:
+        self._choices, self._market = choices, market
+
+    def clock(self, last_ns: int) -> Clock:
+        """Go on from the last record, or begin at the origin."""
+        start_ns = max(last_ns, self._choices.origin_ns)
+        return SimulatedClock(start_ns) if self._choices.speed is None else RealClock(start_ns, self._choices.speed)
+
+    def connect(self, at: Clock, emit: Emit) -> tuple[Mapping[str, Broker], list[Work]]:
+        """Make the broker; `paper.db` has its account."""
+        choices, settings = self._choices, self._choices.settings
+        chance = Random(f"{PAPER_SEED}:{choices.seed}")  # noqa: S311 - a market's chance, not a secret
+        exchange = Exchange(settings.universe, settings.paper, chance)
+        store = PaperStore(choices.places.paper)
+        closes = (self._market.close_ns,)
+        return {"paper": PaperBroker("paper", exchange, at, emit, settings.paper, store, closes=closes)}, []
+
+    def feed(self, at: Clock, brokers: Mapping[str, Broker]) -> None:
+        """Start the quotes and plan the halts."""
+        broker = brokers["paper"]
+        assert isinstance(broker, PaperBroker)
+        self._market.start(at, broker.quote)
+        venue.plan_halts(at, self._market, broker)
+
+
+class _Beside:
+    """The exchange in a process of its own, which a killed daemon finds again."""
+
+    def __init__(self, choices: Choices) -> None:
+        if choices.speed is None:
+            raise ConfigError("--exchange process runs in real time: give it a --speed that is a number")
+        self._choices, self._speed = choices, choices.speed
+
+    def clock(self, last_ns: int) -> Clock:
+        """Take over the exchange's time."""
+        choices = self._choices
+        hello = venue.find_or_start(
+            choices.places.run / VENUE_SOCKET,
+            choices.places.paper,
+            seed=choices.seed,
+            origin_ns=max(last_ns, choices.origin_ns),
+            speed=self._speed,
+            config=choices.config,
+        )
+        return RealClock(hello.origin_ns, hello.speed, hello.base_ns)
+
+    def connect(self, at: Clock, emit: Emit) -> tuple[Mapping[str, Broker], list[Work]]:
+        """Make the link's keeper."""
+        remote = RemotePaperBroker("paper", self._choices.places.run / VENUE_SOCKET, at, emit)
+        return {"paper": remote}, [remote.run]
+
+    def feed(self, at: Clock, brokers: Mapping[str, Broker]) -> None:
+        """Leave the quotes to the exchange."""
 
 
 def daily_bars(market: EmbeddedMarket) -> dict[str, list[Bar]]:

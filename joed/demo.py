@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from joed import compose, narrate
+from joed import compose, narrate, venue
 from joed.daemon.clock import utc_ns
 from joed.daemon.daemon import Daemon, Plan
 from joed.daemon.log import Log, adopt, pick_format
 from joed.daemon.places import Places, places
 from joed.daemon.systemd import Notifier
 from joed.errors import ConfigError
+from joed.market.day import DEMO_DATE_NS, demo_settings, market_at
 from joed.model.settings import Settings
 from joed.model.values import SECOND
 from joed.protocol import announce_demo
@@ -33,8 +34,8 @@ def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: 
     seed = _seed(where, options.seed)
     calendars = compose.calendars_for(settings, folder)
     last_ns = compose.last_record_ns(where)
-    market = compose.demo_market(seed, calendars[settings.calendar], max(last_ns, compose.DEMO_DATE_NS))
-    settings = compose.demo_settings(settings, market)
+    market = market_at(seed, calendars[settings.calendar], max(last_ns, DEMO_DATE_NS))
+    settings = demo_settings(settings, market)
     choices = compose.Choices(
         settings,
         calendars,
@@ -44,12 +45,16 @@ def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: 
         confirm=options.confirm or "auto",
         exchange=options.exchange,
         origin_ns=market.open_ns - LEAD_NS,
+        config=options.config,
         reason="demo",
     )
     if choices.confirm == "manual":
         choices = replace(choices, settings=replace(settings, confirm=replace(settings.confirm, paper=True)))
     plan = compose.paper_plan(choices, market)
-    status = _live(plan, where, options)
+    try:
+        status = _live(plan, where, options)
+    finally:
+        venue.end(where.run / compose.VENUE_SOCKET)
     if status == 0:
         _report(where, market.session, as_json=options.json)
     return status

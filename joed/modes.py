@@ -155,7 +155,7 @@ def _tell_verdict(verdict: Any, *, as_json: bool) -> int:  # noqa: ANN401 - audi
         sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
     else:
         sys.stdout.write(f"{verdict.words}\n")
-    return OK if verdict.sound else FAILED
+    return OK if verdict.whole else FAILED
 
 
 def backtest(options: Namespace) -> int:

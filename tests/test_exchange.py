@@ -488,6 +488,20 @@ def test_nothing_shown_twice_is_taken_twice_of_one_quote():
     assert [execution.quantity for execution in exchange.executions] == [D(4), D(1)]
 
 
+def test_each_quote_offers_its_size_anew():
+    """Five were taken of the last one; the next five are there, with nobody waiting in between too."""
+    exchange = exchange_with(quote=None)
+    quoted(exchange, 99.9, 100.0, now=1, ask_size=5.0)
+    exchange.submit(2, bracket("E1", quantity="5"))
+    exchange.cancel(2, CancelOrder("E1-S"))
+    exchange.cancel(2, CancelOrder("E1-T"))
+    quoted(exchange, 99.9, 100.0, ask_size=5.0)
+
+    exchange.submit(4, bracket("E2", quantity="5"))
+
+    assert [execution.quantity for execution in exchange.executions] == [D(5), D(5)]
+
+
 def test_a_state_that_was_stored_goes_on_where_it_was():
     """After a restart, chance included, the same quotes give the same reports; quotes themselves are not kept."""
     settings = Paper(partial_share=0.5)

@@ -14,8 +14,8 @@ from joed.protocol import Exit, Latch, Place
 
 
 def test_scopes_are_the_engines_in_the_engines_order():
-    """joectl may not import the model: this test is what keeps the two lists one."""
-    assert protocol.SCOPES == tuple(scope.value for scope in Scope)
+    """The model is not for joectl to import: this test is what keeps the two lists one."""
+    assert tuple(scope.value for scope in Scope) == protocol.SCOPES
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,9 @@ def test_the_scope_is_there_before_the_file_that_is_looked_at(tmp_path, monkeypa
     """A power cut between the two leaves a scope without a kill, never a kill that is too narrow; then the disk."""
     made = []
     real_open, real_fsync = os.open, os.fsync
-    monkeypatch.setattr(os, "open", lambda path, *rest, **more: made.append(path.name) or real_open(path, *rest, **more))
+    monkeypatch.setattr(
+        os, "open", lambda path, *rest, **more: made.append(path.name) or real_open(path, *rest, **more)
+    )
     monkeypatch.setattr(os, "fsync", lambda handle: made.append("fsync") or real_fsync(handle))
 
     protocol.latch(tmp_path, "orders")
@@ -243,7 +245,7 @@ def test_words_never_steer_a_terminal(words, shown):
 
 
 def test_the_words_need_little_of_the_standard_library():
-    """joectl pays for every import before it says anything."""
+    """Every verb pays for every import before it says anything."""
     code = "import sys, joed.protocol; print(*{'socket', 'tempfile', 'json', 'random', 'asyncio'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

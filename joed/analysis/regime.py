@@ -38,8 +38,8 @@ class RegimeRules(Struct, frozen=True, forbid_unknown_fields=True):
 class Evidence(Struct, frozen=True):
     """What the votes look at. `closes` are the index's daily closes before today, oldest first.
 
-    `price` is the index today, None before there is one; `vix` the latest level with `vix_source` in words, `breadth` maps each name to whether it
-    stands above its mean of `days_short`; names without enough history are not in it.
+    `price` is the index today, None before there is one; `vix` the latest level, `vix_source` of when it is, in words;
+    `breadth` says of each name whether it stands above its mean of `days_short`, without those of too short a history.
     """
 
     closes: Floats

@@ -7,13 +7,14 @@ commit succeeds, so that what was never said has never happened.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from joed.brokers.base import Clock, Emit, Permit
-from joed.brokers.paper_store import PaperStore
 from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
+from joed.model.book import ExchangeState
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
 from joed.model.events import BrokerDown, BrokerUp, Event, OrderFilled, Quote
 from joed.model.settings import Paper
@@ -26,6 +27,22 @@ RETRY_NS = SECOND
 """How long a failed commit waits for its next try; the exchange does nothing else meanwhile."""
 
 
+class Store(Protocol):
+    """Where the account is kept: `paper_store.PaperStore`, or a disk that a seeded world breaks."""
+
+    def load(self) -> ExchangeState | None:
+        """Give what was committed last, None where nothing was."""
+        ...
+
+    def commit(self, changes: ExchangeState) -> None:
+        """Make one turn durable, or raise BrokerUnavailable with nothing of it kept."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
 class PaperBroker:
     """An adapter for the exchange in this process; `store` None keeps the account in memory."""
 
@@ -36,7 +53,7 @@ class PaperBroker:
         clock: Clock,
         emit: Emit,
         settings: Paper,
-        store: PaperStore | None = None,
+        store: Store | None = None,
         *,
         account: str = "PAPER-1",
         mode: str = "paper",

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from joed.brokers.base import Broker
+from joed.daemon.counters import Counters
 from joed.daemon.job_context import JobContext, context_of
 from joed.engine.risk import matches
 from joed.model import commands as c
 from joed.model.commands import Command
 from joed.model.events import CommandDropped, CommandSent, Event
 from joed.model.state import State
+from joed.model.values import SECOND
 
 Order = c.SubmitOrder | c.AmendOrder | c.CancelOrder
 REDUCING = (c.AmendOrder, c.CancelOrder)
@@ -48,7 +50,7 @@ class Shell(Protocol):
 class CarryOut:
     """The release queue, in front of brokers, the worker and the shell."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the directions in which commands leave
         self,
         state: State,
         *,
@@ -58,6 +60,7 @@ class CarryOut:
         latched: Callable[[], bool],
         emit: Callable[[Event], None],
         now: Callable[[], int],
+        counters: Counters,
     ) -> None:
         """Carry out for this State; `latched` says whether the kill file is there."""
         self._state = state
@@ -67,39 +70,38 @@ class CarryOut:
         self._latched = latched
         self._emit = emit
         self._now = now
-        self._waiting: deque[tuple[int, list[Command]]] = deque()
-        self.sent = 0
-        self.dropped = 0
+        self._counters = counters
+        self._waiting: deque[tuple[int, int, list[Command]]] = deque()
 
     def __len__(self) -> int:
         """Give how many records' commands wait for durability."""
         return len(self._waiting)
 
-    def queue(self, seq: int, commands: list[Command]) -> None:
-        """Let a record's commands wait until it is durable."""
-        self._waiting.append((seq, commands))
+    def queue(self, seq: int, at_ns: int, commands: list[Command]) -> None:
+        """Let a record's commands, decided at `at_ns`, wait until it is durable."""
+        self._waiting.append((seq, at_ns, commands))
 
     def release(self, durable: int) -> None:
         """Carry out all commands whose records are durable."""
         while self._waiting and self._waiting[0][0] <= durable:
-            seq, commands = self._waiting.popleft()
+            seq, at_ns, commands = self._waiting.popleft()
             for index, command in enumerate(commands):
-                self._carry(seq, index, command)
+                self._carry(seq, at_ns, index, command)
 
     def release_reductions(self) -> None:
         """Carry out what reduces risk although it can't be recorded: the journal has failed; the rest is dropped."""
         while self._waiting:
-            seq, commands = self._waiting.popleft()
+            seq, at_ns, commands = self._waiting.popleft()
             for index, command in enumerate(commands):
                 if isinstance(command, c.SubmitOrder) and command.opens:
                     self._emit(CommandDropped(seq, index, command.order, "the journal can't commit"))
                 else:
-                    self._carry(seq, index, command)
+                    self._carry(seq, at_ns, index, command)
 
-    def _carry(self, seq: int, index: int, command: Command) -> None:
+    def _carry(self, seq: int, at_ns: int, index: int, command: Command) -> None:
         match command:
             case c.SubmitOrder() | c.AmendOrder() | c.CancelOrder():
-                self._hand_over(seq, index, command)
+                self._hand_over(seq, at_ns, index, command)
             case c.ReadBroker():
                 if command.broker in self._brokers:
                     self._brokers[command.broker].read(command)
@@ -114,17 +116,18 @@ class CarryOut:
             case _:
                 pass  # it changed State, and that was all
 
-    def _hand_over(self, seq: int, index: int, command: Order) -> None:
+    def _hand_over(self, seq: int, at_ns: int, index: int, command: Order) -> None:
         """Give one order to its broker, and note what became of it."""
         order = self._state.orders.get(command.order)
         broker = self._brokers.get(order.broker) if order is not None else None
         reason = "no such broker" if broker is None else _deliver(broker, command, self.permit)
         kind = type(command).__name__
         if reason:
-            self.dropped += 1
+            self._counters.dropped += 1
             self._emit(CommandDropped(seq, index, command.order, reason, kind))
         else:
-            self.sent += 1
+            self._counters.sent += 1
+            self._counters.decision_to_send.observe((self._now() - at_ns) / SECOND)
             self._emit(CommandSent(seq, index, command.order, kind))
 
     def permit(self, command: Command) -> str:

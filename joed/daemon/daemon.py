@@ -6,7 +6,9 @@ close.
 """
 
 import asyncio
+import gc
 import os
+import platform
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from joed.brokers.base import Broker
 from joed.daemon.alerts import Alerter
 from joed.daemon.clock import Clock, SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
+from joed.daemon.counters import GcWatch
 from joed.daemon.desk import Desk
+from joed.daemon.drive import settle
 from joed.daemon.heartbeat import Heartbeat
 from joed.daemon.journal import Hooks, Journal
 from joed.daemon.lanes import listen
@@ -24,7 +28,9 @@ from joed.daemon.latch import Latches
 from joed.daemon.lock import Lock
 from joed.daemon.log import Log
 from joed.daemon.loop import StepFailed
+from joed.daemon.metrics import Page, Server, serve
 from joed.daemon.places import Places
+from joed.daemon.readings import Sources
 from joed.daemon.record import encode_state
 from joed.daemon.recovery import recover
 from joed.daemon.store import Store
@@ -127,6 +133,7 @@ class Daemon:
             on_durable=self._on_durable,
             on_failed=self._on_failed,
             on_restored=lambda: self.trading.emit(JournalRestored()),
+            on_commit=self._on_commit,
             monotonic_ns=stopwatch_ns,
         )
         self.journal = Journal(
@@ -165,6 +172,9 @@ class Daemon:
             self._epoch(), SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars), brokers
         )
         self.plan.feed(self.clock, brokers)
+        server = self._show_metrics()
+        gc.collect()
+        gc.freeze()  # what is here now stays: a later collection shall not look at it again
         if isinstance(self.clock, SimulatedClock):
             tasks.append(group.create_task(self._drive(self.clock)))
         else:
@@ -177,6 +187,21 @@ class Daemon:
         finally:
             for task in tasks:
                 task.cancel()
+            if server is not None:
+                await asyncio.to_thread(server.close)
+
+    def _show_metrics(self) -> Server | None:
+        """Serve metrics from a thread of their own; trading goes on where the port is not to be had."""
+        assert self.desk is not None
+        GcWatch(self.trading.counters, stopwatch_ns).start()
+        sources = Sources(
+            view=self.desk.view,
+            counters=self.trading.counters,
+            brokers=self.plan.settings.brokers,
+            python=platform.python_version(),
+            log=self.log,
+        )
+        return serve(Page(sources, stopwatch_ns), self.plan.settings.daemon.metrics_port, self.log)
 
     def _beating(self) -> Heartbeat:
         every_s = min(self.plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
@@ -252,12 +277,16 @@ class Daemon:
         self._finish.set()
 
     def _settle(self) -> None:
-        """Handle what the last callback brought, until nothing more follows at this instant."""
-        while len(self.trading.intake):
-            self._drain()
-            if len(self.trading.carry_out) and not self._finish.is_set():
-                self.journal.wait(self.state.seq, COMMIT_WAIT_S)
-                self.trading.loop.release(self.journal.durable)
+        try:
+            settle(self.trading, self)
+        except StepFailed as failure:
+            self._fail(failure)
+        self._keep_state()
+
+    def commit(self) -> int:
+        """Wait until all that was recorded is durable: simulated time does."""
+        self.journal.wait(self.trading.loop.recorded, COMMIT_WAIT_S)
+        return self.journal.durable
 
     async def _tell_status(self) -> None:
         """Keep systemd's status line the same as joectl's."""
@@ -267,6 +296,11 @@ class Daemon:
 
     def _status(self) -> str:
         return status_line(self.trading.loop.view)
+
+    def _on_commit(self, seconds: float, records: int) -> None:
+        """Count a commit; called in the writer's thread, which alone writes these counters."""
+        self.trading.counters.commit.observe(seconds)
+        self.trading.counters.records += records
 
     def _on_durable(self, seq: int) -> None:
         self.trading.loop.release(seq)

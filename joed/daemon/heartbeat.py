@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from joed.daemon.clock import stopwatch_ns
+from joed.daemon.clock import stopwatch_ns, utc_ns
 from joed.daemon.systemd import Notifier
 from joed.daemon.trading import Trading
 from joed.model.events import HeartbeatMeasured
@@ -39,8 +39,6 @@ class Heartbeat:
         self._durable = durable
         self._failed = failed
         self._worst_lag_ns = 0
-        self.pings = 0
-        self.proven_ns = 0
         self.missing = ""
 
     async def run(self) -> None:
@@ -55,11 +53,12 @@ class Heartbeat:
             await asyncio.sleep(LAG_EVERY_S)
             late_ns = stopwatch_ns() - before - int(LAG_EVERY_S * SECOND)
             self._worst_lag_ns = max(self._worst_lag_ns, late_ns)
+            self._trading.counters.loop_lag.observe(max(0, late_ns) / SECOND)
 
     async def _beat(self) -> None:
         while True:
             if await self._proof():
-                self.pings += 1
+                self._trading.counters.watchdog_pings += 1
                 self._notifier.ping()
             await asyncio.sleep(self._every_s)
 
@@ -76,7 +75,7 @@ class Heartbeat:
             if not seq and loop.events > before:
                 seq = loop.recorded
             if seq and (self._durable() >= seq or self._failed()):
-                self.proven_ns, self.missing = stopwatch_ns(), ""
+                self._trading.counters.heartbeat_ns, self.missing = utc_ns(), ""
                 return True
         self.missing = "step" if not seq else "journal"
         return False

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from joed.analysis.indicators import AT, CLOSE, COLUMNS, HIGH, LOW, NO_BARS, OPEN, VOLUME, Floats, sound
-from joed.model.values import HOUR, Bar
+from joed.model.values import HOUR, MINUTE, Bar
 
 MINUTES_MAX = 2048
 """Minute bars kept of an instrument: five regular days, or more than one round the clock."""
@@ -101,9 +101,8 @@ class History:
 
     def _take(self, bar: Bar) -> bool:
         """Take one bar in, or count why not."""
-        if not (0.0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high < np.inf):
-            return self._reject("unsound")
-        if not 0.0 <= bar.volume < np.inf:
+        inside = bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high
+        if not (inside and bar.low > 0.0 and bar.high < np.inf and 0.0 <= bar.volume < np.inf):
             return self._reject("unsound")
         series = self.minutes.get(bar.instrument)
         if series is None:
@@ -179,8 +178,9 @@ class History:
             self._cache.keep("session", [(self.session, self.open_ns, self.close_ns, equity)])
 
     def today(self, instrument: str, now_ns: int) -> Floats:
-        """Give the minute bars of the session's regular hours that began before `now_ns`."""
-        return self._between(instrument, self.open_ns, min(self.close_ns, now_ns))
+        """Give the minute bars of the session's regular hours that are complete at `now_ns`."""
+        # A whole minute is exact as a float, `now_ns` would not be.
+        return self._between(instrument, self.open_ns, min(self.close_ns, now_ns - now_ns % MINUTE))
 
     def earlier(self, instrument: str) -> Floats:
         """Give the minute bars from before this session that are still kept."""

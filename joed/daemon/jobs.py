@@ -35,7 +35,6 @@ from joed.model.events import (
     WatchlistScored,
 )
 from joed.model.triggers import Trigger
-from joed.model.values import MINUTE
 from joed.strategies.context import Context
 from joed.strategies.table import STRATEGIES
 
@@ -51,7 +50,7 @@ class Inputs(Struct, frozen=True):
 
     def today(self, instrument: str) -> Floats:
         """Give today's completed minute bars of the regular session."""
-        return self.history.today(instrument, self.context.now_ns - MINUTE + 1)
+        return self.history.today(instrument, self.context.now_ns)
 
     def daily(self, instrument: str) -> Floats:
         """Give the daily bars before today."""

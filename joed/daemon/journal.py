@@ -153,6 +153,8 @@ class Journal:
 
     def snapshot(self, seq: int, now: int, state: bytes, *, kept: bool = False) -> None:
         """Take the State as it was after `seq`, the newest that was taken or one before it."""
+        if self.dead:
+            return
         self._queue.append(Snapshot(seq, now, state, kept))
         self._ring()
 

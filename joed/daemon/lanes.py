@@ -154,9 +154,10 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP in the same form as everything else; nothing of ours raises up to here."""
-        self.force_close()
-        return self.lanes.malformed(status)
+        """Answer what is not HTTP in the form of everything else; our own handler raises nothing."""
+        answer = self.lanes.malformed(status)
+        answer.force_close()
+        return answer
 
 
 class Lanes(web.Server):

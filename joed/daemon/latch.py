@@ -27,12 +27,13 @@ class Latch(Struct, frozen=True):
 
 
 class Latches:
-    """The latch of one state directory."""
+    """The latch directory of one state directory: `Places.latch`."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self.state_dir = state_dir
-        self.directory = state_dir / protocol.LATCH_DIR
-        self._kill = str(self.directory / protocol.LATCH)
+    def __init__(self, directory: Path) -> None:
+        assert directory.name == protocol.LATCH_DIR, directory
+        self.directory = directory
+        self.state_dir = directory.parent
+        self._kill = str(directory / protocol.LATCH)
 
     def present(self) -> bool:
         """Say whether a kill is in force, in one system call: `permit` asks before each send that adds risk."""

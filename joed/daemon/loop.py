@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from joed.daemon.carry_out import CarryOut
 from joed.daemon.clock import Clock
+from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.record import encode_event, kind_of
 from joed.engine.step import step
@@ -58,6 +59,7 @@ class Loop:
         recorder: Recorder,
         carry_out: CarryOut,
         on_bars: Callable[[Sequence[Bar]], None],
+        counters: Counters,
     ) -> None:
         """Run this State on these stations."""
         self.state = state
@@ -69,6 +71,7 @@ class Loop:
         self.events = 0
         self.quotes = 0
         self.left_out = 0
+        self.counters = counters
         self.recorded = state.seq
         self._on_bars = on_bars
         self._next_view = self.view
@@ -115,13 +118,19 @@ class Loop:
         """Hand on what a recorded step made: minute bars, commands that leave, a new picture."""
         self.events += 1
         state = self.state
+        self.counters.events[kind_of(event)] += 1
+        if commands and type(event) is Quote:
+            self.counters.tick_to_decision.observe((self.clock.now() - event.received_ns) / SECOND)
         if state.finished:
             self._on_bars(state.finished)
         if any(isinstance(command, LEAVING) for command in commands):
-            self.carry_out.queue(state.seq, commands)
+            self.carry_out.queue(state.seq, now, commands)
         if now - self._viewed_ns >= VIEW_INTERVAL_NS or commands:
             self._viewed_ns = now
             self._next_view = view(state)
+            self.counters.events["Quote"] = self.quotes
+            self.counters.conflated = self.intake.conflated
+            self.counters.queue_high_watermark = self.intake.high_watermark
 
     def release(self, durable: int) -> None:
         """Let what is durable be seen and be done."""
@@ -131,6 +140,7 @@ class Loop:
 
     def _fault(self, now: int, event: Event, error: Exception) -> None:
         """Record an event that could not be handled; State is not to be trusted from here on."""
+        self.counters.faults += 1
         fault = EventFaulted(
             digest=fingerprint(event),
             kind=kind_of(event),

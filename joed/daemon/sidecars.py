@@ -91,9 +91,15 @@ class Ballast:
         return found.st_size >= self._size_bytes and found.st_blocks * 512 >= self._size_bytes
 
     def make(self) -> bool:
-        """Take the space if it can be had; say whether all that is wanted is held."""
+        """Take the space if there is twice as much; say whether all that is wanted is held.
+
+        With less, the disk would be full again at once, for the journal and for its neighbours.
+        """
         if not self.wanted or self.held:
             return True
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < 2 * self._size_bytes:
+            return False
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             file = os.open(self._path, flags, 0o600)

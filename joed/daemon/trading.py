@@ -10,6 +10,7 @@ from joed.brokers.base import Broker
 from joed.daemon.carry_out import CarryOut, Shell
 from joed.daemon.carry_out import Worker as Jobs
 from joed.daemon.clock import Clock
+from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.latch import Latch
 from joed.daemon.loop import Loop, Recorder
@@ -64,6 +65,7 @@ class Trading:
         self._settings = settings
         self._latch = latch
         self._read_ns = 0
+        self.counters = Counters()
         self.intake = Intake(wake, settings.daemon.queue_size_max, conflates=conflates)
         self.carry_out = CarryOut(
             state,
@@ -73,6 +75,7 @@ class Trading:
             latched=latch.present,
             emit=self.intake.put,
             now=clock.now,
+            counters=self.counters,
         )
         self.loop = Loop(
             state,
@@ -81,6 +84,7 @@ class Trading:
             recorder=recorder,
             carry_out=self.carry_out,
             on_bars=worker.bars,
+            counters=self.counters,
         )
 
     def emit(self, event: Event) -> None:

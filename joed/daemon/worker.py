@@ -120,7 +120,7 @@ class Worker:
             await self._end(0.0)
             return failed(command, f"ran over its {allowed_s:g} s")
         except LOST as error:
-            return failed(command, f"the worker was lost, exit {await self._end(0.0)} ({type(error).__name__})")
+            return failed(command, f"the worker was lost, exit {await self._end(STOP_S)} ({type(error).__name__})")
         for _ in range(self._sent):
             self._frames.popleft()
         self._sent = 0
@@ -137,7 +137,7 @@ class Worker:
                     self._sent += 1
                     await self._write(data)
         except LOST:
-            await self._end(0.0)
+            await self._end(STOP_S)
 
     async def _respawn(self) -> bool:
         """Start another child; say False when that was too often, or cannot be done."""
@@ -145,7 +145,7 @@ class Worker:
             return False
         self._respawns += 1
         asyncio.get_running_loop().call_later(RESPAWN_WINDOW_S, self._forgive)
-        await self._end(0.0)
+        await self._end(STOP_S)
         return await self._spawn()
 
     def _forgive(self) -> None:
@@ -168,7 +168,10 @@ class Worker:
         return True
 
     async def _end(self, patience_s: float) -> int | None:
-        """End the child, by the end of its pipe within `patience_s`, else by force; give its exit status."""
+        """End the child, by the end of its pipe within `patience_s`, else by force; give its exit status.
+
+        A child that is dying needs patience too: to kill what has just ended makes asyncio lose its status.
+        """
         process, self._process = self._process, None
         if process is None:
             return None

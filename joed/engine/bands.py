@@ -5,31 +5,23 @@ A band is a cache of the rules' own thresholds, never a decision: with all bands
 
 from joed.engine.exits import raise_due
 from joed.engine.fear import threshold
-from joed.engine.markets import ANCHORLESS, empty_band
-from joed.model.blocks import key
+from joed.engine.markets import ANCHORLESS, empty_band, is_vix
 from joed.model.orders import Position
-from joed.model.state import EMPTY_HI, EMPTY_LO, Market, State
+from joed.model.state import EMPTY_HI, Market, State
 from joed.model.values import Crossing
 
 
 def tighten(state: State, market: Market) -> None:
     """Draw the instrument's band anew, or leave it empty while any quote may matter."""
-    if (
-        market.anchor == ANCHORLESS
-        or market.suspects
-        or key(f"instrument:{market.instrument}", "quote_stale") in state.blocks
-    ):
+    if market.anchor == ANCHORLESS or market.suspects or market.blocked:
         empty_band(market)
         return
     reach = market.anchor * state.settings.feed.jump_max
     low, high = market.anchor - reach, market.anchor + reach
     market.last_lo, market.last_hi = low, high
-    if market.instrument == state.settings.vix.instrument:
-        low, high = 0.0, EMPTY_LO
-        market.last_lo, market.last_hi = low, high
-        fright = threshold(state, market)
-        if fright is not None:
-            high = market.last_hi = EMPTY_HI if state.fright.prints else fright
+    if is_vix(state, market.instrument):
+        # No rise of it is a jump, any may be fear; and while prints are being counted each one counts.
+        high = market.last_hi = EMPTY_HI if state.fright.prints else threshold(state, market)
     low, high = _by_triggers(state, market, low, high)
     position = state.positions.get(market.instrument)
     if position is not None and position.quantity != 0:
@@ -39,9 +31,9 @@ def tighten(state: State, market: Market) -> None:
 
 def _by_triggers(state: State, market: Market, low: float, high: float) -> tuple[float, float]:
     for signal in market.signals:
-        if signal in state.signals:
-            continue
         trigger = state.triggers[signal]
+        if signal in state.signals or state.now >= trigger.valid_until_ns:
+            continue
         if trigger.crossing is Crossing.ABOVE:
             high = min(high, float(trigger.level))
         else:

@@ -4,22 +4,27 @@ By level, over the last close, or within minutes (libraries 3); each by several 
 has printed nonsense. Resting entries are cancelled, stops are kept.
 """
 
-from joed.engine.markets import price_of
+from joed.engine.markets import empty_band, price_of
 from joed.engine.orders import cancel_entries
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import Quote
-from joed.model.state import Market, State
+from joed.model.state import Fright, Market, State
 from joed.model.values import SECOND, Severity
 
 REASON = "vix"
 KEY = key(ALL, REASON)
 CALM = 0.92
 """The share of the threshold under which VIX must stay before entries are allowed again."""
+ANCHOR_EVERY_NS = 10 * SECOND
+ANCHORS_MAX = 60
 
 
-def threshold(state: State, market: Market) -> float | None:
-    """Give the VIX from which entries are off now; while they are off, the level that held when they went."""
+def threshold(state: State, market: Market) -> float:
+    """Give the VIX from which entries are off: the least of the level, the last close's rise and the window's rise.
+
+    While they are off no anchor is added, so the level that shut them stays where it was.
+    """
     fear = state.settings.vix
     level = fear.level_max
     if market.previous_close is not None:
@@ -31,8 +36,7 @@ def threshold(state: State, market: Market) -> float | None:
 
 def note_print(state: State, now: int, market: Market, quote: Quote) -> None:
     """Count prints in a row above the threshold (part of `apply`)."""
-    level = threshold(state, market)
-    if level is not None and price_of(quote) >= level:
+    if price_of(quote) >= threshold(state, market):
         state.fright.prints += 1
         state.fright.last_high_ns = now
     else:
@@ -42,13 +46,23 @@ def note_print(state: State, now: int, market: Market, quote: Quote) -> None:
 def note_shut(state: State) -> None:
     """Remember the level that shut entries: calm is judged against it (part of `apply`)."""
     market = state.markets.get(state.settings.vix.instrument)
-    level = threshold(state, market) if market is not None else None
-    state.fright.level = level if level is not None else state.settings.vix.level_max
-    state.fright.since_ns = state.now
+    state.fright.level = threshold(state, market) if market is not None else state.settings.vix.level_max
+    state.fright.since_ns = state.fright.last_high_ns = state.now
+
+
+def note_session(state: State) -> None:
+    """Let yesterday's prices say nothing about today's leaps; entries that are off stay off (part of `apply`)."""
+    before = state.fright
+    state.fright = Fright()
+    if KEY in state.blocks:
+        state.fright = Fright(since_ns=before.since_ns, last_high_ns=before.last_high_ns, level=before.level)
 
 
 def note_tick(state: State, now: int) -> None:
-    """Keep the minute's level for the window, and when VIX was last too high to be calm (part of `apply`)."""
+    """Keep levels for the window, and when VIX was last too high to be calm (part of `apply`).
+
+    A price that is being doubted, or that shut entries, is no anchor: the leap may not become the measure of the next.
+    """
     market = state.markets.get(state.settings.vix.instrument)
     if market is None or market.quote is None:
         return
@@ -58,10 +72,13 @@ def note_tick(state: State, now: int) -> None:
         if price >= fright.level * CALM:
             fright.last_high_ns = now
         return
-    window_ns = int(state.settings.vix.fast_window_s * SECOND)
-    if not fright.anchors or now - fright.anchors[-1][0] >= 10 * SECOND:
-        fright.anchors = [(at, level) for at, level in fright.anchors if at > now - window_ns][-60:]
+    if fright.prints or market.suspects:
+        return
+    if not fright.anchors or now - fright.anchors[-1][0] >= ANCHOR_EVERY_NS:
+        window_ns = int(state.settings.vix.fast_window_s * SECOND)
+        fright.anchors = [(at, level) for at, level in fright.anchors if at > now - window_ns][1 - ANCHORS_MAX :]
         fright.anchors.append((now, price))
+        empty_band(market)
 
 
 def shut(state: State, now: int, market: Market, commands: list[Command]) -> None:
@@ -70,7 +87,7 @@ def shut(state: State, now: int, market: Market, commands: list[Command]) -> Non
         return
     words = f"VIX at {price_of(market.quote):.2f}"
     commands.append(RaiseBlock(Block(ALL, REASON, words, now)))
-    commands.append(RaiseAlert(f"vix:{state.day.session}", Severity.WARNING, f"{words}: entries are off"))
+    commands.append(RaiseAlert(f"vix:{now}", Severity.WARNING, f"{words}: entries are off"))
     commands.extend(cancel_entries(state, "VIX"))
 
 

@@ -1,12 +1,15 @@
 """What a quote does to its market: it is judged, folded into bars, and fenced by bands in which nothing can act."""
 
+from decimal import Decimal
 from math import isfinite
 
 from joed.model.events import Quote
 from joed.model.state import EMPTY_HI, EMPTY_LO, Market, State
-from joed.model.values import MINUTE, Bar
+from joed.model.values import MINUTE, SECOND, Bar
 
 ANCHORLESS = 0.0
+SILENCE_NS = 30 * MINUTE
+"""After this long without a quote the old price says nothing about the next."""
 
 
 def market_of(state: State, instrument: str) -> Market:
@@ -17,9 +20,26 @@ def market_of(state: State, instrument: str) -> Market:
     return market
 
 
+def known(state: State, instrument: str) -> bool:
+    """Say whether quotes of this name are looked at: the universe bounds what State remembers."""
+    return instrument in state.markets or instrument in state.settings.universe or is_vix(state, instrument)
+
+
+def is_vix(state: State, instrument: str) -> bool:
+    """Say whether this is the index of fear, which has rules of its own."""
+    return instrument == state.settings.vix.instrument
+
+
+def tick_of(state: State, instrument: str) -> Decimal | None:
+    """Give the step of an instrument's prices; None where the settings no longer name it."""
+    found = state.settings.universe.get(instrument)
+    return None if found is None else found.tick
+
+
 def sound(quote: Quote) -> bool:
     """Say whether the numbers can be prices at all: finite, positive, bid not above ask."""
-    return isfinite(quote.ask) and 0.0 < quote.bid <= quote.ask and (quote.last is None or quote.last > 0.0)
+    last = quote.last
+    return isfinite(quote.ask) and 0.0 < quote.bid <= quote.ask and (last is None or (isfinite(last) and last > 0.0))
 
 
 def price_of(quote: Quote) -> float:
@@ -32,19 +52,18 @@ def fold(market: Market, quote: Quote) -> None:
     """Take a sound quote in: the market's latest, and its price into the second's range."""
     market.quote = quote
     market.quotes += 1
-    last = quote.last
-    price = (quote.bid + quote.ask) / 2 if last is None else last
-    if price > market.high:
-        market.high = price
-    if price < market.low:
-        market.low = price
+    price = price_of(quote)
+    market.high = max(market.high, price)
+    market.low = min(market.low, price)
 
 
 def take(state: State, quote: Quote) -> bool:
-    """Apply a quote to its market, or leave it out: impossible numbers, or a jump that no second print confirms.
+    """Apply a quote to its market, or leave it out: impossible numbers, or a jump that no later print confirms.
 
     The jump is judged against the anchor, the price at the last full minute, so that bands can be drawn from it.
     """
+    if not known(state, quote.instrument):
+        return False
     market = market_of(state, quote.instrument)
     if not sound(quote):
         market.rejected += 1
@@ -53,47 +72,67 @@ def take(state: State, quote: Quote) -> bool:
     if market.anchor == ANCHORLESS:
         market.anchor = price
     elif jumped(state, market, price):
-        market.suspects += 1
-        if market.suspects < state.settings.feed.prints:
+        if not believed(state, market, quote, price):
             market.rejected += 1
             return False
         market.anchor = price
-    market.suspects = 0
+    market.suspects, market.suspect = 0, None
     fold(market, quote)
     return True
 
 
 def jumped(state: State, market: Market, price: float) -> bool:
-    """Say whether a price is too far from the anchor to be believed at once; VIX has a rule of its own."""
-    if market.instrument == state.settings.vix.instrument:
-        return False
-    return not within_jump(state, market, price)
+    """Say whether a price is too far from the anchor to be believed at once.
 
-
-def within_jump(state: State, market: Market, price: float) -> bool:
-    """Say whether a price lies inside the sanity bounds around the anchor."""
+    A rise of VIX is not judged here: fear has its own rule, and may not wait. A fall is, or one print of nonsense
+    would make the prices after it look like a leap.
+    """
     reach = market.anchor * state.settings.feed.jump_max
-    return market.anchor - reach < price < market.anchor + reach
+    if is_vix(state, market.instrument):
+        return price <= market.anchor - reach
+    return not market.anchor - reach < price < market.anchor + reach
+
+
+def believed(state: State, market: Market, quote: Quote, price: float) -> bool:
+    """Say whether a jump is real: enough prints in a row agree on it, or the price before it is long out of date."""
+    before = market.quote
+    if before is not None and quote.received_ns - before.received_ns > SILENCE_NS:
+        return True
+    suspect, reach = market.suspect, price * state.settings.feed.jump_max
+    agrees = suspect is not None and abs(price - suspect) < reach
+    market.suspects = market.suspects + 1 if agrees else 1
+    market.suspect = price
+    return market.suspects >= state.settings.feed.prints
 
 
 def fold_second(state: State, market: Market, now: int) -> None:
-    """Close the second: its range goes into the minute's bar; a full minute's bar is handed out in `finished`."""
-    start = now - now % MINUTE
-    minute = market.minute
-    if minute is not None and minute.at_ns < start:
-        state.finished.append(minute)
-        market.minute = None
-        market.anchor = minute.close
-        market.volume_at_minute = market.quote.volume if market.quote is not None else None
-        empty_band(market)
-    if market.high < market.low or market.quote is None:
-        return
-    market.minute = widened(market, start)
-    market.high, market.low = EMPTY_HI, EMPTY_LO
+    """Close the second: its range goes into its minute's bar; a full minute's bar is handed out in `finished`.
+
+    The range belongs to the second before this Tick, so at a full minute it goes into the old bar before that ends.
+    """
+    if market.low <= market.high and market.quote is not None:
+        inside = now - SECOND // 2
+        start = inside - inside % MINUTE
+        if market.minute is not None and market.minute.at_ns < start:
+            _end_minute(state, market)
+        market.minute = widened(market, start)
+        market.high, market.low = EMPTY_HI, EMPTY_LO
+    if market.minute is not None and market.minute.at_ns < now - now % MINUTE:
+        _end_minute(state, market)
+
+
+def _end_minute(state: State, market: Market) -> None:
+    """Hand a full minute out, and judge the next one's jumps by where it ended."""
+    assert market.minute is not None
+    state.finished.append(market.minute)
+    market.anchor = market.minute.close
+    market.minute = None
+    market.volume_at_minute = market.quote.volume if market.quote is not None else None
+    empty_band(market)
 
 
 def widened(market: Market, start: int) -> Bar:
-    """Give the minute's bar with the second's range in it."""
+    """Give the minute's bar with the second's range in it; its open is the price that ended its first second."""
     assert market.quote is not None
     close = price_of(market.quote)
     volume = traded(market)
@@ -105,12 +144,13 @@ def widened(market: Market, start: int) -> Bar:
 
 
 def traded(market: Market) -> float:
-    """Give the volume since the minute began; 0 where the broker sends none."""
-    if market.quote is None or market.quote.volume is None:
+    """Give the volume since the minute began; 0 where the broker sends none that can be."""
+    volume = market.quote.volume if market.quote is not None else None
+    if volume is None or not isfinite(volume):
         return 0.0
-    if market.volume_at_minute is None:
-        market.volume_at_minute = market.quote.volume
-    return max(0.0, market.quote.volume - market.volume_at_minute)
+    if market.volume_at_minute is None or not isfinite(market.volume_at_minute):
+        market.volume_at_minute = volume
+    return max(0.0, volume - market.volume_at_minute)
 
 
 def empty_band(market: Market) -> None:

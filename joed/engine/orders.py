@@ -22,7 +22,7 @@ from joed.model.events import (
 from joed.model.orders import Order, Position
 from joed.model.state import State
 from joed.model.triggers import Trigger
-from joed.model.values import SECOND, ZERO, Kind, Leg, Side, Status, Tif
+from joed.model.values import SECOND, ZERO, Kind, Leg, Scope, Side, Status, Tif
 
 Word = (
     CommandSent
@@ -45,6 +45,7 @@ NEXT: dict[tuple[Status, type], Status] = {
     (S.ARMED, OrderWorking): S.WORKING,
     (S.ARMED, OrderRejected): S.REJECTED,
     (S.ARMED, OrderCancelled): S.CANCELLED,
+    (S.ARMED, OrderExpired): S.EXPIRED,
     (S.SENT, OrderAccepted): S.ACKED,
     (S.SENT, OrderWorking): S.WORKING,
     (S.SENT, OrderRejected): S.REJECTED,
@@ -64,19 +65,24 @@ NEXT: dict[tuple[Status, type], Status] = {
     (S.CANCEL_ASKED, OrderExpired): S.EXPIRED,
     (S.CANCEL_ASKED, OrderRejected): S.REJECTED,
     (S.CANCEL_ASKED, CancelRejected): S.UNCERTAIN,  # it may have filled, or be gone: the next whole read tells
+    (S.CANCEL_ASKED, CommandDropped): S.ABSENT_PROVEN,  # we changed our mind while it waited, and it never left
     (S.UNCERTAIN, OrderAccepted): S.ACKED,
     (S.UNCERTAIN, OrderWorking): S.WORKING,
     (S.UNCERTAIN, OrderRejected): S.REJECTED,
     (S.UNCERTAIN, OrderCancelled): S.CANCELLED,
     (S.UNCERTAIN, OrderExpired): S.EXPIRED,
+    (S.UNCERTAIN, CommandDropped): S.ABSENT_PROVEN,
     (S.ABSENT_PROVEN, OrderAccepted): S.ACKED,  # late adoption: we were sure it never was, the broker knows better
     (S.ABSENT_PROVEN, OrderWorking): S.WORKING,
 }
 """What a broker's word makes of an order; a pair that is not here changes nothing (an answer that came twice or late).
 """
 
-UNSETTLED = (S.ARMED, S.SENT, S.CANCEL_ASKED)
+UNSETTLED = (S.ARMED, S.SENT, S.ACKED, S.CANCEL_ASKED)
 """What a restart cannot vouch for: maybe sent, maybe answered."""
+
+EXISTS = "duplicate"
+"""The refusal that proves the opposite: the broker has an order of this id already, so this one lives or has lived."""
 
 
 def order_id(state: State, index: int, leg: Leg) -> str:
@@ -130,13 +136,15 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
     )
 
 
-def reduce(
-    state: State, index: int, position: Position, leg: Leg, quantity: Decimal, level: Decimal | None
+def reduce(  # noqa: PLR0913 - what a reduction differs in
+    state: State, index: int, position: Position, group: str, quantity: Decimal, level: Decimal | None = None
 ) -> SubmitOrder:
-    """Give the command that can only reduce a position: a new stop (leg STOP, at `level`) or a market close.
+    """Give the command that can only reduce a position: a new stop at `level`, or without one a market close.
 
-    It joins the group of the position's bracket, so that whatever of the group fills first shrinks the others.
+    It joins the group whose fills it takes back, so that whatever of the group fills first shrinks the others; a
+    position that no group explains has none ("").
     """
+    leg = Leg.CLOSE if level is None else Leg.STOP
     side = Side.SELL if position.quantity > 0 else Side.BUY
     return SubmitOrder(
         order=order_id(state, index, leg),
@@ -149,9 +157,9 @@ def reduce(
         opens=False,
         level=level,
         tif=Tif.GTC,
-        group=position.group,
+        group=group,
         strategy=position.strategy,
-        signal=f"{position.group}-{leg.value}",
+        signal=f"{group or position.instrument}-{leg.value}",
     )
 
 
@@ -174,11 +182,25 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         state.signals[command.signal] = "entered"
         state.order_times.append(now)
         state.day.orders += 1
-    elif (position := state.positions.get(command.instrument)) is not None:
-        if command.leg is Leg.STOP:
+        state.resting[command.order] = None
+    else:
+        _join(state, now, command)
+
+
+def _join(state: State, now: int, command: SubmitOrder) -> None:
+    """Let a reduction belong to the group that it closes, and to the position."""
+    entry = state.orders.get(command.group)
+    if entry is not None:
+        entry.children = (*entry.children, command.order)
+    position = state.positions.get(command.instrument)
+    if position is None:
+        return
+    if command.leg is Leg.STOP:
+        position.repairs, position.repaired_ns = position.repairs + 1, now
+        if command.group == position.group:
             position.stop_order = command.order
-        else:
-            position.closing, position.closing_ns = command.order, now
+    else:
+        position.closing, position.closing_ns = command.order, now
 
 
 def _order(  # noqa: PLR0913 - the three legs differ in these words only
@@ -204,7 +226,7 @@ def _order(  # noqa: PLR0913 - the three legs differ in these words only
 
 
 def apply_amend(state: State, now: int, command: AmendOrder) -> None:
-    """Note that another level was asked for; the terms stand until the broker confirms."""
+    """Note that other terms were asked for; those in the ledger stand until the broker confirms."""
     order = state.orders[command.order]
     order.asked, order.asked_ns = command.level, now
 
@@ -225,9 +247,19 @@ def apply_uncertain(state: State, now: int, command: MarkUncertain) -> None:
 
 
 def apply_retired(state: State, now: int, command: RetireOrder) -> None:
-    """End an order that is proven never to have reached the broker's book, and its children with it."""
+    """End an order that is proven to be in no book of the broker, and with an entry that never filled its children."""
     order = state.orders[command.order]
     order.status, order.changed_ns = Status.ABSENT_PROVEN, now
+    if order.opens and not order.filled:
+        for child in children_of(state, order):
+            if child.live and not child.filled:
+                child.status, child.changed_ns = Status.ABSENT_PROVEN, now
+
+
+def children_of(state: State, order: Order) -> list[Order]:
+    """Give the exits that belong to an entry, as far as they are in the ledger."""
+    found = (state.orders.get(name) for name in order.children)
+    return [child for child in found if child is not None]
 
 
 def apply_word(state: State, now: int, event: Word) -> None:
@@ -237,31 +269,44 @@ def apply_word(state: State, now: int, event: Word) -> None:
         return
     if isinstance(event, CommandSent | CommandDropped) and event.command != "SubmitOrder":
         if isinstance(event, CommandDropped):
-            order.asked = None
+            order.asked, order.asked_ns = None, min(order.asked_ns, order.armed_ns)  # it may be asked again at once
         return
     status = NEXT.get((order.status, type(event)))
-    order.changed_ns = now
-    if isinstance(event, OrderAccepted):
-        order.broker_id = event.broker_id
-    elif isinstance(event, OrderWorking):
-        order.quantity = order.filled + event.quantity
-        order.terms = event.level if event.level is not None else order.terms
-        order.asked = None
-    elif isinstance(event, AmendRejected):
-        order.asked = None
+    if isinstance(event, OrderRejected) and event.code == EXISTS:
+        status = Status.UNCERTAIN if order.status in (Status.ARMED, Status.SENT) else None
+    order.changed_ns, order.absent_reads = now, 0
+    if order.live or status is not None:
+        _take_terms(order, event)
     if status is not None:
         order.status = status
         _tell_children(state, now, order, event)
+    if order.opens and order.live:
+        state.resting[order.order] = None  # also one that comes back to life: late adoption
+
+
+def _take_terms(order: Order, event: Word) -> None:
+    """Keep what the broker says of an order's terms; an entry's quantity stays ours: nothing of it is ever amended."""
+    if isinstance(event, OrderAccepted):
+        order.broker_id = event.broker_id
+    elif isinstance(event, OrderWorking):
+        if not order.opens:
+            order.quantity = order.filled + event.quantity
+        order.terms = event.level if event.level is not None else order.terms
+        order.asked, order.amend_tries = None, 0
+    elif isinstance(event, AmendRejected):
+        order.asked = None
+        order.amend_tries += 1
 
 
 def _tell_children(state: State, now: int, order: Order, event: Word) -> None:
     """Let the children share what only the parent is told: it left, it was never sent, it was refused whole."""
-    if not isinstance(event, CommandSent | CommandDropped | OrderRejected) or order.filled:
+    if not isinstance(event, CommandSent | CommandDropped | OrderRejected) or not order.opens or order.filled:
         return
-    for child in order.children:
-        held = state.orders[child]
-        if held.live:
-            held.status, held.changed_ns = NEXT.get((held.status, type(event)), held.status), now
+    if isinstance(event, OrderRejected) and event.code == EXISTS:
+        return
+    for child in children_of(state, order):
+        if child.live:
+            child.status, child.changed_ns = NEXT.get((child.status, type(event)), child.status), now
 
 
 def apply_restart(state: State, now: int) -> None:
@@ -272,53 +317,80 @@ def apply_restart(state: State, now: int) -> None:
         order.asked = None
 
 
+def listens(state: State, broker: str) -> bool:
+    """Say whether a broker is up and its whole book was read over this link.
+
+    Before that nothing is sent: an order over a broken link can become two of one, or close what is closed already.
+    """
+    found = state.brokers.get(broker)
+    return found is not None and found.up and found.read_ns >= found.changed_ns
+
+
+def resting(state: State) -> list[Order]:
+    """Give every entry that may still fill."""
+    found = (state.orders.get(name) for name in state.resting)
+    return [order for order in found if order is not None and order.live]
+
+
 def cancel_entries(state: State, reason: str) -> list[Command]:
     """Ask for the end of every entry that may still fill; protection is never among them."""
     return [
-        CancelOrder(order.order, reason)
-        for order in state.orders.values()
-        if order.opens and order.live and order.status is not Status.CANCEL_ASKED
+        CancelOrder(order.order, reason) for order in resting(state) if order.status is not Status.CANCEL_ASKED
     ]
 
 
 def overdue(state: State, now: int) -> list[Command]:
-    """Ask to cancel entries that did not fill in time, again where no answer came; never forget one.
+    """Ask to cancel entries that should rest no longer, and again what was not answered; never forget one.
 
     After `cancel_tries` the order is UNCERTAIN: from then on the broker's whole book must tell.
     """
     timeout_ns = int(state.settings.fill_timeout_s * SECOND)
     commands: list[Command] = []
     for order in state.orders.values():
-        if not order.live or order.status is Status.UNCERTAIN:
-            continue
-        if order.status is Status.CANCEL_ASKED:
-            if now - order.asked_ns < timeout_ns:
+        status = order.status
+        if status is Status.CANCEL_ASKED:
+            if now - order.asked_ns < timeout_ns or not listens(state, order.broker):
                 continue
-            given_up = order.cancel_tries >= state.settings.cancel_tries
-            commands.append(
-                MarkUncertain(order.order, f"no answer to {order.cancel_tries} cancels")
-                if given_up
-                else CancelOrder(order.order, "cancel unanswered")
-            )
-        elif order.opens and now - order.armed_ns >= timeout_ns:
-            commands.append(CancelOrder(order.order, f"not filled in {state.settings.fill_timeout_s:g} s"))
+            if order.cancel_tries >= state.settings.cancel_tries:
+                commands.append(MarkUncertain(order.order, f"no answer to {order.cancel_tries} cancels"))
+            else:
+                commands.append(CancelOrder(order.order, "cancel unanswered"))
+        elif order.opens and status is not Status.UNCERTAIN and not status.ended:
+            reason = _resting_reason(state, now, order, timeout_ns)
+            if reason and listens(state, order.broker):
+                commands.append(CancelOrder(order.order, reason))
     return commands
 
 
-def reserved(state: State, instrument: str | None = None) -> Decimal:
+def _resting_reason(state: State, now: int, order: Order, timeout_ns: int) -> str:
+    """Say why an entry may rest no longer, or ""."""
+    if state.killed is not None and state.killed.width >= Scope.ORDERS.width:
+        return "killed"
+    if state.stopping:
+        return state.stopping
+    if now - order.armed_ns >= timeout_ns:
+        return f"not filled in {state.settings.fill_timeout_s:g} s"
+    return ""
+
+
+def note_resting(state: State) -> None:
+    """Let go of the names of entries that can fill no more (part of `apply`)."""
+    if state.resting:
+        state.resting = {order.order: None for order in resting(state)}
+
+
+def reserved(state: State) -> Decimal:
     """Give the notional that entries may still add, in base currency: whatever may fill counts as filled."""
-    return sum(
-        (
-            order.left * (order.terms or ZERO)
-            for order in state.orders.values()
-            if order.opens and order.live and (instrument is None or order.instrument == instrument)
-        ),
-        ZERO,
-    )
+    return sum((order.left * (order.terms or ZERO) for order in resting(state)), ZERO)
 
 
 def forget_ended(state: State) -> None:
     """Drop ended orders of flat groups at a session's start: State holds what lives, the journal the rest."""
-    held = {position.group for position in state.positions.values() if position.quantity}
+    held = {group for position in state.positions.values() if position.quantity for group in position.groups}
     living = {order.group for order in state.orders.values() if order.live}
-    state.orders = {name: order for name, order in state.orders.items() if order.group in held or order.group in living}
+    kept = held | living
+    state.orders = {
+        name: order for name, order in state.orders.items() if order.group in kept or name in held or order.live
+    }
+    for order in state.orders.values():
+        order.children = tuple(child for child in order.children if child in state.orders)

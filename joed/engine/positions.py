@@ -1,12 +1,86 @@
-"""What is held: the fold of executions, each counted once, a correction replacing what it corrects."""
+"""What is held: the sum of executions, each counted once, a correction replacing what it corrects.
+
+A group is an entry with its exits. A position is the sum of its groups, mostly one, and is summed anew at each fill:
+so neither the order in which executions arrive nor a late word on an old one can leave a trace.
+"""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from joed.engine.markets import empty_band, market_of, price_of
+from joed.engine.orders import children_of
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
 from joed.model.state import State
-from joed.model.values import ZERO, Leg, Status, decimal
+from joed.model.values import ZERO, Leg, Side, Status, decimal
+
+NOTHING = Execution(ZERO, ZERO, ZERO, -1)
+PLACES = Decimal("1E-10")
+"""How far an average price is carried where it does not come out even."""
+
+
+class Sums(NamedTuple):
+    """What was bought and sold, in units and in money."""
+
+    bought: Decimal = ZERO
+    paid: Decimal = ZERO
+    sold: Decimal = ZERO
+    earned: Decimal = ZERO
+
+    @property
+    def quantity(self) -> Decimal:
+        """Give what is left, signed."""
+        return self.bought - self.sold
+
+    @property
+    def average(self) -> Decimal:
+        """Give the price at which what is left was taken; 0 where nothing is left."""
+        if self.quantity > 0:
+            return _price(self.paid, self.bought)
+        return _price(self.earned, self.sold) if self.quantity < 0 else ZERO
+
+    @property
+    def carried(self) -> Decimal:
+        """Give what is left at its own price, signed."""
+        return self.average * self.quantity
+
+    @property
+    def flow(self) -> Decimal:
+        """Give the money that came in, less what went out."""
+        return self.earned - self.paid
+
+
+def _price(money: Decimal, quantity: Decimal) -> Decimal:
+    price = money / quantity
+    return price if price * quantity == money else price.quantize(PLACES)
+
+
+def sums_of(state: State, group: str) -> Sums:
+    """Give the sums of a group's executions."""
+    entry = state.orders.get(group)
+    if entry is None:
+        return Sums()
+    bought = paid = sold = earned = ZERO
+    for order in (entry, *children_of(state, entry)):
+        if order.side is Side.BUY:
+            bought, paid = bought + order.filled, paid + order.cost
+        else:
+            sold, earned = sold + order.filled, earned + order.cost
+    return Sums(bought, paid, sold, earned)
+
+
+def group_of(state: State, order: Order) -> str:
+    """Give the group that an order's fills count in: its entry's, or one of its own where it has no entry."""
+    return order.group if order.group in state.orders else order.order
+
+
+def sound(state: State, fill: OrderFilled) -> bool:
+    """Say whether an execution can be of the order that it names: a broker's nonsense is told, never booked."""
+    order = state.orders.get(fill.order)
+    if order is None or fill.instrument != order.instrument or fill.side is not order.side:
+        return False
+    finite = fill.quantity.is_finite() and fill.price.is_finite() and fill.fee.is_finite()
+    return finite and fill.quantity >= 0 and (fill.price > 0 or fill.quantity == 0)
 
 
 def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
@@ -16,88 +90,139 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
     the broker counts what it left as external.
     """
     order = state.orders.get(fill.order)
-    if order is None:
+    if order is None or not sound(state, fill):
         return False
-    known = order.executions.get(fill.execution)
-    if known is not None and known.revision >= fill.revision:
+    known = order.executions.get(fill.execution, NOTHING)
+    if known.revision >= fill.revision:
         return False
+    group = group_of(state, order)
+    before = sums_of(state, group)
     order.executions[fill.execution] = Execution(fill.quantity, fill.price, fill.fee, fill.revision)
-    if known is not None:
-        _book(state, now, order, -known.quantity, known.price, -known.fee)
-    _book(state, now, order, fill.quantity, fill.price, fill.fee)
-    _move(order, now)
-    state.day.fills += 1
+    signed = order.side.sign * (fill.quantity * fill.price - known.quantity * known.price)
+    order.filled += fill.quantity - known.quantity
+    order.cost += fill.quantity * fill.price - known.quantity * known.price
+    fee = fill.fee - known.fee
+    _move(state, order, now, fill)
+    _pay(state, order, -signed - fee)
+    state.fees += fee
+    state.day.fees += fee
+    state.day.fills += known is NOTHING
+    _book(state, now, order, group, before, fee)
+    empty_band(market_of(state, order.instrument))
     return True
 
 
-def _move(order: Order, now: int) -> None:
+def _move(state: State, order: Order, now: int, fill: OrderFilled) -> None:
     """Let the fill move the order: it is FILLED when nothing is left, also after a cancel that came too late."""
-    order.changed_ns = now
+    order.changed_ns, order.absent_reads = now, 0
+    if order.status.ended and order.status is not Status.FILLED:
+        order.late = fill.execution
     if order.left <= 0:
         order.status = Status.FILLED
-    elif order.status is Status.FILLED or (order.live and order.status is not Status.CANCEL_ASKED):
-        order.status = Status.PARTIAL  # also when a bust gave something back
+    elif order.status in (Status.FILLED, Status.ABSENT_PROVEN):
+        order.status = Status.PARTIAL  # a bust gave something back; or what never was fills: the broker knows better
+    elif order.live and order.status is not Status.CANCEL_ASKED:
+        order.status = Status.PARTIAL
+    if order.opens and order.live:
+        state.resting[order.order] = None
 
 
-def _book(state: State, now: int, order: Order, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
-    """Book a signed part of an order into the ledger, the position and the cash."""
-    order.filled += quantity
-    order.cost += quantity * price
-    position = _position_for(state, now, order)
-    signed = order.side.sign * quantity
-    gained = _gain(position, signed, price)
-    position.changed_ns = now
-    position.realised += gained
-    position.fees += fee
-    state.cash -= signed * price + fee
-    state.realised += gained
-    state.fees += fee
-    state.day.realised += gained
-    state.day.fees += fee
-    empty_band(market_of(state, order.instrument))
-    if position.quantity == 0:
-        _closed(state, position)
+def _pay(state: State, order: Order, amount: Decimal) -> None:
+    """Let money come in or go out."""
+    state.cash += amount
+    broker = state.brokers.get(order.broker)
+    if broker is not None:
+        broker.cash += amount
 
 
-def _position_for(state: State, now: int, order: Order) -> Position:
-    """Give the instrument's position; a fill of an entry from flat begins a new one, bound to that entry's group."""
-    position = state.positions.get(order.instrument)
-    if position is None or (position.quantity == 0 and order.leg is Leg.ENTRY):
-        position = state.positions[order.instrument] = Position(order.instrument, order.broker)
-        position.group, position.strategy, position.opened_ns = order.group, order.strategy, now
-        if order.children:
-            stop, target = (state.orders[child] for child in order.children)
-            position.stop_order, position.target_order = stop.order, target.order
-            position.risk = abs((order.terms or ZERO) - (stop.terms or ZERO))
-            position.trail = state.trails.pop(order.signal, ZERO)
+def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: Decimal) -> None:  # noqa: PLR0913
+    """Sum the position anew; a word on a trade that is over and done changes its profit alone."""
+    after = sums_of(state, group)
+    if order.leg is Leg.ENTRY and before.bought == before.sold == ZERO:
         state.day.trades += 1
+    position = state.positions.get(order.instrument)
+    if position is None or group not in position.groups:
+        if after.quantity == before.quantity:
+            _gain(state, after.flow + after.carried - before.flow - before.carried)
+            return
+        position = _join(state, now, order, group, position)
+        position.realised += before.flow + before.carried
+    earlier = position.realised
+    _sum(state, position)
+    position.changed_ns = now
+    position.fees += fee
+    _gain(state, position.realised - earlier)
+    _rebind(state, position)
+    _score(state, position)
+
+
+def _gain(state: State, gained: Decimal) -> None:
+    state.realised += gained
+    state.day.realised += gained
+
+
+def _join(state: State, now: int, order: Order, group: str, held: Position | None) -> Position:
+    """Let a group be part of what is held; from flat it begins a new position."""
+    if held is not None and held.quantity:
+        held.groups = (*held.groups, group)
+        return held
+    position = state.positions[order.instrument] = Position(order.instrument, order.broker)
+    position.groups, position.opened_ns = (group,), now
+    _bind(state, position, group)
     return position
 
 
-def _gain(position: Position, signed: Decimal, price: Decimal) -> Decimal:
-    """Change quantity and average price by a signed execution and give the profit that it realised."""
-    before, after = position.quantity, position.quantity + signed
-    gained = ZERO
-    if before == 0 or (before > 0) == (signed > 0):
-        position.average = (position.average * before + price * signed) / after if after else ZERO
-    else:
-        closed = min(abs(before), abs(signed)) * (1 if before > 0 else -1)
-        gained = (price - position.average) * closed
-        if (before > 0) != (after > 0) and after:
-            position.average = price  # through zero: what is left was opened here
-    position.quantity = after
-    return gained
+def _bind(state: State, position: Position, group: str) -> None:
+    """Let a group's stop and target be the position's, with its first R and the trail that it asked for."""
+    position.group, position.stop_order, position.target_order = group, "", ""
+    position.trailing, position.closing = False, ""
+    entry = state.orders.get(group)
+    if entry is None:
+        return
+    position.strategy, position.trail = entry.strategy, state.trails.get(entry.signal, ZERO)
+    for child in children_of(state, entry):
+        if child.leg is Leg.STOP:
+            position.stop_order = child.order
+            position.risk = position.risk or abs((entry.terms or ZERO) - (child.terms or ZERO))
+        elif child.leg is Leg.TARGET:
+            position.target_order = child.order
 
 
-def _closed(state: State, position: Position) -> None:
-    """Count a finished trade, after its fees."""
-    if position.realised - position.fees > 0:
-        state.day.wins += 1
+def _sum(state: State, position: Position) -> None:
+    """Give the position the quantity, average and profit of its groups' executions."""
+    sums = [sums_of(state, group) for group in position.groups]
+    quantity = sum((one.quantity for one in sums), ZERO)
+    carried = sum((one.carried for one in sums), ZERO)
+    position.quantity = quantity
+    position.realised = sum((one.flow for one in sums), ZERO) + (carried if quantity else ZERO)
+    open_ones = [one for one in sums if one.quantity]
+    if len(open_ones) == 1:
+        position.average = open_ones[0].average
     else:
-        state.day.losses += 1
-    position.trailing = False
-    position.unprotected_ns = 0
-    position.closing = ""
+        position.average = _price(carried, quantity) if quantity else ZERO
+
+
+def _rebind(state: State, position: Position) -> None:
+    """Look after another group where the one looked after so far has been closed."""
+    if position.quantity == 0 or sums_of(state, position.group).quantity:
+        return
+    for group in position.groups:
+        if sums_of(state, group).quantity:
+            position.risk = ZERO
+            _bind(state, position, group)
+            return
+
+
+def _score(state: State, position: Position) -> None:
+    """Count a finished trade as won or lost, after its fees; take the count back where a late word opens it again."""
+    result = 0
+    if position.quantity == 0:
+        result = 1 if position.realised > position.fees else -1
+        position.trailing, position.closing = False, ""
+        position.unprotected_ns = position.repairs = 0
+    state.day.wins += (result > 0) - (position.result > 0)
+    state.day.losses += (result < 0) - (position.result < 0)
+    position.result = result
 
 
 def unrealised(state: State) -> Decimal:
@@ -111,7 +236,8 @@ def unrealised(state: State) -> Decimal:
 
 def mark(state: State, position: Position) -> Decimal:
     """Give the price a position is valued at: the last quote, or what it cost while there is none."""
-    quote = market_of(state, position.instrument).quote
+    market = state.markets.get(position.instrument)
+    quote = None if market is None else market.quote
     return position.average if quote is None else decimal(price_of(quote))
 
 
@@ -121,9 +247,12 @@ def equity(state: State) -> Decimal:
     return state.cash + sum(held, ZERO)
 
 
-def gross(state: State) -> Decimal:
-    """Give the sum of all positions' values without their signs, in base currency."""
-    return sum(
-        (abs(position.quantity) * mark(state, position) for position in state.positions.values() if position.quantity),
-        ZERO,
-    )
+def note_worth(state: State) -> None:
+    """Value the account at the last quotes, for the limits to look at until the next time (part of `apply`)."""
+    net = gross = ZERO
+    for position in state.positions.values():
+        if position.quantity:
+            value = position.quantity * mark(state, position)
+            net += value
+            gross += abs(value)
+    state.worth, state.exposure = state.cash + net, gross

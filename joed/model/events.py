@@ -9,6 +9,10 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.calendars import Calendar
+from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - an event's rows are named beside the events
+from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414
+from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414
+from joed.model.rows import RegimeRead as RegimeRead  # noqa: PLC0414
 from joed.model.settings import Settings
 from joed.model.triggers import Trigger
 from joed.model.values import Scope, Severity, Side, Status
@@ -199,27 +203,6 @@ class AmendRejected(Event, frozen=True, gc=False, tag="AmendRejected"):
     words: str = ""
 
 
-class OrderSeen(Struct, frozen=True, gc=False, tag="OrderSeen"):
-    """One open order as a broker's snapshot shows it; `quantity` is what is left, `order` our id or "" if foreign."""
-
-    order: str
-    broker_id: str
-    instrument: str
-    side: Side
-    quantity: Decimal
-    status: Status
-    level: Decimal | None = None
-    filled: Decimal = Decimal(0)
-
-
-class PositionSeen(Struct, frozen=True, gc=False, tag="PositionSeen"):
-    """One position as a broker's snapshot shows it; `quantity` is negative when short."""
-
-    instrument: str
-    quantity: Decimal
-    average: Decimal
-
-
 class BrokerRead(Event, frozen=True, tag="BrokerRead"):
     """The whole of a broker's book, read within one unbroken connection between `from_ns` and `to_ns`.
 
@@ -257,23 +240,6 @@ class CommandDropped(Event, frozen=True, gc=False, tag="CommandDropped"):
     order: str
     reason: str
     command: str = "SubmitOrder"
-
-
-class Candidate(Struct, frozen=True, gc=False):
-    """One instrument worth watching, its score and why."""
-
-    instrument: str
-    score: float
-    reasons: tuple[str, ...] = ()
-    atr: float | None = None
-
-
-class RegimeRead(Struct, frozen=True, gc=False):
-    """The market's regime with the parts of its score, each in words."""
-
-    name: str
-    score: float
-    parts: tuple[str, ...] = ()
 
 
 class RegimeJudged(Event, frozen=True, gc=False, tag="RegimeJudged"):

@@ -20,7 +20,9 @@ class Order(Struct, gc=False):
     """One order at a broker, by our id.
 
     `terms` is the level as the broker last confirmed it; `asked` the level of an amendment that is under way.
-    `sent_ns`, `asked_ns` and `changed_ns` are engine time.
+    `armed_ns`, `asked_ns` and `changed_ns` are engine time. An entry's `children` are all the exits of its group, its
+    bracket's stop and target first; `late` is the last execution that came after the order had ended, `amend_tries`
+    counts amendments refused in a row.
     """
 
     order: str
@@ -48,6 +50,8 @@ class Order(Struct, gc=False):
     absent_reads: int = 0
     absent_ns: int = 0
     children: tuple[str, ...] = ()
+    late: str = ""
+    amend_tries: int = 0
 
     @property
     def left(self) -> Decimal:
@@ -65,6 +69,8 @@ class Position(Struct, gc=False):
 
     `group` is the entry's id, whose stop and target protect it; `risk` is the first R in price;
     `best` the best bid (long) or ask (short) since the trail was set; `unprotected_ns` since when the stop is amiss.
+    `groups` are all whose fills it is the sum of, mostly one; `result` is +1 or -1 once it was counted as won or lost;
+    `repairs` counts stops put in place of lost ones since it was last protected.
     """
 
     instrument: str
@@ -86,3 +92,7 @@ class Position(Struct, gc=False):
     changed_ns: int = 0
     stop_order: str = ""
     target_order: str = ""
+    groups: tuple[str, ...] = ()
+    result: int = 0
+    repairs: int = 0
+    repaired_ns: int = 0

@@ -50,7 +50,10 @@ class Market(Struct):
 
 
 class Broker(Struct, gc=False):
-    """What is known of a broker's connection and of when its book was last read whole."""
+    """What is known of a broker's connection, of its cash, and of when its book was last read whole.
+
+    `differences` counts what the last read changed in our books or left open.
+    """
 
     name: str
     up: bool = False
@@ -62,6 +65,7 @@ class Broker(Struct, gc=False):
     reconciled: bool = False
     differences: int = 0
     quoted_ns: int = 0
+    cash: Decimal = ZERO
 
 
 class Job(Struct, gc=False):
@@ -107,7 +111,11 @@ class Fright(Struct, gc=False):
 
 
 class State(Struct):
-    """The whole. `seq` and `now` are those of the last event applied."""
+    """The whole. `seq` and `now` are those of the last event applied.
+
+    `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
+    them, so that no entry waits for a sum. `resting` names every entry that may still fill, and some that cannot.
+    """
 
     id_key: bytes = b""
     seq: int = 0
@@ -160,3 +168,6 @@ class State(Struct):
     summarised: str = ""
     version: str = ""
     code: str = ""
+    worth: Decimal = ZERO
+    exposure: Decimal = ZERO
+    resting: dict[str, None] = {}

@@ -75,7 +75,9 @@ def test_means_stay_between_the_lowest_and_the_highest(values, period):
 
 def test_minutes_fold_into_bars_at_whole_multiples():
     """First open, highest high, lowest low, last close, all the volume; a gap moves nothing to another bar."""
-    minutes = bars_of(np.array([10.0, 12.0, 11.0, 9.0]), np.array([10.5, 12.5, 11.5, 9.5]), np.array([9.5, 8.0, 10.5, 8.5]))
+    minutes = bars_of(
+        np.array([10.0, 12.0, 11.0, 9.0]), np.array([10.5, 12.5, 11.5, 9.5]), np.array([9.5, 8.0, 10.5, 8.5])
+    )
     minutes[:, AT] = np.array([3, 4, 5, 12]) * MINUTE
 
     folded = indicators.aggregated(minutes, 5)

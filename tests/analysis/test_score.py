@@ -37,7 +37,8 @@ def test_a_rising_name_scores_above_a_flat_and_a_falling_one():
     scores = [score(daily(drift), daily(0.0, "SPY"), RULES).score for drift in (0.01, 0.0, -0.01)]
 
     assert scores == sorted(scores, reverse=True)
-    assert scores[0] > 70 > 50 > scores[2]
+    assert scores[0] > 70
+    assert scores[2] < 50
 
 
 def test_every_part_gives_its_reason_and_the_withheld_say_so():

@@ -53,7 +53,15 @@ def test_what_is_missing_is_called_unknown():
     """No equity, no regime, nothing held: words, never a zero that was not measured."""
     text = write(
         msgspec.structs.replace(
-            DAY, equity=None, unrealised=None, regime="", regime_parts=(), refusals={}, positions={}, blocks=(), figures={}
+            DAY,
+            equity=None,
+            unrealised=None,
+            regime="",
+            regime_parts=(),
+            refusals={},
+            positions={},
+            blocks=(),
+            figures={},
         )
     )
 

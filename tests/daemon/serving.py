@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 
 from joed.daemon.control import Control
@@ -180,10 +180,8 @@ class Serving:
     def raw(self, data):
         """Send bytes, and give all that comes back until the connection ends."""
         with self.connect() as wire:
-            try:
+            with suppress(BrokenPipeError):
                 wire.sendall(data)
-            except BrokenPipeError:
-                pass
             return received(wire)
 
     def get(self, path, **headers):

@@ -154,6 +154,22 @@ def test_whatever_byte_is_flipped_nothing_else_is_ever_read(path, tmp_path):
 TAKE = "DELETE FROM records WHERE seq = %d"
 
 
+@pytest.mark.parametrize("kept", [1, 100, 4096, 5000, 20_000, -4096, -1])
+def test_a_file_cut_short_is_damage(path, kept):
+    """Whatever is left of it."""
+    data = path.read_bytes()
+    path.write_bytes(data[:kept])
+
+    with pytest.raises(JournalDamaged):
+        Store.open(path)
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path):
+    """What another moment may mend is for the caller to try again, not for the operator to recover from."""
+    with pytest.raises(sqlite3.OperationalError, match=r"open|disk"):
+        chain.check(tmp_path, EVERYTHING)
+
+
 @pytest.mark.parametrize(("gone", "named"), [(1, 2), (5, 6), (6, 7), (11, 12), (12, 12)])
 def test_a_record_taken_out_is_missed(path, gone, named):
     """The record after it, or the witness at the end, no longer follows from what is there."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import threading
 
 import pytest
@@ -289,10 +290,10 @@ def test_an_operator_may_kill_but_not_release(tmp_path):
 
 def opened(server):
     """Let others through to the socket: pytest's own directories are the test user's alone."""
-    os.chmod(server.socket, 0o666)
+    server.socket.chmod(0o777)
     for directory in [server.socket.parent, *server.socket.parents][:7]:
         if directory != directory.parent:
-            os.chmod(directory, os.stat(directory).st_mode | 0o011)
+            directory.chmod(directory.stat().st_mode | 0o011)
 
 
 def as_user(uid, send, data):
@@ -496,8 +497,8 @@ def test_the_socket_of_an_ended_control_answers_nobody(tmp_path):
     """After stop there is no one half alive."""
     with serving(tmp_path / "state") as server:
         assert server.get("/v1/status")[0] == 200
-    with pytest.raises(ConnectionRefusedError):
-        server.connect()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire, pytest.raises(ConnectionRefusedError):
+        wire.connect(str(server.socket))
 
 
 def test_curl_gets_an_answer_it_can_read(server):

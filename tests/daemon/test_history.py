@@ -31,11 +31,11 @@ def history_of(bars=(), cache=None, session="d1", open_ns=OPEN_NS):
 
 
 def test_bars_of_today_are_those_of_the_session_that_have_begun():
-    """Before the open is earlier; at the close and later, and what lies ahead of now, is not today's."""
+    """Before the open is earlier; at the close and later, and what is not complete by now, is not today's."""
     history = history_of(bar(minute) for minute in (-5, 0, 1, 389, 390))
 
     assert history.today("A", CLOSE_NS + HOUR)[:, AT].tolist() == [bar(m).at_ns for m in (0, 1, 389)]
-    assert len(history.today("A", OPEN_NS + MINUTE)) == 1
+    assert [len(history.today("A", OPEN_NS + MINUTE + step)) for step in (-1, 0, MINUTE - 1, MINUTE)] == [0, 1, 1, 2]
     assert len(history.earlier("A")) == 1
     assert history.today("B", CLOSE_NS).shape == (0, 6)
 
@@ -112,7 +112,7 @@ def test_the_same_session_again_rolls_nothing():
 
 @pytest.mark.parametrize("midnight", [OPEN_NS, 20_000 * DAY, 20_000 * DAY + 5 * HOUR])
 def test_a_daily_bar_of_today_is_never_shown_nor_doubled(midnight):
-    """Wherever the file puts a day's start: today's own bar would be knowledge of the future, and one day is one bar."""
+    """Wherever the file puts a day's start: today's own bar would be the future, and one day is one bar."""
     history = history_of([bar(0, 10.0)])
     history.load_daily({"A": np.array([day(midnight - DAY, 8.0), day(midnight, 9.0)])})
 

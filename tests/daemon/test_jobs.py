@@ -95,6 +95,17 @@ def test_the_regime_is_judged_by_daily_bars_vix_and_breadth():
     assert "VIX" not in judged.closes
 
 
+def test_before_the_open_the_last_close_is_no_calm_day():
+    """Without a price of today the day's vote is withheld; VIX is that of the last close and says so."""
+    history = history_of(minutes=0, days=60)
+    history.load_daily({"VIX": history.days["A"]})
+
+    parts = run("regime", history=history, context=context_of(-60)).regime.parts
+
+    assert "day: SPY has no price today or no last close (withheld)" in parts
+    assert any(part.startswith("fear: VIX 99.83 at the last close") for part in parts)
+
+
 def test_the_regime_before_is_remembered():
     """One vote of calm frees nobody from a defensive regime's threshold unless it is passed."""
     rules = {"regime": {"defensive_leave": 2.0}}

@@ -272,6 +272,7 @@ def test_a_full_queue_is_told_and_takes_no_more(path, told):
         assert writer.dead
         assert len(drained) <= 10
         writer.append(taken + 1, 0, SESSION, fill(1), [])
+        writer.snapshot(taken + 1, 0, b"state")
 
     assert told.failed[-1] == "QUEUE"
     assert writer.close(WAIT_S)

@@ -16,7 +16,7 @@ ME = os.getuid()
 def latches(tmp_path):
     """Give the latch of a new state directory."""
     (tmp_path / "latch").mkdir()
-    return Latches(tmp_path)
+    return Latches(tmp_path / "latch")
 
 
 def test_nothing_is_latched_until_somebody_does(latches):

@@ -146,6 +146,36 @@ def test_an_order_filled_beyond_its_quantity_is_found():
     assert laws(state) == ["order E1 has 10 of 9 filled, its executions say 10"]
 
 
+@pytest.mark.parametrize(
+    ("side", "quantity", "price", "held", "average"),
+    [
+        (Side.BUY, 10, 110, 20, 105),
+        (Side.SELL, 4, 110, 6, 100),
+        (Side.SELL, 15, 110, -5, 110),
+        (Side.SELL, 10, 110, 0, None),
+    ],
+)
+def test_an_average_moves_only_as_a_position_grows_or_turns(side, quantity, price, held, average):
+    """Ten at 100: ten more at 110 make 105, four sold leave 100, fifteen sold are short from 110."""
+    book = true_state().book
+
+    book.take(fill("E1", "x-2", side, quantity, price))
+
+    expected = {} if average is None else {"AAA": PositionSeen("AAA", D(held), D(average))}
+    assert book.positions == expected
+    assert (book.cash, book.fees) == (D(8_999) - side.sign * quantity * price - 1, D(2))
+
+
+def test_what_is_carried_keeps_the_sums_true():
+    """An execution that is forgotten stays in cash and position."""
+    state = true_state()
+    state.book.carry(state.executions.pop())
+    state.book.forgotten_ns = 5
+    del state.orders[0]
+
+    assert laws(state) == []
+
+
 def test_a_command_makes_an_order_and_children_that_wait():
     """The children are on the closing side, good until cancelled, in the entry's group, with nothing to do yet."""
     order, stop, target = orders_of(entry(), now=5)

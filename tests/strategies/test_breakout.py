@@ -72,7 +72,9 @@ def test_a_high_on_the_tick_is_broken_by_the_next_one():
 def test_the_same_high_is_the_same_signal_and_a_new_high_a_new_one():
     """A minute later nothing has changed but the time until which it is valid."""
     first, later = (breakout(context(count))[0] for count in (30, 31))
-    higher = breakout(context(31, minutes={"A": np.vstack((minutes(30), minutes(1, high=101.0, start=OPEN + 30 * MINUTE)))}))
+    higher = breakout(
+        context(31, minutes={"A": np.vstack((minutes(30), minutes(1, high=101.0, start=OPEN + 30 * MINUTE)))})
+    )
 
     assert first.signal == later.signal
     assert later.valid_until_ns == first.valid_until_ns + MINUTE
@@ -101,7 +103,7 @@ def test_the_same_high_is_the_same_signal_and_a_new_high_a_new_one():
     ],
 )
 def test_it_keeps_still_unless_all_is_there(change, made):
-    """Too early, too late, the wrong regime, switched off, held, unwatched, unknown, too quiet, too wild for a stop, or 0.5 ATR run away."""
+    """Time, regime, switch, holding, watchlist, bars; not too quiet, too wild for a stop, or 0.5 ATR run away."""
     assert len(breakout(context(**change))) == made
 
 

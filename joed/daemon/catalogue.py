@@ -1,0 +1,158 @@
+"""The catalogue of metrics: one row each, with its type, labels, where it is read, and help.
+
+Every label comes from a closed set whose series are there from the start, at 0. Instants are UTC seconds, never ages,
+so that an alert counts on while nothing here moves any more.
+"""
+
+from typing import Literal, NamedTuple
+
+from joed.daemon import readings as r
+from joed.daemon.counters import KINDS
+from joed.daemon.log import PRIORITY
+from joed.engine import phase as phases
+from joed.engine.health import JOURNAL
+from joed.engine.risk import CHECKS
+from joed.engine.sessions import Phase
+from joed.model.values import Mode, Scope, Severity
+
+Type = Literal["gauge", "counter", "histogram", "enum", "info"]
+REGIMES = ("bull", "neutral", "defensive")
+
+
+class Row(NamedTuple):
+    """One metric: its name is joed_ and this in Prometheus, an info's ends in _info."""
+
+    name: str
+    type: Type
+    labels: r.Labels
+    read: r.Read
+    help: str
+
+
+NONE: r.Labels = ()
+BROKER = ("broker",)
+MONEY = ("currency",)
+
+CATALOGUE = (
+    Row("build", "info", NONE, r.build, "what runs"),
+    Row("mode", "enum", NONE, r.state(Mode, lambda _, v: v.mode), "whose money it is"),
+    Row("lifecycle_state", "enum", NONE, r.state(phases.RANK, lambda _, v: v.phase), "the phase, as in joectl status"),
+    Row("session_state", "enum", NONE, r.state(Phase, lambda _, v: v.clock.phase), "where the market's day stands"),
+    Row("session_open_timestamp_seconds", "gauge", NONE, r.instant(lambda v: v.clock.open_ns), "the session's open"),
+    Row("session_close_timestamp_seconds", "gauge", NONE, r.instant(lambda v: v.clock.close_ns), "the session's close"),
+    Row("confirm_pending", "gauge", NONE, r.blocked(phases.UNCONFIRMED), "1 while the day's card waits for a person"),
+    Row("blocks", "gauge", NONE, r.one(lambda _, v: len(v.blocks)), "blocks that forbid entries somewhere"),
+    Row("kill_switch_engaged", "gauge", ("scope",), r.each(Scope, r.killed), "1 for the kill in force"),
+    Row("paused", "gauge", NONE, r.one(lambda _, v: v.paused), "1 while a person has paused entries"),
+    Row("needs", "gauge", ("severity",), r.each(Severity, r.needs), "what waits for a person"),
+    Row("alerts_raised", "gauge", NONE, r.one(lambda _, v: len(v.alerts)), "alerts that were raised, one a matter"),
+    Row("alert_deliveries_total", "counter", ("result",), r.count("alert_deliveries_total"), "alerts by the command"),
+    Row("loop_heartbeat_timestamp_seconds", "gauge", NONE, r.utc("heartbeat_ns"), "the last whole proof of life"),
+    Row("loop_lag_seconds", "histogram", NONE, r.buckets("loop_lag"), "how late the loop came to its own timer"),
+    Row(
+        "watchdog_pings_total",
+        "counter",
+        NONE,
+        r.count("watchdog_pings_total", "watchdog_pings"),
+        "watchdog pings sent",
+    ),
+    Row("gc_pause_seconds", "histogram", ("generation",), r.gc_pauses, "pauses by Python's collector"),
+    Row("log_records_total", "counter", ("level",), r.each(PRIORITY, r.logged), "lines for the system log"),
+    Row("log_dropped_total", "counter", NONE, r.one(r.unlogged), "lines that found the log's queue full"),
+    Row("queue_depth", "gauge", NONE, r.depth, "events that wait"),
+    Row(
+        "queue_high_watermark",
+        "gauge",
+        NONE,
+        r.count("queue_high_watermark", "queue_high_watermark"),
+        "most that waited",
+    ),
+    Row("events_total", "counter", ("kind",), r.each(KINDS, r.events), "events that went through step"),
+    Row(
+        "events_conflated_total",
+        "counter",
+        NONE,
+        r.count("events_conflated_total", "conflated"),
+        "quotes replaced unread",
+    ),
+    Row(
+        "events_faulted_total",
+        "counter",
+        NONE,
+        r.count("events_faulted_total", "faults"),
+        "events that made a rule raise",
+    ),
+    Row("commands_sent_total", "counter", NONE, r.count("commands_sent_total", "sent"), "order commands handed over"),
+    Row("commands_dropped_total", "counter", NONE, r.count("commands_dropped_total", "dropped"), "refused at release"),
+    Row(
+        "stream_last_message_timestamp_seconds",
+        "gauge",
+        BROKER,
+        r.broker(lambda v, b: r.ago_s(v, b.quote_age_s)),
+        "a broker's last quote",
+    ),
+    Row(
+        "quote_age_seconds", "gauge", BROKER, r.broker(lambda _, b: b.quote_age_s or 0), "its age when the loop looked"
+    ),
+    Row("broker_connected", "gauge", BROKER, r.broker(lambda _, b: b.up), "1 while a broker answers"),
+    Row("broker_connections_total", "counter", BROKER, r.broker(lambda _, b: b.connection), "connections made"),
+    Row("reconciled", "gauge", BROKER, r.broker(lambda _, b: b.reconciled), "1 while the books agree"),
+    Row("reconcile_mismatches", "gauge", BROKER, r.broker(lambda _, b: b.differences), "differences of the books"),
+    Row(
+        "reconcile_last_success_timestamp_seconds",
+        "gauge",
+        BROKER,
+        r.broker(lambda v, b: r.ago_s(v, b.read_age_s)),
+        "the last whole reading of a broker's book",
+    ),
+    Row("orders_open", "gauge", ("broker", "state"), r.orders, "orders that may be alive at a broker"),
+    Row(
+        "orders_oldest_pending_timestamp_seconds",
+        "gauge",
+        BROKER,
+        r.by_broker(r.pending_at),
+        "when the oldest order was armed that waits for its broker's word",
+    ),
+    Row("order_outcome_unknown", "gauge", BROKER, r.by_broker(r.uncertain), "orders whose fate is unknown"),
+    Row("fills_total", "counter", NONE, r.one(lambda s, v: r.events(s, v)["OrderFilled"]), "executions"),
+    Row("tick_to_decision_seconds", "histogram", NONE, r.buckets("tick_to_decision"), "quote in hand to step's answer"),
+    Row("decision_to_send_seconds", "histogram", NONE, r.buckets("decision_to_send"), "the answer to the hand-over"),
+    Row("triggers", "gauge", NONE, r.one(lambda _, v: v.trigger_count), "triggers that wait for their price"),
+    Row("watchlist", "gauge", NONE, r.one(lambda _, v: len(v.watchlist)), "instruments on the watchlist"),
+    Row(
+        "regime", "enum", NONE, r.state(REGIMES, lambda _, v: v.regime.name if v.regime else ""), "the market's regime"
+    ),
+    Row("equity_amount", "gauge", MONEY, r.money(lambda v: v.equity), "what the account is worth"),
+    Row("cash_amount", "gauge", MONEY, r.money(lambda v: v.cash), "cash"),
+    Row("pnl_day_amount", "gauge", MONEY, r.money(lambda v: v.daily_pnl), "the day's result, open positions included"),
+    Row("pnl_realised_amount", "gauge", MONEY, r.money(lambda v: v.realised), "the day's realised result"),
+    Row("pnl_unrealised_amount", "gauge", MONEY, r.money(lambda v: v.unrealised), "the result of open positions"),
+    Row("fees_day_amount", "gauge", MONEY, r.money(lambda v: v.fees), "the day's fees"),
+    Row("exposure_gross_amount", "gauge", MONEY, r.money(lambda v: v.gross), "long and short positions added up"),
+    Row("positions", "gauge", ("broker", "side"), r.positions, "open positions"),
+    Row("positions_unprotected", "gauge", BROKER, r.by_broker(r.unprotected), "positions without a stop of their size"),
+    Row("position_quantity", "gauge", ("symbol",), r.quantities, "what is held: fifty symbols, then other"),
+    Row("limit_value", "gauge", ("limit",), r.each(r.LIMITS, r.limits), "the day's limits"),
+    Row("limit_utilisation_ratio", "gauge", ("limit",), r.each(r.LIMITS, r.utilisation), "what is used of them"),
+    Row(
+        "risk_rejections_total", "counter", ("rule",), r.each(CHECKS, lambda _, v: v.refusals), "entries refused today"
+    ),
+    Row("trades_today", "gauge", NONE, r.one(lambda _, v: v.trades), "entries of the session"),
+    Row("trades_won", "gauge", NONE, r.one(lambda _, v: v.wins), "positions closed with a gain, this session"),
+    Row("trades_lost", "gauge", NONE, r.one(lambda _, v: v.losses), "positions closed with a loss, this session"),
+    Row("wal_records_total", "counter", NONE, r.count("wal_records_total", "records"), "records made durable"),
+    Row("wal_commit_seconds", "histogram", NONE, r.buckets("commit"), "commits of the journal, to the disk and back"),
+    Row("audit_last_seq", "gauge", NONE, r.last_seq, "the newest durable record"),
+    Row("journal_failed", "gauge", NONE, r.blocked(JOURNAL), "1 while the journal cannot commit"),
+    Row("state_last_save_timestamp_seconds", "gauge", NONE, r.utc("snapshot_ns"), "the last snapshot"),
+    Row("job_runs_total", "counter", ("job", "result"), r.job_runs, "runs of the worker's jobs"),
+    Row(
+        "job_last_end_timestamp_seconds",
+        "gauge",
+        ("job",),
+        r.job(lambda v, j: r.utc_s(v, j.last_ns)),
+        "the end of each job's last run",
+    ),
+    Row("ctl_requests_total", "counter", ("verb", "status"), r.count("ctl_requests_total"), "control socket answers"),
+)
+"""All metrics of joed's own; those of the process and of Python's collector come from prometheus_client."""

@@ -1,0 +1,51 @@
+"""What can be looked at, and how a record is told."""
+
+import msgspec
+import pytest
+
+from joed.daemon.reads import HIDDEN, READS, Record, describe
+from joed.engine.view import view
+from joed.model.commands import Answer, CancelOrder
+from joed.model.events import OrderAccepted, SettingsLoaded
+from joed.model.settings import Settings
+from joed.model.view import View
+from joed.protocol import Role
+from tests.daemon.serving import state_of_a_day
+
+
+@pytest.mark.parametrize("verb", READS)
+def test_every_row_is_ready_for_json(verb):
+    """Whatever is chosen of the View encodes; money stays text."""
+    body = msgspec.json.decode(msgspec.json.encode(READS[verb].show(view(state_of_a_day()))))
+
+    assert isinstance(body, dict)
+    assert not any(isinstance(value, float) for name, value in body.items() if name in {"equity", "daily_pnl"})
+
+
+def test_status_leaves_out_only_what_is_hidden():
+    """A field that is added to the View is shown without anybody remembering to."""
+    shown = READS["status"].show(view(state_of_a_day()))
+
+    assert set(View.__struct_fields__) - set(shown) == HIDDEN
+
+
+def test_only_the_version_is_for_everyone():
+    """Positions are nobody's business but the viewers'."""
+    assert [verb for verb, row in READS.items() if row.role is Role.ANY] == ["version"]
+
+
+def test_a_record_tells_its_event_and_what_it_led_to():
+    """In the order of the record, each under the name that the record has for it."""
+    record = Record(7, 9, OrderAccepted("o", "17"), (CancelOrder("o", "why"), Answer("k", "kill", "ok", "")))
+
+    told = msgspec.json.decode(msgspec.json.encode(describe(record)))
+
+    assert (told["seq"], told["now_ns"], told["event"]["type"]) == (7, 9, "OrderAccepted")
+    assert [command["type"] for command in told["commands"]] == ["CancelOrder", "Answer"]
+
+
+def test_settings_are_told_by_their_digest():
+    """Five hundred instruments in a line of a watch would tell nobody anything."""
+    told = describe(Record(1, 2, SettingsLoaded(Settings(), "d1g357")))
+
+    assert told["event"] == {"type": "SettingsLoaded", "digest": "d1g357", "reason": "start"}

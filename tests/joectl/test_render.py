@@ -1,0 +1,161 @@
+"""What a person reads."""
+
+import msgspec
+import pytest
+
+from joectl import render
+from joed.daemon.reads import READS, Record, describe
+from joed.engine.view import view
+from joed.model.commands import CancelOrder
+from joed.model.events import OrderAccepted
+from joed.model.orders import Position
+from joed.model.state import State
+from joed.model.values import SECOND
+from tests.daemon.serving import killed, state_of_a_day, unconfirmed
+
+
+def body(state, verb="status"):
+    """Give what the daemon answers, through JSON as it travels."""
+    return msgspec.json.decode(msgspec.json.encode(READS[verb].show(view(state))))
+
+
+def test_status_fits_a_narrow_terminal_and_says_it_all():
+    """The line, the money against its limit, the clock, the feed, the stops, the orders: without any colour."""
+    text = render.status(body(state_of_a_day()))
+
+    assert text.splitlines()[0] == "TRADING: paper, 1 position, 3 orders, day +111.90 USD, closes in 5 h 30 min"
+    assert "day       +111.90 USD, limit -2,000.00 (realised +100.00, open +15.10, fees 3.20)" in text
+    assert "broker    paper up, reconciled, quote 1.0 s old" in text
+    assert "AAPL  10 @ 199.5  now 201.01  +15.10  stop 196.00  target 210.00  breakout" in text
+    assert "MSFT  entry   buy 5 limit 410.00" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_status_of_nothing_is_drawn_too():
+    """Before the first broker, before the first session."""
+    assert render.status(body(State())).startswith("STARTING: no broker yet")
+
+
+def test_what_needs_a_person_comes_first_with_what_to_do():
+    """Right under the line, each with its remedy."""
+    lines = render.status(body(killed(unconfirmed(state_of_a_day())))).splitlines()
+
+    assert lines[0].startswith("HALTED: killed by uid 1000: test")
+    assert lines[1] == "needs you"
+    assert "release --reason" in lines[3]
+    assert any("joectl confirm" in line for line in lines)
+
+
+def test_every_need_has_its_remedy():
+    """A need that leaves a person alone is half a need; alerts speak for themselves."""
+    state = killed(unconfirmed(state_of_a_day()))
+    state.positions["AAPL"].unprotected_ns = 1
+    codes = {need["code"] for need in body(state)["needs"]}
+
+    assert {"latched", "unconfirmed", "unprotected"} <= codes <= set(render.REMEDIES)
+
+
+def test_a_position_without_a_stop_says_so_in_words():
+    """Not by a colour alone, and since when."""
+    state = state_of_a_day()
+    state.positions["AAPL"].unprotected_ns = state.now - 7 * SECOND
+    amiss = render.positions(body(state, "positions"))
+    state.positions["NVDA"] = Position("NVDA", "paper", state.cash, state.cash, unprotected_ns=state.now)
+
+    assert "STOP AMISS for 7 s" in amiss
+    assert "NO STOP for 0 s" in render.positions(body(state, "positions"))
+
+
+def test_colours_only_add():
+    """What is painted reads the same when the paint is taken off."""
+    told = body(killed(state_of_a_day()))
+    painted = render.status(told, render.coloured)
+
+    assert "\x1b[31;1mHALTED\x1b[0m" in painted
+    for code in ("\x1b[31;1m", "\x1b[0m", "\x1b[36m", "\x1b[33m"):
+        painted = painted.replace(code, "")
+    assert painted == render.status(told)
+
+
+def test_no_word_of_a_brokers_steers_the_terminal():
+    """Names, reasons and keys alike, however deep."""
+    nasty = {"a\x1b[2J": ["\x1b]0;x\x07", {"b": "\x9b31m\n"}], "n": 1.5, "none": None}
+
+    clean = render.cleaned(nasty)
+
+    assert clean == {"a\\x1b[2J": ["\\x1b]0;x\\x07", {"b": "\\x9b31m\\n"}], "n": 1.5, "none": None}
+
+
+@pytest.mark.parametrize("verb", ["orders", "positions", "watchlist", "regime", "brokers", "jobs"])
+def test_each_list_is_drawn_full_and_empty(verb):
+    """An empty list says that it is empty."""
+    draw = getattr(render, verb)
+
+    assert len(draw(body(state_of_a_day(), verb)).splitlines()) >= 1
+    assert draw(body(State(), verb)) != ""
+
+
+def test_the_card_shows_what_is_signed():
+    """Account, money, limits, what is held and what is due, and the hash at the end."""
+    told = body(unconfirmed(state_of_a_day()), "confirm")
+    text = render.card(told)
+
+    for word in ("PAPER-1, mode paper", "100,000.00 USD", "loss a day 2,000.00", "AAPL 10 @ 199.50", "MSFT BUY 5"):
+        assert word in text
+    assert text.splitlines()[-1] == f"card      {told['hash']}"
+
+
+def test_a_record_is_a_line_with_its_commands_under_it():
+    """Only what is set is said."""
+    row = msgspec.json.decode(
+        msgspec.json.encode(describe(Record(7, 9, OrderAccepted("o", "17"), (CancelOrder("o", "late"),))))
+    )
+
+    assert render.record(row) == ["7  OrderAccepted order=o broker_id=17", "    -> CancelOrder order=o reason=late"]
+
+
+def test_why_tells_the_record_and_what_was_refused():
+    """The record first, the refusals behind it."""
+    refused = {"instrument": "AAPL", "words": "spread 2 %", "code": "spread_wide"}
+    told = {"order": "o", "now": [], "records": [], "refused": [refused]}
+
+    assert render.why(told).splitlines() == ["o", "  refused: AAPL spread 2 % (spread_wide)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "shown"),
+    [
+        ("0", False, "0.00"),
+        ("1234567.891", False, "1,234,567.89"),
+        ("-0.005", True, "-0.00"),
+        ("1E+3", True, "+1,000.00"),
+    ],
+)
+def test_money_is_rounded_for_show_only(text, sign, shown):
+    """To the cent with thousands, from the daemon's own digits."""
+    assert render.money(text, sign=sign) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "-"), ("196.00", "196.00"), (201.01, "201.01"), (0.1 + 0.2, "0.3"), (5.0, "5")]
+)
+def test_a_price_is_written_as_it_came(value, shown):
+    """Money keeps its digits, a float loses its tail."""
+    assert render.price(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "words"), [(0, "never"), (130 * SECOND, "in 30 s"), (100 * SECOND, "in 0 s"), (40 * SECOND, "1 min ago")]
+)
+def test_an_instant_is_told_by_its_distance(at_ns, words):
+    """Nobody subtracts times of day in their head."""
+    assert render.when(at_ns, 100 * SECOND) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-1, "0 s"), (60, "1 min"), (3600, "1 h 0 min"), (90000, "1 d 1 h")])
+def test_a_length_of_time_is_said_as_the_daemon_says_it(seconds, words):
+    """One form on both ends of the socket."""
+    from joed.engine.phase import span
+
+    assert render.span(seconds) == span(seconds) == words

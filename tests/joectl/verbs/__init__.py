@@ -1,0 +1,1 @@
+"""The verbs, each run as a person runs it."""
