@@ -100,9 +100,10 @@ def test_the_link_beside_a_socket_names_the_state_directory(system):
 def test_the_state_directory_outlives_the_run_time_directory(system):
     """After the service ended /run/joed is gone: the kill still finds where the latch belongs."""
     protocol.SYSTEM_STATE_DIR.mkdir()
+    environ = {"TMPDIR": str(system)}
 
-    assert protocol.find({}).state_dir == protocol.SYSTEM_STATE_DIR
-    assert protocol.find({}, state_dir=str(system)).state_dir == system
+    assert protocol.find(environ).state_dir == protocol.SYSTEM_STATE_DIR
+    assert protocol.find(environ, state_dir=str(system)).state_dir == system
 
 
 def test_a_state_directory_given_by_name_leads_to_the_systems_socket_when_it_is_the_systems(system):

@@ -6,7 +6,9 @@ reason, moves the target to where it trades at once: the two share a group at th
 
 from decimal import Decimal
 
-from joed.engine.orders import reduce
+from joed.engine.markets import tick_of
+from joed.engine.orders import listens, reduce
+from joed.engine.positions import sums_of
 from joed.model.commands import AmendOrder, Command, RatchetTrail
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -14,6 +16,8 @@ from joed.model.state import State
 from joed.model.values import SECOND, Leg, Status, ceil_to, decimal, floor_to
 
 MOVABLE = (Status.WORKING, Status.PARTIAL)
+BACKOFF_MAX = 6
+"""Refused amendments in a row after which the wait grows no more: 64 intervals."""
 
 
 def trail(state: State, now: int, position: Position, quote: Quote, commands: list[Command]) -> None:
@@ -34,12 +38,12 @@ def first_r(position: Position, quote: Quote) -> bool:
     return decimal(quote.ask) <= position.average - position.risk
 
 
-def start_trail(state: State, position: Position) -> None:
-    """Set the trail going from the last quote (part of `apply`)."""
-    position.trailing = True
-    quote = state.markets[position.instrument].quote
-    if quote is not None:
-        position.best = quote.bid if position.quantity > 0 else quote.ask
+def start_trail(state: State, position: Position, distance: Decimal) -> None:
+    """Set the trail going from the last quote, or end it where the distance is 0 (part of `apply`)."""
+    position.trail, position.trailing = distance, distance > 0
+    market = state.markets.get(position.instrument)
+    if market is not None and market.quote is not None:
+        position.best = market.quote.bid if position.quantity > 0 else market.quote.ask
 
 
 def note_best(state: State, position: Position, quote: Quote) -> None:
@@ -47,7 +51,7 @@ def note_best(state: State, position: Position, quote: Quote) -> None:
 
     Prices below that are not kept: the band lets them pass unseen, and State may not depend on the band.
     """
-    if not position.trailing or position.quantity == 0:
+    if not position.trailing or position.quantity == 0 or position.closing:
         return
     due = raise_due(state, position)
     if due is None:
@@ -70,70 +74,102 @@ def raise_due(state: State, position: Position) -> float | None:
 
 
 def ratchet(state: State, now: int, position: Position, commands: list[Command]) -> None:
-    """Amend the stop to the best price less the trail: at most once an interval, never while an answer is due."""
+    """Amend the stop to the best price less the trail: at most once an interval, never while an answer is due.
+
+    A broker that refuses is asked again later and later.
+    """
     stop = state.orders.get(position.stop_order)
-    interval_ns = int(state.settings.protection.trail_interval_s * SECOND)
     if stop is None or stop.terms is None or stop.status not in MOVABLE or stop.asked is not None:
         return
-    if now - stop.asked_ns < interval_ns or not broker_listens(state, stop):
+    if not gained(position, stop.terms) or now < ready_ns(state, stop) or not listens(state, stop.broker):
         return
-    level = trailed(state, position, stop)
+    level = trailed(state, position, stop.terms)
     if level is not None:
         commands.append(AmendOrder(stop.order, level, reason="trail"))
 
 
-def trailed(state: State, position: Position, stop: Order) -> Decimal | None:
+def gained(position: Position, terms: Decimal) -> bool:
+    """Say whether the stop could be raised at all; in floats, since nearly always it could not."""
+    reach = position.best - float(terms)
+    return reach > float(position.trail) if position.quantity > 0 else -reach > float(position.trail)
+
+
+def ready_ns(state: State, order: Order) -> int:
+    """Give from when on an order may be amended again."""
+    interval_ns = int(state.settings.protection.trail_interval_s * SECOND)
+    return order.asked_ns + (interval_ns << min(order.amend_tries, BACKOFF_MAX))
+
+
+def trailed(state: State, position: Position, terms: Decimal) -> Decimal | None:
     """Give the stop's new level, or None where it would loosen it or move it by less than the step."""
-    assert stop.terms is not None
-    tick = state.settings.universe[position.instrument].tick
-    step = stop.terms * state.settings.protection.trail_step
+    tick = tick_of(state, position.instrument)
+    if tick is None:
+        return None
+    step = terms * state.settings.protection.trail_step
     best = decimal(position.best)
     if position.quantity > 0:
         level = floor_to(best - position.trail, tick)
-        return level if level >= stop.terms + step else None
+        return level if level >= terms + step else None
     level = ceil_to(best + position.trail, tick)
-    return level if level <= stop.terms - step else None
+    return level if level <= terms - step else None
 
 
-def broker_listens(state: State, order: Order) -> bool:
-    """Say whether the order's broker is up: amending over a broken link can make two orders of one (reliability 6)."""
-    broker = state.brokers.get(order.broker)
-    return broker is not None and broker.up
-
-
-def flatten(state: State, now: int, position: Position, reason: str, index: int) -> list[Command]:
+def flatten(state: State, now: int, position: Position, reason: str, commands: list[Command]) -> None:
     """Close a position: first by making its target marketable; where that is not to be had or not filled, at market.
 
-    One close at a time: while one is under way and young, nothing is added.
+    One close at a time: while one is under way and young, or a market order lives, nothing is added. The fill time-out
+    lies between one try and the next.
     """
-    timeout_ns = int(state.settings.fill_timeout_s * SECOND)
-    current = state.orders.get(position.closing)
-    young = now - position.closing_ns < timeout_ns
-    if current is not None and (young or (current.live and current.leg is Leg.CLOSE)):
-        return []
+    if not listens(state, position.broker) or under_way(state, now, position):
+        return
+    group, quantity = share(state, position)
     target = state.orders.get(position.target_order)
-    if current is None and target is not None and target.status in MOVABLE and broker_listens(state, target):
-        level = marketable(state, position)
-        if level is not None:
-            return [AmendOrder(target.order, level, reason=reason)]
-    return [reduce(state, index, position, Leg.CLOSE, abs(position.quantity), None)]
+    fits = target is not None and target.status in MOVABLE and target.left <= quantity
+    level = marketable(state, position)
+    if position.closing == "" and fits and target is not None and level is not None:
+        commands.append(AmendOrder(target.order, level, reason=reason))
+    else:
+        commands.append(reduce(state, len(commands), position, group, quantity))
+
+
+def under_way(state: State, now: int, position: Position) -> bool:
+    """Say whether a close that was begun is still to be waited for."""
+    current = state.orders.get(position.closing)
+    young = now - position.closing_ns < int(state.settings.fill_timeout_s * SECOND)
+    if current is None:
+        return False
+    if current.leg is Leg.CLOSE:
+        return young or current.live
+    return young and current.live and current.amend_tries == 0
+
+
+def share(state: State, position: Position) -> tuple[str, Decimal]:
+    """Give the group that a close belongs to and how much of the position it may take back there.
+
+    What no group explains (a fill after the group was closed) is closed on its own, by what is held.
+    """
+    held = abs(position.quantity)
+    net = sums_of(state, position.group).quantity
+    if net * position.quantity > 0:
+        return position.group, min(held, abs(net))
+    return "", held
 
 
 def marketable(state: State, position: Position) -> Decimal | None:
     """Give a limit that trades at once, a collar's width through the market; None without a quote."""
-    quote = state.markets[position.instrument].quote
-    if quote is None:
+    market, tick = state.markets.get(position.instrument), tick_of(state, position.instrument)
+    if market is None or market.quote is None or tick is None:
         return None
-    tick = state.settings.universe[position.instrument].tick
     collar = state.settings.risk.collar
     if position.quantity > 0:
-        return floor_to(decimal(quote.bid) * (1 - collar), tick)
-    return ceil_to(decimal(quote.ask) * (1 + collar), tick)
+        level = floor_to(decimal(market.quote.bid) * (1 - collar), tick)
+        return level if level > 0 else None
+    return ceil_to(decimal(market.quote.ask) * (1 + collar), tick)
 
 
 def note_closing(state: State, now: int, command: AmendOrder) -> None:
     """Remember that a position is being closed through its target (part of `apply`)."""
     order = state.orders[command.order]
     position = state.positions.get(order.instrument)
-    if order.leg is Leg.TARGET and position is not None:
+    if order.leg is Leg.TARGET and command.level is not None and position is not None:
         position.closing, position.closing_ns = order.order, now

@@ -181,7 +181,7 @@ def _bind(state: State, position: Position, group: str) -> None:
         return
     position.strategy, position.trail = entry.strategy, state.trails.get(entry.signal, ZERO)
     for child in children_of(state, entry):
-        if child.leg is Leg.STOP:
+        if child.leg is Leg.STOP and (child.live or not position.stop_order):
             position.stop_order = child.order
             position.risk = position.risk or abs((entry.terms or ZERO) - (child.terms or ZERO))
         elif child.leg is Leg.TARGET:

@@ -12,12 +12,13 @@ import joed
 from joed import protocol
 from joed.daemon.lanes import Limits
 from joed.model.commands import Answer
-from joed.model.values import SECOND
+from joed.model.values import SECOND, Leg
 from joed.protocol import MUTATIONS
 from tests.daemon.serving import (
     killed,
     nobody,
     parsed,
+    put,
     received,
     request,
     serving,
@@ -457,7 +458,20 @@ def test_a_slow_writer_is_dropped_and_nobody_waits_for_it(tmp_path):
         assert server.desk.asked == []
 
 
-def test_a_reader_that_does_not_read_is_dropped(tmp_path):
+def test_an_answer_that_nobody_reads_is_dropped(tmp_path):
+    """More than the buffers hold, and nobody takes it: the connection ends in time and its lane is free again."""
+    state = state_of_a_day()
+    for number in range(3000):
+        put(state, f"o{number}", "MSFT", Leg.ENTRY, "5", "410.00")
+    with serving(tmp_path / "s", state, limits=Limits(handler_s=0.2, write_s=0.1, connections_uid=1)) as server:
+        with server.connect() as lazy:
+            lazy.sendall(request("GET", "/v1/orders", {}))
+            while server.get("/v1/version")[0] == 503:
+                pass
+            assert len(received(lazy)) < 1_000_000
+
+
+def test_a_watcher_that_does_not_read_is_dropped(tmp_path):
     """A watcher whose buffers are full ends at the write's time limit; memory does not grow with it."""
     with serving(tmp_path / "state", limits=Limits(write_s=0.2, watch_poll_s=0.01, watchers=1)) as server:
         row = server.desk.kept[0]
