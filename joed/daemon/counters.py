@@ -52,7 +52,7 @@ class GcWatch:
     def __init__(self, counters: Counters, stopwatch_ns: Callable[[], int]) -> None:
         self._pauses = counters.gc_pauses
         self._stopwatch_ns = stopwatch_ns
-        self._begun_ns = 0
+        self._begun_ns: int | None = None
 
     def start(self) -> Self:
         """Watch from now on."""
@@ -68,5 +68,5 @@ class GcWatch:
         now = self._stopwatch_ns()
         if phase == "start":
             self._begun_ns = now
-        elif self._begun_ns:
+        elif self._begun_ns is not None:
             self._pauses[str(info["generation"])].observe((now - self._begun_ns) / 1e9)

@@ -463,12 +463,12 @@ def test_an_answer_that_nobody_reads_is_dropped(tmp_path):
     state = state_of_a_day()
     for number in range(3000):
         put(state, f"o{number}", "MSFT", Leg.ENTRY, "5", "410.00")
-    with serving(tmp_path / "s", state, limits=Limits(handler_s=0.2, write_s=0.1, connections_uid=1)) as server:
-        with server.connect() as lazy:
-            lazy.sendall(request("GET", "/v1/orders", {}))
-            while server.get("/v1/version")[0] == 503:
-                pass
-            assert len(received(lazy)) < 1_000_000
+    limits = Limits(handler_s=0.2, write_s=0.1, connections_uid=1)
+    with serving(tmp_path / "s", state, limits=limits) as server, server.connect() as lazy:
+        lazy.sendall(request("GET", "/v1/orders", {}))
+        while server.get("/v1/version")[0] == 503:
+            pass
+        assert len(received(lazy)) < 1_000_000
 
 
 def test_a_watcher_that_does_not_read_is_dropped(tmp_path):

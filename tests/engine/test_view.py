@@ -61,7 +61,8 @@ def test_money_agrees_with_the_engines_own_sums():
 
     assert shown.equity == positions.equity(state)
     assert shown.unrealised == positions.unrealised(state)
-    assert shown.gross == positions.gross(state)
+    positions.note_worth(state)
+    assert (shown.equity, shown.gross) == (state.worth, state.exposure)
     assert shown.daily_pnl == positions.equity(state) - state.day.equity_start
 
 
