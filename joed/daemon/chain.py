@@ -20,8 +20,9 @@ Progress = Callable[[int], object]
 
 PROGRESS_EACH = 10_000
 
-PASSING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY")
-PASSING += ("SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_INTERRUPT", "SQLITE_PROTOCOL")
+PASSING = tuple(
+    f"SQLITE_{name}" for name in ("IOERR", "CANTOPEN", "BUSY", "LOCKED", "FULL", "READONLY", "NOMEM", "PERM")
+)
 """SQLite's names for what another moment, or another disk, may mend: the beginnings."""
 
 Stored = tuple[int, int, bytes, bytes, bytes, bytes, bytes]
@@ -133,15 +134,19 @@ class Check:
         return self._found
 
     def _start(self) -> Head:
-        """Give where the walk begins: the genesis, or the newest seal before the bound (a commit's edge)."""
+        """Give where the walk begins: the genesis, or the newest record before the bound that no block reaches over."""
         if self._bounds.records is None:
             return self._found.head
         newest = self._db.execute("SELECT max(seq) FROM records").fetchone()[0] or 0
-        row = self._db.execute(
-            "SELECT seq, hash FROM records WHERE kind = 'Tape' AND seq <= ? ORDER BY seq DESC LIMIT 1",
-            (newest - self._bounds.records,),
-        ).fetchone()
-        return Head(*row) if row else self._found.head
+        before = "SELECT seq, hash FROM records WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+        row = self._db.execute(before, (newest - self._bounds.records,)).fetchone()
+        if row is None:
+            return self._found.head
+        after = "SELECT seq, event, hash FROM records WHERE kind = 'Tape' AND seq > ? ORDER BY seq LIMIT 1"
+        seal = self._db.execute(after, (row[0],)).fetchone()
+        if seal is not None and self._seal(seal[0], seal[1]).first <= row[0]:
+            return Head(seal[0], seal[2])
+        return Head(*row)
 
     def _check_chain(self, head: Head) -> None:
         """Walk the records in order: each follows from the one before it, and no seq is missing.

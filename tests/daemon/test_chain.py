@@ -102,7 +102,7 @@ def test_a_flipped_byte_is_found_named_and_left_as_it_is(path, place, share):
 
 UPDATES = {
     "at_ns": "UPDATE records SET at_ns = at_ns + 1 WHERE seq = 7",
-    "session": "UPDATE records SET session = 'other' WHERE seq = 7",
+    "session": "UPDATE records SET session = '2026-11-21' WHERE seq = 7",
     "kind": "UPDATE records SET kind = 'Tick' WHERE seq = 7",
 }
 
@@ -214,17 +214,31 @@ def test_a_chain_that_was_made_anew_differs_from_the_witness(path):
         Store.open(path)
 
 
-def test_a_seq_that_no_record_and_no_row_has_is_a_missing_link():
-    """Every seq is a fact or a row of tape: a hash alone would not see one that never was."""
-    path, row = "joed.db", (1, 0, b"s", b"Tape")
-    seal = record.encode_seal(record.Seal(1, 3, 2, "00" * 32))
-    check = chain.Check(path, sqlite3.connect(":memory:"), EVERYTHING, lambda _records: None)
-    check._records = lambda _after: iter(
-        [(3, *row[1:], seal, b"[]", record.chain(record.GENESIS, 3, *row[1:], seal, b"[]"))]
-    )
+@pytest.mark.parametrize(
+    ("chained", "words"),
+    [
+        ([(1, b"Tick", b"{}"), (3, b"Tick", b"{}")], "record 2: missing"),
+        ([(3, b"Tape", record.encode_seal(record.Seal(1, 3, 2, "")))], "tape 1-3 does not follow 0"),
+        ([(3, b"Tape", record.encode_seal(record.Seal(2, 3, 3, "")))], "tape 2-3 does not follow 0"),
+        ([(4, b"Tape", record.encode_seal(record.Seal(1, 3, 4, "")))], "tape 1-3 does not follow 0"),
+        ([(1, b"Tape", b"{}")], "record 1: malformed seal"),
+    ],
+)
+def test_a_seq_that_no_record_and_no_row_has_is_a_missing_link(path, chained, words):
+    """Every seq is a fact or a row of tape: a chain that is sound in itself can still leave one out."""
+    alter(path, "DROP TRIGGER records_kept", "DELETE FROM records", "DELETE FROM tape", "DELETE FROM snapshots")
+    alter(path, *(sql for name, sql in expected() if name == "records_kept"))
+    db, previous = sqlite3.connect(path), record.GENESIS
+    for seq, kind, event in chained:
+        previous = record.chain(previous, seq, 0, b"s", kind, event, b"[]")
+        db.execute(
+            "INSERT INTO records VALUES(?, 0, 's', ?, ?, '[]', ?)", (seq, kind.decode(), event.decode(), previous)
+        )
+    db.commit()
+    db.close()
 
-    with pytest.raises(JournalDamaged, match="tape 1-3 does not follow 0"):
-        check._check_chain(chain.Head(0, record.GENESIS))
+    with pytest.raises(JournalDamaged, match=words):
+        chain.check(path, EVERYTHING)
 
 
 def kill(store, name):
@@ -316,8 +330,9 @@ def test_a_bounded_check_begins_at_a_commits_edge(path):
     whole, near = chain.check(path, EVERYTHING), chain.check(path, Bounds(records=2, tape_bytes=0))
 
     assert (whole.records, whole.blocks, whole.snapshots) == (9, 2, 3)
-    assert near.records == 3
     assert near.head == whole.head
+    left = {bound: chain.check(path, Bounds(records=bound)).records for bound in (2, 6, 7, 8, 10, 11, 12)}
+    assert left == {2: 2, 6: 5, 7: 5, 8: 7, 10: 7, 11: 8, 12: 9}  # 7 falls inside block 3-6, and begins after it
 
     flip(path, path.read_bytes().index(stored(path, "SELECT event FROM records WHERE seq = 11")) + 20)
     with pytest.raises(JournalDamaged, match="record 11"):

@@ -114,8 +114,9 @@ def wait_durable(writer, seq):
         return writer._moved.wait_for(lambda: writer.durable >= seq, WAIT_S)
 
 
-def test_much_tape_does_not_wait_for_a_fact(path):
+def test_much_tape_does_not_wait_for_a_fact(path, monkeypatch):
     """A full block is written at once, so that an order finds a short queue."""
+    monkeypatch.setattr(journal, "TAPE_WAIT_S", 10 * WAIT_S)
     writer = Journal(path)
     append(writer, "t" * BLOCK_ROWS_MAX)
 
@@ -404,6 +405,31 @@ def test_a_full_disk_without_ballast_is_retried_until_there_is_room(small_disk, 
     assert writer.flush(WAIT_S) == 501
     assert writer.close()
     assert read(small_disk / "joed.db") == entries("f" * 501)
+
+
+@pytest.mark.needs_root
+def test_a_journal_that_was_damaged_meanwhile_is_not_trusted_again(small_disk, told):
+    """Room came back, but what is in the file no longer holds: the process must end and say so."""
+    path = small_disk / "joed.db"
+    Store.open(path).close()
+    writer = Journal(path)
+    append(writer, "f")
+    assert writer.close()
+    writer = Journal(path, told.hooks)
+    hog = fill_up(small_disk)
+    append(writer, "f" * 500)
+    assert told.any_failure.wait(WAIT_S)
+    with path.open("r+b") as file:
+        at = file.read().index(b'"execution":"x1"')
+        file.seek(at)
+        file.write(b'"execution":"y1"')
+    told.any_failure.clear()
+    hog.unlink()
+
+    assert told.any_failure.wait(WAIT_S)
+    assert writer.dead
+    assert "record 1: its hash does not follow" in writer.failed
+    assert not told.restored.is_set()
 
 
 @pytest.mark.needs_root

@@ -106,6 +106,8 @@ def test_the_hash_covers_every_column_and_where_each_ends():
         (bytes(31) + b"\1", *row[1:]),
         (row[0], 2, *row[2:]),
         (*row[:2], 3, *row[3:]),
+        (*row[:3], b"z", *row[4:]),
+        (*row[:4], b"z", *row[5:]),
         (*row[:3], b"sk", b"", *row[5:]),
         (*row[:5], b"eventc", b"ommands"),
         (*row[:6], b"commandz"),
