@@ -13,6 +13,8 @@ Paint = Callable[[str, str], str]
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 SECOND = 1_000_000_000
+VALUE_CHARACTERS_MAX = 100
+"""Longer values of a record are cut, or counted, for people."""
 REMEDIES = {
     "unprotected": "joectl positions; joed repairs or closes it, joectl kill --scope flatten closes all",
     "latched": "joectl release --reason WORDS, once the cause is gone",
@@ -300,8 +302,13 @@ def record(row: Body) -> list[str]:
 
 
 def _said(fact: Body) -> str:
-    """Give an event or a command with what is set in it, short values first to last as they were recorded."""
-    words = [
-        f"{name}={value}" for name, value in fact.items() if name != "type" and value not in (None, "", [], {}, 0, "0")
-    ]
-    return " ".join([str(fact.get("type", "?")), *words])
+    """Give an event or a command with what is set in it; what is long is counted, --json has it whole."""
+    given = {name: value for name, value in fact.items() if name != "type" and value not in (None, "", [], {}, 0, "0")}
+    return " ".join([str(fact.get("type", "?")), *(f"{name}={_short(value)}" for name, value in given.items())])
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    if len(text) <= VALUE_CHARACTERS_MAX:
+        return text
+    return f"({len(value)})" if isinstance(value, list | dict) else f"{text[:VALUE_CHARACTERS_MAX]}..."

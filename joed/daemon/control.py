@@ -21,7 +21,7 @@ from joed.daemon.keys import Keys, Pace, fingerprint
 from joed.daemon.lanes import Connection, Lanes, Limits
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
 from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
-from joed.daemon.reads import READS, describe
+from joed.daemon.reads import READS, about, describe, stem
 from joed.daemon.watching import Source, Watchers
 from joed.model.commands import Answer
 from joed.model.events import OperatorAsked
@@ -150,16 +150,17 @@ class Control:
         return self._json(READS[verb].show(shown), shown)
 
     async def _why(self, subject: str, shown: View) -> dict[str, Any]:
-        """Give an order's record from its cause to its end; an instrument stands for the order that holds it."""
+        """Give the record of an order, from its cause to its end, or of all that was done in an instrument."""
         if not subject:
             raise Problem(400, "order_missing", "name an order or an instrument: /v1/why/ORDER")
-        held = next((row.order for row in shown.positions if row.instrument == subject), "")
-        records = await self._side.records(0, self._limits.why_records, held or subject)
+        name = stem(subject)
+        found = await self._side.records(0, self._limits.why_records, subject)
+        records = [described for row in found if (described := about(row, (name,)))]
         refused = [refusal for refusal in shown.refused if subject in {refusal.instrument, refusal.signal}]
         if not records and not refused:
             raise Problem(404, "order_unknown", f"nothing is recorded of {subject!r}"[:200])
-        now = [order for order in shown.orders if order.order in {subject, held}]
-        return {"order": held or subject, "now": now, "records": [describe(row) for row in records], "refused": refused}
+        now = [order for order in shown.orders if name in {stem(order.order), order.instrument}]
+        return {"order": subject, "now": now, "records": [describe(row) for row in records], "refused": refused}
 
     async def _change(self, request: web.BaseRequest, verb: str, peer: Peer) -> web.Response:
         """Carry a request in, once for its key; a kill is never too fast and never too late."""

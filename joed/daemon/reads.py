@@ -40,6 +40,24 @@ def describe(record: Record) -> dict[str, Any]:
     return {"seq": record.seq, "now_ns": record.now_ns, "event": event, "commands": record.commands}
 
 
+def stem(order: str) -> str:
+    """Give what all legs of one of our ids share, j1-session-epoch-seq.n; any other name as it is."""
+    return "-".join(order.split("-")[:4]) if order.startswith("j1-") else order
+
+
+def about(record: Record, names: tuple[str, ...]) -> Record | None:
+    """Give of a record what concerns these orders (by their stems) or instruments, None where nothing does."""
+    if _concerns(record.event, names):
+        return record
+    commands = tuple(command for command in record.commands if _concerns(command, names))
+    return msgspec.structs.replace(record, commands=commands) if commands else None
+
+
+def _concerns(fact: Event | Command, names: tuple[str, ...]) -> bool:
+    orders = (str(getattr(fact, field, "")) for field in ("order", "group", "signal"))
+    return getattr(fact, "instrument", None) in names or any(stem(order) in names for order in orders if order)
+
+
 def status(shown: View) -> dict[str, Any]:
     """Give everything, with the one line on top."""
     rows = {name: getattr(shown, name) for name in shown.__struct_fields__ if name not in HIDDEN}

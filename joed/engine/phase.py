@@ -25,13 +25,14 @@ STOPPING = "STOPPING"
 TRADING = "TRADING"
 
 UNCONFIRMED = "not_confirmed"
+NO_SESSION = "no_session"
 
 PHASE = {
     "killed": HALTED,
     "broker_down": DISCONNECTED,
     "feed_silent": DISCONNECTED,  # connected but blind is no better
     "reconciling": RECONCILING,
-    "no_session": CLOSED,
+    NO_SESSION: CLOSED,
     "market_closed": CLOSED,
     UNCONFIRMED: AWAITING_CONFIRMATION,
     "vix": DEFENSIVE,
@@ -40,7 +41,7 @@ PHASE = {
 """What a Block that stops all entries is called, by its reason. A latched one is HALTED, any other BLOCKED."""
 
 RANK = (
-    *(STOPPING, HALTED, STARTING, DISCONNECTED, RECONCILING, BLOCKED, CLOSED, AWAITING_CONFIRMATION, DEFENSIVE),
+    *(STOPPING, HALTED, STARTING, DISCONNECTED, RECONCILING, BLOCKED, AWAITING_CONFIRMATION, CLOSED, DEFENSIVE),
     *(PAUSED, CLOSING, TRADING),
 )
 """Which name wins where several hold, first first: what a person must know before anything else."""
@@ -65,7 +66,8 @@ class Phase(NamedTuple):
 def phase_of(state: State, clock: SessionClock) -> Phase:
     """Name what joed is doing, with every reason why it opens nothing."""
     total = [block for block in state.blocks.values() if stops_all(state, block)]
-    found = [(name_of(block), block.words) for block in total]
+    idle = any(block.reason == NO_SESSION for block in total)  # then there is no card to sign yet
+    found = [(name_of(block), block.words) for block in total if not (idle and block.reason == UNCONFIRMED)]
     if state.stopping:
         found.append((STOPPING, state.stopping))
     if state.epoch == 0 or not state.brokers:

@@ -132,6 +132,8 @@ def _said(shown: View) -> Iterator[str]:
         yield f"day {shown.daily_pnl:+,.2f} {shown.base_currency}"
     if shown.phase in phases.OPEN_PHASES and shown.clock.to_close_s is not None:
         yield f"closes in {phases.span(shown.clock.to_close_s)}"
+    elif shown.phase == phases.AWAITING_CONFIRMATION and shown.clock.to_open_s is not None:
+        yield f"opens in {phases.span(shown.clock.to_open_s)}"
 
 
 def _count(number: int, noun: str) -> str:

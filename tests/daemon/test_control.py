@@ -11,7 +11,9 @@ import pytest
 import joed
 from joed import protocol
 from joed.daemon.lanes import Limits
+from joed.daemon.reads import Record
 from joed.model.commands import Answer
+from joed.model.events import OrderAccepted
 from joed.model.values import SECOND, Leg
 from joed.protocol import MUTATIONS
 from tests.daemon.serving import (
@@ -63,13 +65,13 @@ def test_status_tells_everything_and_keeps_the_answers_to_itself(server):
     assert "answers" not in body
 
 
-def test_why_gives_the_record_of_an_order_and_of_what_an_instrument_is_held_by(server):
-    """From the cause to the end; a name that is in no record is not found."""
-    by_order = server.get("/v1/why/AAPL-e")[2]
-    by_name = server.get("/v1/why/AAPL")[2]
+def test_why_gives_the_record_of_an_order_and_what_is_left_of_it(server):
+    """From the cause to the end, and where it stands now; a name that is in no record is not found."""
+    server.desk.kept.append(Record(6, 9, OrderAccepted("e2", "18")))
+    body = server.get("/v1/why/e2")[2]
 
-    assert by_order == by_name
-    assert by_order["records"][0]["event"]["type"] == "OrderAccepted"
+    assert [record["event"]["broker_id"] for record in body["records"]] == ["18"]
+    assert [order["instrument"] for order in body["now"]] == ["MSFT"]
     assert server.get("/v1/why/nobody")[2]["code"] == "order_unknown"
     assert server.get("/v1/why")[0] == 400
 
@@ -503,8 +505,17 @@ def test_idle_connections_cannot_fill_the_lane_of_the_kill(tmp_path):
         idle = [server.connect() for _ in range(6)]
 
         assert server.post("kill")[0] == 200
-        for wire in idle:
-            wire.close()
+        assert [ended(wire) for wire in idle] == [False, True, True, True, True, False]
+
+
+def ended(wire):
+    """Say whether the other end closed this connection, and close it."""
+    with wire:
+        wire.setblocking(False)
+        try:
+            return wire.recv(1) == b""
+        except BlockingIOError:
+            return False
 
 
 def test_the_socket_of_an_ended_control_answers_nobody(tmp_path):

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from joed.daemon.reads import HIDDEN, READS, Record, describe
+from joed.daemon.reads import HIDDEN, READS, Record, about, describe, stem
 from joed.engine.view import view
 from joed.model.commands import Answer, CancelOrder
-from joed.model.events import OrderAccepted, SettingsLoaded
+from joed.model.events import OrderAccepted, Quote, SettingsLoaded, Tick
 from joed.model.settings import Settings
 from joed.model.view import View
 from joed.protocol import Role
@@ -42,6 +42,25 @@ def test_a_record_tells_its_event_and_what_it_led_to():
 
     assert (told["seq"], told["now_ns"], told["event"]["type"]) == (7, 9, "OrderAccepted")
     assert [command["type"] for command in told["commands"]] == ["CancelOrder", "Answer"]
+
+
+def test_an_order_is_asked_about_with_all_its_legs():
+    """The stem is what entry, stop and target share; a name that is none of our ids stands for itself."""
+    assert stem("j1-20250103-3-17.0-E-ab12") == stem("j1-20250103-3-17.0-S-cd34") == "j1-20250103-3-17.0"
+    assert stem("j1-20250103-3-17.1-E-ab12") != "j1-20250103-3-17.0"
+    assert stem("AAPL") == "AAPL"
+
+
+def test_of_a_record_only_what_concerns_the_order_is_told():
+    """A Tick leads to much: of it what concerns the order; of the order's own event all that it led to."""
+    mine, other = CancelOrder("j1-d-3-17.0-E-ab", "late"), CancelOrder("j1-d-3-18.0-E-cd", "late")
+    names = ("j1-d-3-17.0",)
+
+    assert about(Record(1, 2, Tick(), (other, mine)), names).commands == (mine,)
+    assert about(Record(1, 2, OrderAccepted("j1-d-3-17.0-S-ef", "1"), (other,)), names).commands == (other,)
+    assert about(Record(1, 2, Tick(), (other,)), names) is None
+    assert about(Record(1, 2, Quote("AAPL", 1.0, 1.1), (mine,)), ("AAPL",)).commands == (mine,)
+    assert about(Record(1, 2, Tick(), (Answer("k", "kill", "ok", ""),)), ("",)) is None
 
 
 def test_settings_are_told_by_their_digest():

@@ -89,17 +89,19 @@ def test_a_position_shows_its_stop_as_the_broker_confirmed_it():
     assert (row.stop, row.target, row.protected, row.unprotected_s) == (D("196.00"), D("210.00"), True, None)
 
 
-@pytest.mark.parametrize("lost", ["ended", "amiss"])
-def test_a_position_without_its_stop_says_since_when(lost):
+@pytest.mark.parametrize(("lost", "stop", "seconds"), [("ended", None, 3600.0), ("amiss", D("196.00"), 6.0)])
+def test_a_position_without_its_stop_says_since_when(lost, stop, seconds):
     """A stop that ended, or that the engine found amiss: not protected, and the seconds count."""
     state = state_of_a_day()
     if lost == "ended":
         state.orders["AAPL-s"].status = Status.CANCELLED
-    state.positions["AAPL"].unprotected_ns = state.now - 6 * SECOND
+    else:
+        state.positions["AAPL"].unprotected_ns = state.now - 6 * SECOND
 
     shown = view(state)
 
-    assert (shown.positions[0].protected, shown.positions[0].unprotected_s) == (False, 6.0)
+    (row,) = shown.positions
+    assert (row.protected, row.stop, row.unprotected_s) == (False, stop, seconds)
     assert shown.needs[0].code == "unprotected"
     assert shown.health == "degraded"
 
@@ -210,6 +212,14 @@ def test_the_status_line_is_one_line_with_what_counts():
     assert status_line(view(state)) == (
         "TRADING: paper, 2 positions, 5 orders, day +2,122.00 USD, closes in 5 h 30 min"
     )
+
+
+def test_a_card_that_waits_before_the_open_says_how_much_time_is_left():
+    """The person should know whether to hurry."""
+    line = status_line(view(unconfirmed(state_of_a_day(now=OPEN - 10 * 60 * SECOND))))
+
+    assert line.startswith("AWAITING CONFIRMATION: waiting for joectl confirm, paper")
+    assert line.endswith("opens in 10 min")
 
 
 def test_the_status_line_names_what_is_unprotected():

@@ -115,6 +115,15 @@ def test_a_record_is_a_line_with_its_commands_under_it():
     assert render.record(row) == ["7  OrderAccepted order=o broker_id=17", "    -> CancelOrder order=o reason=late"]
 
 
+def test_what_is_long_is_counted_or_cut():
+    """A person follows the record by its lines; the whole of it is in JSON."""
+    fact = {"type": "RunJob", "instruments": ["AAPL"] * 40, "words": "w" * 200, "job": "scan"}
+
+    (line,) = render.record({"seq": 1, "event": fact, "commands": []})
+
+    assert line == f"1  RunJob instruments=(40) words={'w' * 100}... job=scan"
+
+
 def test_why_tells_the_record_and_what_was_refused():
     """The record first, the refusals behind it."""
     refused = {"instrument": "AAPL", "words": "spread 2 %", "code": "spread_wide"}
