@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from itertools import accumulate
+from socket import SHUT_RDWR
 from socketserver import TCPServer
 from typing import Any
 
@@ -35,6 +36,7 @@ HOSTS = frozenset({"127.0.0.1", "localhost"})
 """The names under which we answer: a web page that makes its own name lead here learns nothing."""
 CACHE_NS = SECOND
 CLIENT_WAIT_S = 5.0
+RETRY_S = 0.5
 
 FAMILIES: dict[str, Any] = {
     "gauge": GaugeMetricFamily,
@@ -116,14 +118,19 @@ class Server:
     def __init__(self, page: Page, port: int) -> None:
         self._server = _Listening((ADDRESS, port), _handler(page))
         self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.closing.set()
+        self._server.socket.shutdown(SHUT_RDWR)  # this wakes the thread: it needs no clock of its own
         self._thread.join(CLIENT_WAIT_S)
+        self._server.server_close()
+
+    def _run(self) -> None:
+        while not self._server.closing.is_set():
+            self._server.handle_request()
 
 
 def serve(page: Page, port: int, log: Log) -> Server | None:
@@ -144,6 +151,18 @@ class _Listening(TCPServer):
     """A plain TCP server: http.server's own would ask the resolver for our name before it listens."""
 
     allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.closing = threading.Event()
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a client; where that fails (no descriptor is left), wait before the next try."""
+        try:
+            return super().get_request()
+        except OSError:
+            self.closing.wait(RETRY_S)
+            raise
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Forget a client that went away or made no sense."""

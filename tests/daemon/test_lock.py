@@ -28,6 +28,7 @@ def path(tmp_path):
 
 def test_a_second_holder_is_told_the_first_ones_pid(path):
     """The exit message names whom to look at."""
+    path.write_text("the pid of a longer name\n")
     with Lock(path):
         with pytest.raises(StateHeld, match=f"another joed holds the state directory: pid {os.getpid()}") as raised:
             Lock(path)

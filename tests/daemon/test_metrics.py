@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from itertools import count
+from socketserver import TCPServer
 
 import pytest
 from msgspec.structs import replace
@@ -225,6 +226,35 @@ def test_a_client_that_says_nothing_holds_the_port_for_a_bounded_time_only(port,
     with socket.create_connection(("127.0.0.1", server.port)):
         assert ask(server.port)[0] == 200
     server.close()
+
+
+def test_a_process_without_descriptors_waits_before_it_tries_again(sources, monkeypatch):
+    """An accept that fails at once must not become a busy loop; the wait ends early when the daemon does."""
+    server = metrics._Listening(("127.0.0.1", 0), metrics._handler(Page(sources, still)))
+    server.closing = Waits()
+    monkeypatch.setattr(TCPServer, "get_request", no_descriptors)
+
+    with pytest.raises(OSError, match="Too many"):
+        server.get_request()
+
+    assert server.closing.waited == [metrics.RETRY_S]
+    server.server_close()
+
+
+class Waits:
+    """An event that notes how long it was waited for."""
+
+    def __init__(self):
+        self.waited = []
+
+    def wait(self, timeout):
+        """Note it."""
+        self.waited.append(timeout)
+
+
+def no_descriptors(_):
+    """Fail as accept does."""
+    raise OSError(24, "Too many open files")
 
 
 class Words:

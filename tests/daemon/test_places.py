@@ -101,11 +101,14 @@ def test_what_is_there_keeps_its_mode_and_the_latch_is_set_right(tmp_path):
 
 def test_the_latch_belongs_to_the_operators_where_there_are_any(tmp_path, monkeypatch):
     """Their group may make a latch; its sticky bit keeps others from taking it away."""
-    monkeypatch.setattr(module, "getgrnam", lambda name: type("Group", (), {"gr_gid": os.getgid()}))
+    theirs = 4242 if os.getuid() == 0 else os.getgroups()[-1]
+    groups = {"joed-op": type("Group", (), {"gr_gid": theirs})}
+    monkeypatch.setattr(module, "getgrnam", groups.__getitem__)
     found = places(tmp_path, {})
     found.make()
 
-    assert found.latch.stat().st_gid == os.getgid()
+    assert found.latch.stat().st_gid == theirs
+    assert mode(found.latch) == "0o3770"
 
 
 def test_a_file_in_the_place_of_a_directory_is_refused(tmp_path):
