@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PURE = ("joed/model/", "joed/exchange.py", "joed/analysis/", "joed/strategies/", "joed/engine/")
 SHELL = ("joed/brokers/", "joed/daemon/", "joed/sim/")
+FRONTS = ("joed/demo.py", "joed/modes.py", "joed/venue.py")
+"""Where a process begins, and with it its loop."""
 PURE_TESTS = ("tests/model/", "tests/test_exchange.py", "tests/analysis/", "tests/strategies/", "tests/engine/")
 WIRE = {"aiohttp", "websockets", "ib_insync", "ib_async", "eventkit"}
 WORLD = WIRE | {
@@ -146,7 +148,7 @@ RULES = {
         "def f(a):\n    names = set(a)\n    return sorted(n for n in names), any(n for n in {1, 2})\n",
     ),
     "async lives in the shell": Rule(
-        under("joed/", "joectl/", but=[*SHELL, "joectl/watch.py", "joectl/top.py"]),
+        under("joed/", "joectl/", but=[*SHELL, *FRONTS, "joectl/watch.py", "joectl/top.py"]),
         tidy.async_code,
         "async def f(): ...\n",
         "def f(): ...\n",

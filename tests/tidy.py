@@ -182,7 +182,7 @@ def dangers(_path: str, text: str) -> Findings:
         if name in {"eval", "exec", "compile", "os.system", "os.popen"}:
             yield Finding(node.lineno, f"calls {name}")
         for word in node.keywords:
-            if word.arg == "shell" and not (isinstance(word.value, ast.Constant) and word.value.value is False):
+            if word.arg == "shell" and isinstance(word.value, ast.Constant) and word.value.value:
                 yield Finding(node.lineno, "starts a shell")
 
 
