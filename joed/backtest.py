@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,8 @@ from joed.daemon.sidecars import Ballast
 from joed.daemon.store import Store
 from joed.daemon.trading import Silence, Trading
 from joed.daemon.worker_main import InlineWorker
-from joed.data import MarketFile, Reading, read
+from joed.data import Reading, read
+from joed.data.checks import Tally
 from joed.data.marketfile import UNTRADABLE
 from joed.engine.sessions import Session, session_on
 from joed.errors import ConfigError
@@ -62,15 +63,19 @@ SURVIVORS = (
     "which flatters every result (survivorship)."
 )
 
-Progress = Callable[[str], None]
+Progress = Callable[[str], object]
 """Takes words on how far it is, now and then."""
 
 
 class Source(Protocol):
-    """Where a backtest's quotes come from, day by day."""
+    """Where a backtest's quotes come from, day by day (`joed.data.MarketFile` is one); `bias`: what it assumes."""
 
     instruments: dict[str, Instrument]
     days: tuple[str, ...]
+    tally: Tally
+    shape: str
+    bias: str
+    interval_ns: int
 
     def quotes(self, day: str | None = None) -> Iterator[tuple[int, Quote]]:
         """Give a day's quotes with their times, in order."""
@@ -98,7 +103,9 @@ class Desk:
 class Playback:
     """A day's quotes on a clock, one callback outstanding at a time."""
 
-    def __init__(self, clock: SimulatedClock, quotes: Iterator[tuple[int, Quote]], take: Callable[[Quote], None]):
+    def __init__(
+        self, clock: SimulatedClock, quotes: Iterator[tuple[int, Quote]], take: Callable[[Quote], None]
+    ) -> None:
         """Play from the clock's now on; what is older is left out."""
         self.played = 0
         self._clock, self._quotes, self._take = clock, quotes, take
@@ -134,7 +141,7 @@ class Run:
         self._exchange = self._new_exchange()
 
     def _new_exchange(self) -> Exchange:
-        return Exchange(self.settings.universe, self.settings.paper, Random(self.seed))
+        return Exchange(self.settings.universe, self.settings.paper, Random(self.seed))  # noqa: S311 - chance of fills, no secret
 
     def _broker(self, trading: Trading, clock: SimulatedClock, close_ns: int) -> PaperBroker:
         """Give the paper broker of a day; the account goes on, in its file or in the exchange itself."""
@@ -192,19 +199,19 @@ def open_store(path: Path, *, kept: bool) -> Store:
     return Store(path, db, Ballast(path.with_name("ballast"), 0))
 
 
-def settings_for(settings: Settings, instruments: Mapping[str, Instrument], interval_ns: int) -> Settings:
+def settings_for(settings: Settings, source: Source) -> Settings:
     """Give the settings of a backtest: the data's instruments, the paper account, days that end flat by default.
 
     Nobody is there to confirm; limits of silence are widened to what bars of this length can keep.
     """
-    silence_s = SILENCE_BARS * interval_ns / SECOND
+    silence_s = SILENCE_BARS * source.interval_ns / SECOND
     eod = replace(settings.eod, close_positions=True) if settings.eod == EndOfDay() else settings.eod
     return replace(
         settings,
         mode=Mode.PAPER,
         brokers=("paper",),
         confirm=Confirm(),
-        universe={name: replace(row, broker="paper") for name, row in instruments.items()},
+        universe={name: replace(row, broker="paper") for name, row in source.instruments.items()},
         eod=eod,
         session=replace(settings.session, lead_s=min(settings.session.lead_s, LEAD_S)),
         feed=replace(settings.feed, stale_s=max(settings.feed.stale_s, silence_s)),
@@ -222,18 +229,18 @@ def assumptions_of(settings: Settings, bias: str) -> tuple[str, ...]:
     return (
         bias,
         SURVIVORS,
-        f"Orders take {paper.latency_s:g} s each way; what pays the market price slips by {paper.slippage:.4%} against "
-        f"us; fees are {paper.fee_share} a unit, at least {paper.fee_min} an order. Our orders move no price.",
+        f"Orders take {paper.latency_s:g} s each way and move no price; all but limits slip by {paper.slippage:%}.",
+        f"Fees are {paper.fee_share} a unit, at least {paper.fee_min} an order.",
         f"Positions are closed from {eod.at_s:g} s before each close."
         if eod.close_positions
         else "Positions are held over night; a gap past a stop fills at the first price of the day.",
         "Days before the first one in the data are unknown: rules that need more history withhold their vote.",
-        f"Quotes older than {settings.feed.stale_s:g} s forbid entries; each day begins {settings.session.lead_s:g} s "
-        "before its open.",
+        f"Quotes older than {settings.feed.stale_s:g} s forbid entries.",
+        f"Each day begins {settings.session.lead_s:g} s before its open; earlier quotes are left out.",
     )
 
 
-def backtest(  # noqa: PLR0913 - the choices of the command line
+def backtest(
     path: Path,
     settings: Settings,
     *,
@@ -248,18 +255,17 @@ def backtest(  # noqa: PLR0913 - the choices of the command line
     """
     watched = tuple(dict.fromkeys((*UNTRADABLE, settings.vix.instrument)))
     market = read(path, utc_ns() if now is None else now, Reading(untradable=watched, universe=settings.universe))
-    settings = settings_for(settings, market.instruments, market.interval_ns)
-    with journal_at(state_dir) as where:
-        run = started(settings, where, seed, kept=state_dir is not None)
-        sessions, closed = live(run, market, progress or (lambda _words: None))
-        with Ledger(where.journal) as ledger:
-            return run_of(ledger, account(path.name, market, run, sessions, closed))
-
-
-def started(settings: Settings, where: Places, seed: int, *, kept: bool) -> Run:
-    """Give a run that is about to begin."""
     calendar = load_calendars([settings.calendar])[settings.calendar]
-    return Run(settings, calendar, where, seed, kept=kept)
+    with journal_at(state_dir) as where:
+        run = Run(settings_for(settings, market), calendar, where, seed, kept=state_dir is not None)
+        return finished(run, path.name, market, progress or (lambda _words: None))
+
+
+def finished(run: Run, name: str, source: Source, progress: Progress) -> RunReport:
+    """Live through a source's days and report on them."""
+    sessions, closed = live(run, source, progress)
+    with Ledger(run.where.journal) as ledger:
+        return run_of(ledger, account(name, source, run, sessions, closed))
 
 
 @contextmanager
@@ -297,25 +303,24 @@ def live(run: Run, source: Source, progress: Progress) -> tuple[tuple[str, ...],
     return tuple(sessions), tuple(closed)
 
 
-def account(
-    name: str, market: MarketFile, run: Run, sessions: tuple[str, ...], closed: tuple[str, ...]
-) -> Played:
+def account(name: str, source: Source, run: Run, sessions: tuple[str, ...], closed: tuple[str, ...]) -> Played:
     """Give the account of what went in."""
-    tally, played = market.tally, sum(run.played.values())
+    tally, played = source.tally, sum(run.played.values())
     return Played(
         data=name,
-        shape=market.shape,
+        shape=source.shape,
         sessions=sessions,
         days_without_session=closed,
-        instruments=tuple(sorted(market.instruments)),
-        watched=tuple(sorted(name for name, row in market.instruments.items() if not row.tradable)),
+        instruments=tuple(sorted(source.instruments)),
+        watched=tuple(sorted(name for name, row in source.instruments.items() if not row.tradable)),
         rows_held=tally.rows,
         rows_read=tally.accepted,
         rejected=tally.rejected,
         quotes=tally.quotes,
         quotes_played=played,
         quotes_outside=tally.quotes - played,
-        assumptions=assumptions_of(run.settings, market.bias),
+        assumptions=assumptions_of(run.settings, source.bias),
+        cash=run.settings.paper.cash,
         seed=run.seed,
         settings=run.loaded.digest,
     )
@@ -325,10 +330,15 @@ def run_backtest(path: Path, settings: Settings, options: Namespace) -> int:
     """Run a backtest, print its report, write its page, and give the exit status."""
     with progress_line() as progress:
         report = backtest(path, settings, state_dir=options.state_dir, seed=options.seed or 1, progress=progress)
+    show(report, options)
+    return 0
+
+
+def show(report: RunReport, options: Namespace) -> None:
+    """Print a report as it was asked for, and write its page where one was."""
     sys.stdout.write(as_json(report) if options.json else of_run(report))
     if options.html is not None:
         options.html.write_text(page_of(report), "utf-8")
-    return 0
 
 
 @contextmanager
@@ -338,6 +348,6 @@ def progress_line() -> Iterator[Progress]:
         yield lambda _words: None
         return
     try:
-        yield lambda words: print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+        yield lambda words: sys.stderr.write(f"\r\033[K{words}") and sys.stderr.flush()
     finally:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+        sys.stderr.write("\r\033[K")

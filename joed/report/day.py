@@ -1,4 +1,4 @@
-"""The day's report: what a session came to, from its journal, held against the exchange's own book where there is one."""
+"""The day's report: what a session came to by its journal, held against the exchange's own book where there is one."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -10,7 +10,7 @@ from msgspec import Struct
 from joed.analysis import performance
 from joed.brokers.paper_store import whole
 from joed.daemon.places import Places
-from joed.errors import ConfigError
+from joed.errors import BrokerUnavailable, ConfigError
 from joed.model.book import ExchangeState, laws, unprotected
 from joed.model.commands import OpenSession
 from joed.model.settings import Settings
@@ -100,7 +100,7 @@ class DayReport(Struct, frozen=True):
 
 
 def day_report(where: Places, session: str, *, as_json: bool) -> str:
-    """Give a session's report, as text or JSON, ending in a newline; the paper exchange's book is read if it is there."""
+    """Give a session's report, as text or JSON, ending in a newline; the paper exchange's book is read where it is."""
     paper = where.paper if where.paper.is_file() else None
     report = day_of(where.journal, session, paper)
     return text.as_json(report) if as_json else text.of_day(report)
@@ -112,7 +112,15 @@ def day_of(journal: Path, session: str = "", paper: Path | None = None) -> DayRe
         known = ledger.sessions()
         if not known or (session and session not in known):
             raise ConfigError(f"no session {session or 'at all'} in {journal}; there are: {', '.join(known) or 'none'}")
-        return gathered(ledger, session or known[-1], None if paper is None else whole(paper))
+        return gathered(ledger, session or known[-1], book_at(paper))
+
+
+def book_at(paper: Path | None) -> ExchangeState | None:
+    """Give the exchange's whole book; None where there is no file, or no order ever reached it."""
+    try:
+        return None if paper is None else whole(paper)
+    except BrokerUnavailable:
+        return None
 
 
 def gathered(ledger: Ledger, session: str, book: ExchangeState | None) -> DayReport:
@@ -148,7 +156,9 @@ def gathered(ledger: Ledger, session: str, book: ExchangeState | None) -> DayRep
         refusals=ledger.refusals(session),
         max_drawdown=performance.max_drawdown(np.array(curve, np.float64)),
         held={trade.instrument: trade.held for trade in trades if trade.held},
-        regimes=tuple(RegimeStep(at_ns, read.regime.name, read.regime.score) for at_ns, read in ledger.regimes(session)),
+        regimes=tuple(
+            RegimeStep(at_ns, read.regime.name, read.regime.score) for at_ns, read in ledger.regimes(session)
+        ),
         blocks=tuple(map(block_time, ledger.blocks(session))),
         alerts=tuple(f"{severity}: {words}" for _, severity, words in ledger.alerts(session)),
         trailing=trailing_of(trades, session, None if book is None else {*executions}),

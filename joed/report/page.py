@@ -64,9 +64,11 @@ DAY_HEAD = ("session", "equity", "result", "fees", "entries", "fills", "trades",
 def days(run: RunReport) -> list[tuple[str, ...]]:
     """Give a row for each day."""
     return [
-        (day.session, text.money(day.equity), f"{day.pnl:+,.2f}", text.money(day.fees))
-        + tuple(map(str, (day.entries, day.fills, day.trades, day.wins, day.losses, day.refusals)))
-        + (day.regime,)
+        (
+            *(day.session, text.money(day.equity), f"{day.pnl:+,.2f}", text.money(day.fees)),
+            *map(str, (day.entries, day.fills, day.trades, day.wins, day.losses, day.refusals)),
+            day.regime,
+        )
         for day in run.days
     ]
 

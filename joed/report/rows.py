@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +19,7 @@ from joed.model.events import RegimeJudged, SessionEnded, SettingsLoaded
 from joed.model.values import Side
 
 IN_SESSION = "(:session IS NULL OR session = :session)"
-"""Every query takes a session, None for all of them."""
+"""What the word IN_SESSION in a query stands for: a session, None for all of them."""
 
 _submit = msgspec.json.Decoder(SubmitOrder)
 _amend = msgspec.json.Decoder(AmendOrder)
@@ -72,7 +73,7 @@ class Ledger:
         self._db: sqlite3.Connection = connect_readonly(path)
         self._db.text_factory = str
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         """Give itself."""
         return self
 
@@ -80,8 +81,8 @@ class Ledger:
         """Let go of the file."""
         self._db.close()
 
-    def _rows(self, query: str, session: str | None = None, **more: str) -> Iterator[tuple[str, ...]]:
-        with closing(self._db.execute(query, {"session": session, **more})) as found:
+    def _rows(self, query: str, session: str | None = None) -> Iterator[tuple[Any, ...]]:
+        with closing(self._db.execute(query.replace("IN_SESSION", IN_SESSION), {"session": session})) as found:
             yield from found
 
     def sessions(self) -> list[str]:
@@ -93,27 +94,27 @@ class Ledger:
         """Give the executions, oldest first."""
         query = (
             'SELECT seq, at_ns, session, "order", execution, instrument, side, quantity, price, fee, leg FROM fills'
-            f" WHERE {IN_SESSION}"
+            " WHERE IN_SESSION"
         )
         return [
-            Fill(int(seq), int(at), day, order, name, what, Side(side), *map(Decimal, (size, price, fee)), leg or "")
+            Fill(seq, at, day, order, name, what, Side(side), Decimal(size), Decimal(price), Decimal(fee), leg or "")
             for seq, at, day, order, name, what, side, size, price, fee, leg in self._rows(query, session)
         ]
 
     def orders(self, session: str | None = None) -> dict[str, int]:
         """Count the orders of the view `orders` by leg: a bracket is three."""
-        query = f"SELECT leg, count(*) FROM orders WHERE {IN_SESSION} GROUP BY leg ORDER BY leg"
-        return {leg: int(count) for leg, count in self._rows(query, session)}
+        query = "SELECT leg, count(*) FROM orders WHERE IN_SESSION GROUP BY leg ORDER BY leg"
+        return dict(self._rows(query, session))
 
     def submits(self) -> list[tuple[int, SubmitOrder]]:
         """Give all orders as they were decided, each with its seq."""
         query = "SELECT seq, json FROM commands WHERE type = 'SubmitOrder' ORDER BY seq"
-        return [(int(seq), _submit.decode(text)) for seq, text in self._rows(query)]
+        return [(seq, _submit.decode(text)) for seq, text in self._rows(query)]
 
     def amendments(self) -> list[tuple[int, AmendOrder]]:
         """Give all amendments as they were decided, each with its seq."""
         query = "SELECT seq, json FROM commands WHERE type = 'AmendOrder' ORDER BY seq"
-        return [(int(seq), _amend.decode(text)) for seq, text in self._rows(query)]
+        return [(seq, _amend.decode(text)) for seq, text in self._rows(query)]
 
     def confirmed(self) -> list[tuple[int, str, Decimal | None]]:
         """Give each word of a broker on an order's terms: seq, order, level."""
@@ -121,17 +122,17 @@ class Ledger:
             "SELECT seq, json_extract(event, '$.order'), json_extract(event, '$.level') FROM records"
             " WHERE kind = 'OrderWorking' ORDER BY seq"
         )
-        return [(int(seq), order, None if level is None else Decimal(level)) for seq, order, level in self._rows(query)]
+        return [(seq, order, None if level is None else Decimal(level)) for seq, order, level in self._rows(query)]
 
     def opened(self, session: str) -> OpenSession | None:
         """Give how a session began, None where it was not opened."""
-        query = f"SELECT json FROM commands WHERE type = 'OpenSession' AND {IN_SESSION} ORDER BY seq LIMIT 1"
+        query = "SELECT json FROM commands WHERE type = 'OpenSession' AND IN_SESSION ORDER BY seq LIMIT 1"
         row = next(self._rows(query, session), None)
         return None if row is None else msgspec.json.decode(row[0], type=OpenSession)
 
     def ended(self, session: str) -> SessionEnded | None:
         """Give a session's last record, None where it has not been sealed."""
-        query = f"SELECT event FROM records WHERE kind = 'SessionEnded' AND {IN_SESSION} ORDER BY seq DESC LIMIT 1"
+        query = "SELECT event FROM records WHERE kind = 'SessionEnded' AND IN_SESSION ORDER BY seq DESC LIMIT 1"
         row = next(self._rows(query, session), None)
         found = None if row is None else decode_event(row[0])
         assert found is None or isinstance(found, SessionEnded)
@@ -139,35 +140,35 @@ class Ledger:
 
     def marks(self, session: str | None = None) -> list[Mark]:
         """Give what the account was worth, each minute of the session's regular hours."""
-        query = f"SELECT at_ns, session, equity FROM equity WHERE {IN_SESSION} ORDER BY seq"
-        return [Mark(int(at_ns), day, Decimal(worth)) for at_ns, day, worth in self._rows(query, session)]
+        query = "SELECT at_ns, session, equity FROM equity WHERE IN_SESSION ORDER BY seq"
+        return [Mark(at_ns, day, Decimal(worth)) for at_ns, day, worth in self._rows(query, session)]
 
     def refusals(self, session: str | None = None) -> dict[str, int]:
         """Count the entries that were refused, by code."""
         query = (
             "SELECT json_extract(json, '$.code') AS code, count(*) FROM commands"
-            f" WHERE type = 'RefuseEntry' AND {IN_SESSION} GROUP BY code ORDER BY code"
+            " WHERE type = 'RefuseEntry' AND IN_SESSION GROUP BY code ORDER BY code"
         )
-        return {code: int(count) for code, count in self._rows(query, session)}
+        return dict(self._rows(query, session))
 
     def alerts(self, session: str | None = None) -> list[tuple[int, str, str]]:
         """Give what people were told: when, how loudly, the words."""
         query = (
             "SELECT at_ns, json_extract(json, '$.severity'), json_extract(json, '$.words') FROM commands"
-            f" WHERE type = 'RaiseAlert' AND {IN_SESSION} ORDER BY seq"
+            " WHERE type = 'RaiseAlert' AND IN_SESSION ORDER BY seq"
         )
-        return [(int(at_ns), severity, words) for at_ns, severity, words in self._rows(query, session)]
+        return [(at_ns, severity, words) for at_ns, severity, words in self._rows(query, session)]
 
     def regimes(self, session: str) -> list[tuple[int, RegimeJudged]]:
         """Give the judgements of a session, oldest first."""
-        query = f"SELECT at_ns, event FROM records WHERE kind = 'RegimeJudged' AND {IN_SESSION} ORDER BY seq"
-        found = [(int(at_ns), decode_event(text)) for at_ns, text in self._rows(query, session)]
+        query = "SELECT at_ns, event FROM records WHERE kind = 'RegimeJudged' AND IN_SESSION ORDER BY seq"
+        found = [(at_ns, decode_event(text)) for at_ns, text in self._rows(query, session)]
         return [(at_ns, event) for at_ns, event in found if isinstance(event, RegimeJudged)]
 
     def blocks(self, session: str) -> list[BlockSpan]:
         """Give what forbade entries in a session, in the order of its raising."""
         query = (
-            f"SELECT at_ns, type, json FROM commands WHERE type IN ('RaiseBlock', 'LiftBlock') AND {IN_SESSION}"
+            "SELECT at_ns, type, json FROM commands WHERE type IN ('RaiseBlock', 'LiftBlock') AND IN_SESSION"
             ' ORDER BY seq, "index"'
         )
         spans: list[BlockSpan] = []
@@ -178,14 +179,16 @@ class Ledger:
                 block = msgspec.convert(said["block"], Block)
                 if block.key not in standing:
                     standing[block.key] = len(spans)
-                    spans.append(BlockSpan(block, int(at_ns), None))
+                    spans.append(BlockSpan(block, at_ns, None))
             elif (place := standing.pop(said["key"], None)) is not None:
-                spans[place] = msgspec.structs.replace(spans[place], to_ns=int(at_ns))
+                spans[place] = msgspec.structs.replace(spans[place], to_ns=at_ns)
         return spans
 
     def settings(self) -> SettingsLoaded | None:
         """Give the settings and calendars that were last in force."""
-        row = next(self._rows("SELECT event FROM records WHERE kind = 'SettingsLoaded' ORDER BY seq DESC LIMIT 1"), None)
+        row = next(
+            self._rows("SELECT event FROM records WHERE kind = 'SettingsLoaded' ORDER BY seq DESC LIMIT 1"), None
+        )
         found = None if row is None else decode_event(row[0])
         assert found is None or isinstance(found, SettingsLoaded)
         return found
@@ -196,4 +199,4 @@ class Ledger:
             "SELECT json_extract(event, '$.version') FROM records WHERE kind = 'EpochStarted' ORDER BY seq DESC LIMIT 1"
         )
         row = next(self._rows(query), None)
-        return "" if row is None else row[0]
+        return "" if row is None else str(row[0])

@@ -19,7 +19,7 @@ class Played(Struct, frozen=True):
     """What went in. `rows_held` = `rows_read` + all of `rejected`; `quotes` = `quotes_played` + `quotes_outside`.
 
     `quotes` are what the accepted rows become; those outside are before the day's start, after its end, or of a day
-    without a session.
+    without a session. `cash` is what the account began with.
     """
 
     data: str
@@ -35,6 +35,7 @@ class Played(Struct, frozen=True):
     quotes_played: int
     quotes_outside: int
     assumptions: tuple[str, ...]
+    cash: Decimal
     seed: int
     settings: str
 
@@ -111,7 +112,8 @@ def run_of(ledger: Ledger, played: Played) -> RunReport:
     fills, marks, trades = ledger.fills(), ledger.marks(), trades_of(ledger)
     closed = [trade for trade in trades if trade.closed_ns is not None]
     loaded, legs = ledger.settings(), ledger.orders()
-    start = first_equity(ledger, played.sessions)
+    opened = ledger.opened(played.sessions[0]) if played.sessions else None
+    start = played.cash if opened is None else opened.equity
     days = days_of(ledger, played.sessions, fills, closed)
     end = days[-1].equity if days else start
     held = {trade.instrument: trade.held for trade in trades if trade.held}
@@ -156,12 +158,6 @@ def run_of(ledger: Ledger, played: Played) -> RunReport:
         seed=played.seed,
         settings=played.settings,
     )
-
-
-def first_equity(ledger: Ledger, sessions: Sequence[str]) -> Decimal:
-    """Give what the account was worth as the first session was opened."""
-    opened = ledger.opened(sessions[0]) if sessions else None
-    return ZERO if opened is None else opened.equity
 
 
 def basis_of(held: Mapping[str, Decimal]) -> str:

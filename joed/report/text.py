@@ -11,12 +11,14 @@ import msgspec
 from joed.model.values import SECOND
 
 if TYPE_CHECKING:
-    from joed.report.day import BookCheck, DayReport
+    from joed.report.day import BlockTime, BookCheck, DayReport
     from joed.report.run import RunReport
     from joed.report.trades import Trade
 
 UNKNOWN = "unknown"
 NOTHING = "nothing"
+HOURS = ("market_closed", "no_session")
+"""Blocks that every day has."""
 TICKS = "▁▂▃▄▅▆▇█"
 LABEL_WIDTH = 13
 TRADES_MAX = 60
@@ -26,7 +28,7 @@ _json = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
 def as_json(report: msgspec.Struct) -> str:
-    """Give a report as JSON, keys sorted, money as exact numbers, ending in a newline: the same report, the same bytes."""
+    """Give a report as JSON, keys sorted, money as exact numbers, ending in a newline; equal reports, equal bytes."""
     return msgspec.json.format(_json.encode(report), indent=2).decode() + "\n"
 
 
@@ -104,8 +106,21 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def blocks(day: "DayReport") -> list[str]:
-    """Say what forbade entries, and when."""
-    return [f"{clock(day, row.from_ns)} to {clock(day, row.to_ns)}, {row.scope}: {row.words}" for row in day.blocks]
+    """Say what forbade entries, and when; a reason that came often is one line, market hours are none."""
+    by_reason: dict[str, list[BlockTime]] = {}
+    for row in day.blocks:
+        if row.reason not in HOURS:
+            by_reason.setdefault(row.reason, []).append(row)
+    return [block_line(day, rows) for rows in by_reason.values()]
+
+
+def block_line(day: "DayReport", rows: "Sequence[BlockTime]") -> str:
+    """Say what one reason forbade, from the first time to the last."""
+    first, last = rows[0], rows[-1]
+    scopes = list(dict.fromkeys(row.scope for row in rows))
+    often = f"{len(rows)} times, " if len(rows) > 1 else ""
+    where = scopes[0] if len(scopes) == 1 else f"{len(scopes)} scopes"
+    return f"{clock(day, first.from_ns)} to {clock(day, last.to_ns)}, {often}{where}: {first.words}"
 
 
 def trailing(day: "DayReport") -> list[str]:
@@ -154,7 +169,8 @@ def trade_line(day: "DayReport", trade: "Trade") -> str:
 
 def of_run(run: "RunReport") -> str:
     """Give a backtest's report as text, ending in a newline."""
-    span = f"{run.sessions[0]} to {run.sessions[-1]}, {len(run.sessions)} sessions" if run.sessions else "no session"
+    count = len(run.sessions)
+    span = f"{run.sessions[0]} to {run.sessions[-1]}, sessions: {count}" if count else "no session"
     head = f"Backtest of {run.data}: {span}, {len(run.instruments)} instruments"
     rows = [
         ("Data", f"{run.rows_held} rows of {run.shape}: {run.rows_read} read, {run.rows_rejected} rejected"),

@@ -1,0 +1,1 @@
+"""Tests of joed.report: a journal goes in, words and figures come out."""
