@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except (JoedError, OSError, BaseExceptionGroup) as error:
+    except Exception as error:
         cause = first_of(error)
         status = status_of(cause)
         if status is None:
@@ -111,15 +111,21 @@ def first_of(error: BaseException) -> BaseException:
 
 def status_of(cause: BaseException) -> int | None:
     """Give the exit status for what ended joed; None for a fault of ours, which shows its traceback."""
+    import sqlite3
+
     from joed.daemon.chain import JournalDamaged, JournalNewer
+    from joed.daemon.recovery import CannotRecover
 
     table: tuple[tuple[type[BaseException], int], ...] = (
         (ConfigError, CONFIG),
         (JournalDamaged, CONFIG),  # nothing that a restart would mend: a person must look
         (JournalNewer, CONFIG),
+        (CannotRecover, CONFIG),
         (PermissionError, FORBIDDEN),
         (FileNotFoundError, FAILED),
         (JoedError, TEMPORARY),
+        (OSError, TEMPORARY),
+        (sqlite3.OperationalError, TEMPORARY),
     )
     return next((status for kind, status in table if isinstance(cause, kind)), None)
 

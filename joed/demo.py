@@ -5,62 +5,77 @@ import json
 import os
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from joed import compose, narrate, venue
+from joed import compose, narrate
 from joed.daemon.clock import utc_ns
-from joed.daemon.daemon import Daemon, Plan
+from joed.daemon.daemon import Daemon
+from joed.daemon.lock import StateHeld
 from joed.daemon.log import Log, adopt, pick_format
 from joed.daemon.places import Places, places
+from joed.daemon.plan import Plan
+from joed.daemon.reads import Record
 from joed.daemon.systemd import Notifier
 from joed.errors import ConfigError
-from joed.market.day import DEMO_DATE_NS, demo_settings, market_at
+from joed.market.day import AFTER_CLOSE_S, DEMO_DATE_NS, LEAD_S, day_at, demo_settings
 from joed.model.settings import Settings
 from joed.model.values import SECOND
 from joed.protocol import announce_demo
 
-LEAD_NS = 600 * SECOND
-TELL_EVERY_S = 0.2
-LINES_AT_ONCE = 100_000
 NAME = "demo.json"
+TEMPORARY = 75
 
 
 def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: Path) -> int:
     """Run the demo and print the day's report."""
     where = places(root)
     where.make()
-    seed = _seed(where, options.seed)
-    calendars = compose.calendars_for(settings, folder)
-    last_ns = compose.last_record_ns(where)
-    market = market_at(seed, calendars[settings.calendar], max(last_ns, DEMO_DATE_NS))
-    settings = demo_settings(settings, market)
-    choices = compose.Choices(
-        settings,
-        calendars,
-        where,
-        seed=seed,
-        speed=options.speed,
-        confirm=options.confirm or "auto",
-        exchange=options.exchange,
-        origin_ns=market.open_ns - LEAD_NS,
-        config=options.config,
-        reason="demo",
-    )
-    if choices.confirm == "manual":
-        choices = replace(choices, settings=replace(settings, confirm=replace(settings.confirm, paper=True)))
-    plan = compose.paper_plan(choices, market)
+    choices = choose(options, settings, folder, where)
+    status = TEMPORARY
+    held = True
     try:
-        status = _live(plan, where, options)
+        status = live(replace(compose.paper_plan(choices), tell=tell), where, options)
+    except StateHeld:
+        held = False  # the exchange is another joed's
+        raise
     finally:
-        venue.end(where.run / compose.VENUE_SOCKET)
+        if held and (status != TEMPORARY or options.state_dir is None):
+            compose.end_venue(where)  # else the next start finds a world that went on
     if status == 0:
-        _report(where, market.session, as_json=options.json)
+        from joed.report import day_report
+
+        sys.stdout.write(day_report(where, choices.day.session, as_json=options.json))
     return status
 
 
-def _seed(where: Places, asked: int | None) -> int:
+def choose(options: Namespace, settings: Settings, folder: Path | None, where: Places) -> compose.Choices:
+    """Give what a demo runs with: the day that its state directory has come to, or the first."""
+    seed = seed_of(where, options.seed)
+    settings = demo_settings(settings)
+    calendars = compose.calendars_for(settings, folder)
+    newest_ns = max(compose.newest_ns(where), DEMO_DATE_NS)
+    day = day_at(seed, calendars[settings.calendar], newest_ns, after_s=AFTER_CLOSE_S)
+    confirm = options.confirm or "auto"
+    if confirm == "manual":
+        settings = replace(settings, confirm=replace(settings.confirm, paper=True))
+    return compose.Choices(
+        settings,
+        calendars,
+        where,
+        day,
+        speed=options.speed,
+        confirm=confirm,
+        exchange=options.exchange,
+        origin_ns=day.open_ns - int(LEAD_S * SECOND),
+        config=options.config,
+        reason="demo",
+    )
+
+
+def seed_of(where: Places, asked: int | None) -> int:
     """Give the seed of this state directory's world: the one it began with, else what was asked for, else 1."""
     file = where.root / NAME
     if file.exists():
@@ -69,65 +84,37 @@ def _seed(where: Places, asked: int | None) -> int:
             raise ConfigError(f"{where.root} is the world of seed {known}; take another --state-dir for seed {asked}")
         return known
     seed = 1 if asked is None else asked
-    file.write_text(json.dumps({"seed": seed}) + "\n", "utf-8")
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({"seed": seed}) + "\n", "utf-8")
+    fresh.rename(file)  # a kill leaves the whole file or none
     return seed
 
 
-def _live(plan: Plan, where: Places, options: Namespace) -> int:
+def live(plan: Plan, where: Places, options: Namespace) -> int:
+    """Run the daemon in the foreground, where joectl finds it, and give its exit status."""
     log = Log(pick_format(options.log_format), utc_ns, level="warning")
     adopt(log)
-
-    async def live() -> int:
-        daemon = Daemon(plan, where, Notifier(), log)
-        address = announce_demo(os.environ, where.socket)
-        try:
-            return await _told(daemon)
-        finally:
-            with suppress(FileNotFoundError):
-                address.unlink()
-
     try:
-        return asyncio.run(live())
+        with announced(where):
+            return asyncio.run(Daemon(plan, where, Notifier(), log).run())
     finally:
         log.close()
 
 
-async def _told(daemon: Daemon) -> int:
-    """Run the daemon, and tell its records as they become durable."""
-    teller = Teller(daemon)
-    telling = asyncio.ensure_future(teller.run())
+@contextmanager
+def announced(where: Places) -> Iterator[None]:
+    """Tell joectl where this demo is, until it is over."""
+    address = announce_demo(os.environ, where.socket)
+    ours = address.read_bytes()
     try:
-        return await daemon.run()
+        yield
     finally:
-        telling.cancel()
-        await teller.tell()
+        with suppress(FileNotFoundError):
+            if address.read_bytes() == ours:  # another demo may have begun since
+                address.unlink()
 
 
-class Teller:
-    """Tells each durable record once."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        """Tell this daemon's records, from its next one on."""
-        self._daemon = daemon
-        self._told = 0
-
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            await self.tell()
-
-    async def tell(self) -> None:
-        """Tell what has become durable since the last time."""
-        if self._daemon.desk is None:
-            return
-        for record in await self._daemon.desk.records(self._told, LINES_AT_ONCE):
-            self._told = record.seq
-            for line in narrate.lines(record):
-                sys.stderr.write(line + "\n")
-
-
-def _report(where: Places, session: str, *, as_json: bool) -> None:
-    from joed.report import day_report
-
-    sys.stdout.write(day_report(where, session, as_json=as_json))
+def tell(record: Record) -> None:
+    """Tell a record to whoever watches; the report alone goes to standard output."""
+    for line in narrate.lines(record):
+        sys.stderr.write(line + "\n")

@@ -14,7 +14,7 @@ from typing import Any
 from joed.config import load
 from joed.daemon.calendars import gate as gate_of
 from joed.daemon.clock import utc_ns
-from joed.daemon.places import Places, default_root, places
+from joed.daemon.places import default_root, places
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND
@@ -100,30 +100,20 @@ def _state_dir(asked: Path | None) -> Iterator[Path]:
 
 
 def daemon(options: Namespace) -> int:
-    """Trade until the session ends."""
+    """Trade until the session ends, in the foreground."""
     from joed.compose import live_choices, paper_plan
-
-    settings, folder = settings_of(options, needed=True)
-    root = options.state_dir or default_root()
-    choices, market = live_choices(options, settings, folder, places(root))
-    return trade(paper_plan(choices, market), choices.places, options)
-
-
-def trade(plan: Any, where: Places, options: Namespace) -> int:  # noqa: ANN401 - Plan, whose module costs start-up
-    """Run the daemon with this plan, in the foreground."""
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
     from joed.daemon.systemd import Notifier
 
+    settings, folder = settings_of(options, needed=True)
+    where = places(options.state_dir or default_root())
     where.make()
+    plan = paper_plan(live_choices(options, settings, folder, where))
     log = Log(pick_format(options.log_format), utc_ns)
     adopt(log)
-
-    async def live() -> int:
-        return await Daemon(plan, where, Notifier(), log).run()
-
     try:
-        return asyncio.run(live())
+        return asyncio.run(Daemon(plan, where, Notifier(), log).run())
     finally:
         log.close()
 

@@ -6,29 +6,31 @@ from pathlib import Path
 
 import msgspec
 
-from joed.compose import bar_of, daily_bars, live_choices
+from joed.compose import live_choices
 from joed.daemon.job_context import context_of
 from joed.daemon.places import default_root, places
 from joed.daemon.worker_main import InlineWorker
 from joed.engine.schedule import deadline_ns, names, params
 from joed.engine.step import refold
+from joed.market.thinker import bars_of, market_of, teach
 from joed.model.commands import OpenSession, RunJob
 from joed.model.events import JobFailed, Tick
 from joed.model.settings import Settings
 from joed.model.state import State
+from joed.model.values import MINUTE
 
 PIPELINE = ("regime", "scan", "strategies")
 
 
 def run_once(options: Namespace, settings: Settings, folder: Path | None) -> int:
     """Run each job once on what is known now, and print what came of it; 1 where a job failed."""
-    choices, market = live_choices(options, settings, folder, places(options.state_dir or default_root()))
-    now = choices.origin_ns or market.open_ns
+    choices = live_choices(options, settings, folder, places(options.state_dir or default_root()))
+    now, market = choices.origin_ns, market_of(choices.day)
     state = State(settings=choices.settings, calendars=choices.calendars, cash=choices.settings.paper.cash)
     worker = InlineWorker()
-    for symbol, bars in daily_bars(market).items():
-        worker.daily(symbol, bars)
-        worker.bars([bar_of(symbol, row) for row in market.minutes(symbol) if row[0] + 60e9 <= now])
+    teach(worker, market)
+    for symbol in market.symbols:
+        worker.bars([bar for bar in bars_of(symbol, market.minutes(symbol)) if bar.at_ns + MINUTE <= now])
     refold(state, now, Tick(), [OpenSession(market.session, market.open_ns, market.close_ns, state.cash)])
     failures = [failed for job in PIPELINE if (failed := _think(state, now, worker, job))]
     told = _json(state) if options.json else _text(state, now)

@@ -5,7 +5,7 @@ the bytes' write, so nothing that was queued slips past a kill. What became of a
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from joed.brokers.base import Broker
@@ -21,6 +21,11 @@ from joed.model.values import SECOND
 Order = c.SubmitOrder | c.AmendOrder | c.CancelOrder
 REDUCING = (c.AmendOrder, c.CancelOrder)
 """What can never add risk: an amendment of an exit, a cancel."""
+
+UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.Stop)
+"""What leaves although the journal can't take it; entries alone are dropped, see `release_reductions`."""
+AT_ONCE = frozenset({"kill", "pause"})
+"""Verbs whose answer does not wait for a journal that has failed: they forbid, and what they did holds without it."""
 
 
 class Worker(Protocol):
@@ -71,7 +76,7 @@ class CarryOut:
         self._emit = emit
         self._now = now
         self._counters = counters
-        self._waiting: deque[tuple[int, int, list[Command]]] = deque()
+        self._waiting: deque[tuple[int, int, Sequence[Command | None]]] = deque()
 
     def __len__(self) -> int:
         """Give how many records' commands wait for durability."""
@@ -86,17 +91,30 @@ class CarryOut:
         while self._waiting and self._waiting[0][0] <= durable:
             seq, at_ns, commands = self._waiting.popleft()
             for index, command in enumerate(commands):
-                self._carry(seq, at_ns, index, command)
+                if command is not None:
+                    self._carry(seq, at_ns, index, command)
 
     def release_reductions(self) -> None:
-        """Carry out what reduces risk although it can't be recorded: the journal has failed; the rest is dropped."""
-        while self._waiting:
-            seq, at_ns, commands = self._waiting.popleft()
-            for index, command in enumerate(commands):
-                if isinstance(command, c.SubmitOrder) and command.opens:
-                    self._emit(CommandDropped(seq, index, command.order, "the journal can't commit"))
-                else:
-                    self._carry(seq, at_ns, index, command)
+        """Carry out what reduces risk although it can't be recorded: the journal has failed.
+
+        Entries are dropped; what would only tell of more freedom (the answer to a release) waits for its record.
+        """
+        waiting, self._waiting = self._waiting, deque()
+        for seq, at_ns, commands in waiting:
+            kept = [self._carry_unrecorded(seq, at_ns, index, command) for index, command in enumerate(commands)]
+            if any(kept):
+                self._waiting.append((seq, at_ns, kept))
+
+    def _carry_unrecorded(self, seq: int, at_ns: int, index: int, command: Command | None) -> Command | None:
+        """Carry out one command whose record is not on disk, or give it back to wait."""
+        if isinstance(command, c.SubmitOrder) and command.opens:
+            self._counters.dropped += 1
+            self._emit(CommandDropped(seq, index, command.order, "the journal can't commit"))
+        elif isinstance(command, UNRECORDED) or (isinstance(command, c.Answer) and command.verb in AT_ONCE):
+            self._carry(seq, at_ns, index, command)
+        elif isinstance(command, c.Answer):
+            return command
+        return None
 
     def _carry(self, seq: int, at_ns: int, index: int, command: Command) -> None:
         match command:

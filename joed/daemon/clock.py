@@ -77,6 +77,10 @@ class RealClock:
         self._timers.add(at_ns, callback)
         self._arm()
 
+    def offset_ns(self) -> int:
+        """Give by how much the wall clock has left this one: it was set, or we began ahead of it."""
+        return utc_ns() - self.now()
+
     def _arm(self) -> None:
         due_ns = self._timers.next_ns()
         if due_ns is None or (self._handle is not None and self._armed_ns <= due_ns):
@@ -90,12 +94,14 @@ class RealClock:
     def _run(self) -> None:
         self._handle = None
         now = self.now()
-        for _ in range(CALLBACKS_AT_ONCE):
-            due_ns = self._timers.next_ns()
-            if due_ns is None or due_ns > now:
-                break
-            self._timers.pop()[1]()
-        self._arm()
+        try:
+            for _ in range(CALLBACKS_AT_ONCE):
+                due_ns = self._timers.next_ns()
+                if due_ns is None or due_ns > now:
+                    break
+                self._timers.pop()[1]()
+        finally:
+            self._arm()  # a callback that raises is the loop's to tell; the others come all the same
 
 
 class SimulatedClock:

@@ -2,7 +2,7 @@
 
 Start: lock, journal, State, control socket, READY; then the epoch, the settings, the brokers, the Ticks. Stop: the
 engine has cancelled its entries; SessionEnded is the last record, the State is stored, the tape leaves, the doors
-close.
+close. Whatever fails on the way ends the process with the journal closed and the cause in the log.
 """
 
 import asyncio
@@ -10,19 +10,20 @@ import gc
 import os
 import platform
 import signal
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from joed.brokers.base import Broker
 from joed.daemon.alerts import Alerter
-from joed.daemon.clock import Clock, SimulatedClock, boot_ns, stopwatch_ns
+from joed.daemon.clock import RealClock, SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
 from joed.daemon.counters import GcWatch
 from joed.daemon.desk import Desk
-from joed.daemon.drive import settle
+from joed.daemon.drive import drive_in_turns, settle
 from joed.daemon.heartbeat import Heartbeat
-from joed.daemon.journal import Hooks, Journal
+from joed.daemon.journal import Hooks, Journal, ignore
+from joed.daemon.keeping import Keeping
 from joed.daemon.lanes import listen
 from joed.daemon.latch import Latches
 from joed.daemon.lock import Lock
@@ -30,62 +31,43 @@ from joed.daemon.log import Log
 from joed.daemon.loop import StepFailed
 from joed.daemon.metrics import Page, Server, serve
 from joed.daemon.places import Places
+from joed.daemon.plan import Plan
 from joed.daemon.readings import Sources
-from joed.daemon.record import encode_state
 from joed.daemon.recovery import recover
 from joed.daemon.store import Store
+from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
 from joed.daemon.systemd import Notifier, watchdog_s
-from joed.daemon.trading import Trading, Worker
-from joed.engine.card import card_of, digest_of
-from joed.engine.phase import UNCONFIRMED
-from joed.engine.view import status_line, view
-from joed.model.blocks import ALL, key
-from joed.model.calendars import Calendar
+from joed.daemon.telling import Teller
+from joed.daemon.trading import Trading
+from joed.engine.view import status_line
+from joed.errors import JoedError
 from joed.model.commands import Answer, RaiseAlert, Stop
 from joed.model.events import (
     EpochStarted,
     Event,
     JournalFailed,
     JournalRestored,
-    OperatorAsked,
     SettingsLoaded,
     StopAsked,
 )
-from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.values import SECOND
 
 COMMIT_WAIT_S = 30.0
 STATUS_EVERY_S = 2.0
-EVENTS_BETWEEN_TURNS = 256
-"""In simulated time: how many callbacks run before the control socket has its turn."""
-STOP_EXTENSION_S = 30.0
-TEMPORARY = 75
-"""sysexits.h EX_TEMPFAIL: systemd starts us again."""
-
-Emit = Callable[[Event], None]
-Work = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that the composition root has chosen.
-
-    `connect` makes the brokers and starts nothing; `feed` starts the quotes once the brokers are up; `worker` gives
-    where jobs run and the tasks that belong to it.
-    """
-
-    settings: Settings
-    digest: str
-    calendars: dict[str, Calendar]
-    clock: Callable[[int], Clock]
-    connect: Callable[[Clock, Emit], tuple[Mapping[str, Broker], list[Work]]]
-    feed: Callable[[Clock, Mapping[str, Broker]], None]
-    worker: Callable[[Clock, Path], tuple[Worker, list[Work]]]
-    version: str
-    code: str
-    reason: str = "manual"
-    auto_confirm: bool = False
+DRAIN_NS = SECOND // 500
+"""How long events are handled before other tasks have their turn."""
+EVENTS_BETWEEN_LOOKS = 32
+START_EXTENSION_S = 90.0
+STOP_EXTENSION_S = 60.0
+STOP_WAIT_S = 20.0
+"""How long the engine has, once it was asked to, to end in order; whatever a broker does, it is over then."""
+DEAD_WAIT_S = 2.0
+"""How long what reduces risk may still leave when the disk has lied (reliability F23)."""
+FLUSH_WAIT_S = 5.0
+LAST_ROUNDS = 3
+OK, TEMPORARY, INTERRUPTED = 0, 75, 130
+"""75 is sysexits.h EX_TEMPFAIL: systemd starts us again."""
 
 
 class Daemon:
@@ -95,25 +77,27 @@ class Daemon:
         """Prepare to carry out this plan."""
         self.plan, self.places, self.notifier, self.log = plan, places, notifier, log
         self.latches = Latches(places.latch)
-        self.desk: Desk | None = None
         self.heartbeat: Heartbeat | None = None
+        self._teller: Teller | None = None
         self._finish = asyncio.Event()
+        self._begun = False
+        self._orderly = True
         self._ending = ""
-        self._exit_code = 0
+        self._exit_code = OK
         self._signals = 0
         self._drains = False
-        self._snapshot_ns = 0
 
     async def run(self) -> int:
         """Run until the session ends or somebody ends it; give the exit status."""
         aloop = asyncio.get_running_loop()
+        aloop.set_exception_handler(self._on_callback_failed)
         for number in (signal.SIGTERM, signal.SIGINT):
             aloop.add_signal_handler(number, self._on_signal, number.name)
         with Lock(self.places.lock):
+            self.notifier.extend(START_EXTENSION_S)
             self._recover(aloop)
             try:
-                async with asyncio.TaskGroup() as group:
-                    await self._live(group)
+                await self._serve()
             finally:
                 self.journal.close()
         return self._exit_code
@@ -128,71 +112,103 @@ class Daemon:
         finally:
             store.close()
         self.clock = self.plan.clock(self.state.now)
-        hooks = Hooks(
-            notify=_nobody if self.clock.simulated else aloop.call_soon_threadsafe,
-            on_durable=self._on_durable,
-            on_failed=self._on_failed,
-            on_restored=lambda: self.trading.emit(JournalRestored()),
-            on_commit=self._on_commit,
-            monotonic_ns=stopwatch_ns,
-        )
         self.journal = Journal(
             self.places.journal,
-            hooks,
+            self._hooks(aloop),
             ballast_bytes=daemon.ballast_mb << 20,
             queue_size_max=daemon.queue_size_max,
         )
-        desk = self.desk = Desk(self.journal, self.latches, self._emit)
+        self.desk = Desk(self.journal, self.latches, self._emit, self.places.journal)
         self.worker, self._works = self.plan.worker(self.clock, self.places.root)
         self.trading = Trading(
             self.state,
             self.plan.settings,
             clock=self.clock,
-            recorder=desk,
+            recorder=self.desk,
             worker=self.worker,
             shell=self,
             latch=self.latches,
             wake=self._plan_drain,
             conflates=getattr(self.clock, "speed", 0.0) == 1.0,
         )
-        desk.loop = self.trading.loop
+        self.desk.loop = self.trading.loop
+        self.keeping = Keeping(
+            self.state, self.journal, self._emit, every_s=daemon.snapshot_s, confirms=self.plan.auto_confirm
+        )
         self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
+        if self.plan.tell is not None:
+            self._teller = Teller(self.desk, self.plan.tell)
 
-    async def _live(self, group: asyncio.TaskGroup) -> None:
-        """Be reachable, say READY, trade until it is over, and go in order."""
-        assert self.desk is not None
+    def _hooks(self, aloop: asyncio.AbstractEventLoop) -> Hooks:
+        return Hooks(
+            notify=ignore if self.clock.simulated else aloop.call_soon_threadsafe,
+            on_durable=self._on_durable,
+            on_failed=self._on_failed,
+            on_restored=lambda: self._emit(JournalRestored()),
+            on_undone=lambda words: self.log.warning("tape_not_moved", reason=words),
+            on_commit=self._on_commit,
+            monotonic_ns=stopwatch_ns,
+        )
+
+    async def _serve(self) -> None:
+        """Be reachable from before READY until all is over."""
         control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
         await control.start(listen(self.places.socket, self.places.root))
+        server = self._show_metrics()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._live(group)
+        finally:
+            if server is not None:
+                await asyncio.to_thread(server.close)
+            await control.stop()
+
+    async def _live(self, group: asyncio.TaskGroup) -> None:
+        """Say READY, trade until it is over, and go in order."""
         self.notifier.ready(self._status())
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
-        self._store_state(kept=True)
-        brokers, works = self.plan.connect(self.clock, self._emit)
-        tasks = [group.create_task(_supervised(work)) for work in (*self._works, *works, self.alerter.run)]
-        self.trading.begin(
-            self._epoch(), SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars), brokers
-        )
-        self.plan.feed(self.clock, brokers)
-        server = self._show_metrics()
+        self.keeping.store(kept=True)
+        brokers = self.plan.connect(self.clock, self._emit)
+        self._begin(brokers)
+        works = [*self._own_works(), *(supervised(work, self.log) for work in self._works)]
+        works += [supervised_broker(broker, self.state, self._emit, self.log) for broker in brokers.values()]
+        tasks = [group.create_task(work()) for work in works]
         gc.collect()
         gc.freeze()  # what is here now stays: a later collection shall not look at it again
-        if isinstance(self.clock, SimulatedClock):
-            tasks.append(group.create_task(self._drive(self.clock)))
-        else:
-            self.heartbeat = self._beating()
-            tasks.append(group.create_task(self.heartbeat.run()))
-            tasks.append(group.create_task(self._tell_status()))
         try:
             await self._finish.wait()
-            await self._stop(control)
+            await self._stop()
         finally:
             for task in tasks:
                 task.cancel()
-            if server is not None:
-                await asyncio.to_thread(server.close)
+
+    def _begin(self, brokers: Mapping[str, Broker]) -> None:
+        """Take over; a stop that was asked for meanwhile comes right after."""
+        settings = SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars)
+        try:
+            self.trading.begin(self._epoch(), settings, brokers)
+        except StepFailed as failure:
+            self._fail(failure)
+            return
+        self.plan.feed(self.clock, brokers)
+        self._begun = True
+        if self._signals:
+            self._ask_to_stop(self._ending)
+
+    def _own_works(self) -> list[Work]:
+        """Give the tasks of the shell itself; time is one of them where it is simulated."""
+        works = [supervised(self.alerter.run, self.log)]
+        if self._teller is not None:
+            works.append(supervised(self._teller.run, self.log))
+        if isinstance(self.clock, SimulatedClock):
+            return [*works, partial(self._drive, self.clock)]
+        self.heartbeat = self._beating()
+        if self.notifier.active:
+            works.append(supervised(self._tell_status, self.log))
+        return [*works, self.heartbeat.run]
 
     def _show_metrics(self) -> Server | None:
         """Serve metrics from a thread of their own; trading goes on where the port is not to be had."""
-        assert self.desk is not None
         GcWatch(self.trading.counters, stopwatch_ns).start()
         sources = Sources(
             view=self.desk.view,
@@ -205,12 +221,13 @@ class Daemon:
 
     def _beating(self) -> Heartbeat:
         every_s = min(self.plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
+        clock = self.clock
         return Heartbeat(
             self.trading,
             self.notifier,
             every_s=every_s,
-            durable=lambda: self.journal.durable,
             failed=lambda: self.journal.failed,
+            offset_ns=clock.offset_ns if self.plan.wall_time and isinstance(clock, RealClock) else None,
         )
 
     def _epoch(self) -> EpochStarted:
@@ -228,52 +245,26 @@ class Daemon:
             asyncio.get_running_loop().call_soon(self._drain)
 
     def _drain(self) -> None:
+        """Handle what waits, for a moment; an order's fate and the other tasks take turns."""
         self._drains = False
+        if not self._orderly:
+            return  # a rule has raised, or somebody cannot wait: this State goes no further
+        intake, until_ns = self.trading.intake, stopwatch_ns() + DRAIN_NS
         try:
-            self.trading.loop.drain()
+            while intake and stopwatch_ns() < until_ns:
+                self.trading.loop.drain(EVENTS_BETWEEN_LOOKS)
         except StepFailed as failure:
             self._fail(failure)
             return
-        if len(self.trading.intake):
+        if self.journal.failed:
+            self.trading.carry_out.release_reductions()
+        if intake:
             self._plan_drain()
-        self._keep_state()
-
-    def _fail(self, failure: StepFailed) -> None:
-        """Leave with the fault in the record; the next process does not meet it again."""
-        self.log.error("step_failed", error=str(failure))
-        self.journal.flush()
-        self._ending, self._exit_code, self._signals = str(failure), TEMPORARY, 2
-        self._finish.set()
-
-    def _keep_state(self) -> None:
-        """Store the State each minute."""
-        if self.state.now - self._snapshot_ns >= int(self.plan.settings.daemon.snapshot_s * SECOND):
-            self._store_state()
-        if self.plan.auto_confirm and key(ALL, UNCONFIRMED) in self.state.blocks and self.state.regime is not None:
-            self._confirm()
-
-    def _store_state(self, *, kept: bool = False) -> None:
-        self._snapshot_ns = self.state.now
-        if self.state.seq:
-            self.journal.snapshot(self.state.seq, self.state.now, encode_state(self.state), kept=kept)
-
-    def _confirm(self) -> None:
-        """Sign the day's card for a person who said so beforehand (paper only)."""
-        card = digest_of(card_of(view(self.state)))
-        request = f"auto-{self.state.epoch}-{self.state.seq}"
-        self.trading.emit(
-            OperatorAsked("confirm", request, os.getuid(), os.getgid(), os.getpid(), "--confirm auto", {"card": card})
-        )
+        self.keeping.look()
 
     async def _drive(self, clock: SimulatedClock) -> None:
         """Let simulated time run: a record that leads to something is durable before time goes on."""
-        count = 0
-        while not self._finish.is_set() and clock.advance():
-            self._settle()
-            count += 1
-            if count % EVENTS_BETWEEN_TURNS == 0:
-                self.trading.loop.release(self.journal.durable)
-                await asyncio.sleep(0)
+        await drive_in_turns(clock, self._settle, self._finish.is_set, lambda: self._on_durable(self.journal.durable))
         self._finish.set()
 
     def _settle(self) -> None:
@@ -281,11 +272,13 @@ class Daemon:
             settle(self.trading, self)
         except StepFailed as failure:
             self._fail(failure)
-        self._keep_state()
+            return
+        self.keeping.look()
 
     def commit(self) -> int:
         """Wait until all that was recorded is durable: simulated time does."""
-        self.journal.wait(self.trading.loop.recorded, COMMIT_WAIT_S)
+        if not self.journal.wait(self.trading.loop.recorded, COMMIT_WAIT_S):
+            raise JoedError(f"{self.places.journal} can't commit: {self.journal.failed or 'the disk does not answer'}")
         return self.journal.durable
 
     async def _tell_status(self) -> None:
@@ -304,30 +297,56 @@ class Daemon:
 
     def _on_durable(self, seq: int) -> None:
         self.trading.loop.release(seq)
+        if self._teller is not None:
+            self._teller.notice()
 
     def _on_failed(self, reason: str) -> None:
-        """No new risk; what reduces it leaves at once. A disk that lies ends the process (reliability F23)."""
+        """No new risk; what reduces it leaves at once. A disk that lies ends the process soon."""
         self.log.critical("journal_failed", reason=reason)
-        self.trading.emit(JournalFailed(reason))
-        self.trading.loop.drain()
-        self.trading.carry_out.release_reductions()
+        self._emit(JournalFailed(reason))
+        self._drain()
         if self.journal.dead:
-            self._ending, self._exit_code, self._signals = f"journal: {reason}", TEMPORARY, 2
-            self._finish.set()
+            ending = f"journal: {reason}"
+            asyncio.get_running_loop().call_later(DEAD_WAIT_S, self._end, ending, TEMPORARY)
 
     def _on_signal(self, name: str) -> None:
         """End in order at the first signal, at once at the second."""
         self._signals += 1
         if self._signals > 1:
             self.log.warning("stopping_now", signal=name)
-            self._finish.set()
+            self._end(f"{name}, twice", INTERRUPTED)
             return
         self._ending = name
         self.notifier.stopping(f"{name}: cancelling entries, keeping stops")
         self.notifier.extend(STOP_EXTENSION_S)
-        self.trading.emit(StopAsked(name))
+        if self._begun:
+            self._ask_to_stop(name)
+
+    def _ask_to_stop(self, reason: str) -> None:
+        """Have the engine wind down; a broker that does not answer does not keep us."""
+        self._emit(StopAsked(reason))
         if self.clock.simulated:
             self._settle()
+        asyncio.get_running_loop().call_later(STOP_WAIT_S, self._finish.set)
+
+    def _on_callback_failed(self, aloop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End where a callback of ours raised: what it should have done was left half done."""
+        error = context.get("exception")
+        if isinstance(error, Exception) and "handle" in context:
+            self._fail(error)
+        else:
+            self.log.error("asyncio", message=str(context.get("message", "")), error=repr(error))
+
+    def _fail(self, error: Exception) -> None:
+        """Leave with the fault in the record; the next process does not meet it again."""
+        self.log.error("failed", error=str(error), trace=trace_of(error))
+        self._end(str(error) or repr(error), TEMPORARY)
+
+    def _end(self, ending: str, exit_code: int) -> None:
+        """End at once: nothing more is decided, what is recorded reaches the disk."""
+        self._orderly = False
+        self._ending, self._exit_code = ending, exit_code
+        self._finish.set()
 
     def alert(self, command: RaiseAlert) -> None:
         """Tell a person."""
@@ -335,37 +354,46 @@ class Daemon:
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer."""
-        assert self.desk is not None
         self.desk.answered(command)
 
     def stop(self, command: Stop) -> None:
         """End the process in order."""
-        self._ending, self._exit_code = command.reason, command.exit_code
-        self._finish.set()
+        if self._orderly:
+            self._ending, self._exit_code = command.reason, command.exit_code
+            self._finish.set()
 
-    async def _stop(self, control: Control) -> None:
-        """Seal the record, store the State, let the tape leave, close the doors."""
+    async def _stop(self) -> None:
+        """Seal the record, store the State, let the tape leave."""
         self.notifier.stopping(self._ending)
-        if self._signals < 2:
-            self.trading.loop.drain()
-            self.trading.seal(self._ending)
-            self._store_state()
-        self.journal.flush()
-        self.trading.loop.release(self.journal.durable)
+        if self._orderly:
+            await self.alerter.drain(1.0)
+            await self._seal()
+        await self._flush()
         for broker in self.trading.brokers.values():
             broker.stop()
-        await self.alerter.drain(1.0)
-        await control.stop()
+        if self._teller is not None:
+            await self._teller.tell()
         if self.state.day.session and self.state.now >= self.state.day.close_ns:
             self.journal.move_tape(self.state.day.session)
             self.journal.prune_tape(self.plan.settings.daemon.tape_days)
-        self.log.info("stopped", reason=self._ending, seq=self.state.seq)
+        self.log.info("stopped", reason=self._ending, seq=self.trading.loop.recorded)
 
+    async def _seal(self) -> None:
+        """Handle what has happened so far, let its commands leave, and write the last record."""
+        try:
+            for _ in range(LAST_ROUNDS):
+                while self.trading.intake:
+                    self.trading.loop.drain()
+                await self._flush()
+                if not self.trading.intake:
+                    break
+            self.trading.seal(self._ending)
+        except StepFailed as failure:
+            self._fail(failure)
+            return
+        self.keeping.store()
 
-async def _supervised(work: Work) -> None:
-    """Run a task of the shell; the group ends all where one fails for good."""
-    await work()
-
-
-def _nobody(function: Callable[..., object], *args: object) -> None:
-    """Tell nobody: the driver of simulated time asks for itself."""
+    async def _flush(self) -> None:
+        """Bring to the disk what is recorded, and let what follows from it be done; a dead disk does not keep us."""
+        durable = await asyncio.to_thread(self.journal.flush, FLUSH_WAIT_S)
+        self.trading.loop.release(durable)

@@ -4,21 +4,24 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
 from joed.daemon.loop import Loop
+from joed.daemon.past import read_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
-from joed.engine.operator import KILLED
-from joed.model.blocks import ALL, key
-from joed.model.commands import Answer, Command, LiftBlock
+from joed.model.commands import Answer, Command
 from joed.model.events import Event, OperatorAsked
 from joed.model.view import View
 
 RECORDS_KEPT = 10_000
-"""Records kept in memory for those who watch and ask why; the journal has them all."""
+"""Records kept in memory for those who watch and ask why; what is older is read back from the journal."""
+ASKED_MAX = 1_000
+"""Requests whose answer is awaited, or came too late: the oldest is forgotten, and asked again if it comes again."""
 ANSWER_WAIT_S = 8.0
 FLUSH_WAIT_S = 8.0
 
@@ -26,16 +29,17 @@ FLUSH_WAIT_S = 8.0
 class Desk:
     """What the control socket talks to, and where the engine's answers come out; also the loop's recorder."""
 
-    def __init__(self, journal: Journal, latches: Latches, emit: Callable[[Event], None]) -> None:
-        """Serve the journal's records and pass requests to `emit`."""
+    def __init__(
+        self, journal: Journal, latches: Latches, emit: Callable[[Event], None], path: Path | None = None
+    ) -> None:
+        """Serve the journal's records and pass requests to `emit`; `path` is the journal's file (None: no way back)."""
         self.loop: Loop | None = None
-        self.releasing = False
         self._journal = journal
         self._latches = latches
         self._emit = emit
+        self._path = path
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._records: deque[Record] = deque(maxlen=RECORDS_KEPT)
-        self._released: set[str] = set()
 
     @property
     def durable(self) -> int:
@@ -46,9 +50,6 @@ class Desk:
         """Record a fact, and keep it for those who watch."""
         self._journal.append(seq, now, session, event, commands)
         self._records.append(Record(seq, now, event, commands))
-        for command in commands:
-            if isinstance(command, LiftBlock) and command.key == key(ALL, KILLED):
-                self.releasing = True
 
     def tape(self, seq: int, now: int, event: Event) -> None:
         """Record a row of tape."""
@@ -64,9 +65,11 @@ class Desk:
         assert self.loop is not None
         known = self.loop.state.answers.get(asked.request)
         if known is not None and asked.request not in self._asked:
-            return known
+            return known  # whoever waited for it has it, so it is durable
         waiting = self._asked.get(asked.request)
         if waiting is None:
+            if len(self._asked) >= ASKED_MAX:
+                self._asked.pop(next(iter(self._asked))).cancel()
             waiting = self._asked[asked.request] = asyncio.get_running_loop().create_future()
             self._emit(asked)
         async with asyncio.timeout(ANSWER_WAIT_S):
@@ -74,26 +77,44 @@ class Desk:
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer; a kill that was released takes its file away now, not before."""
-        if self.releasing and command.verb == "release":
-            self._latches.clear()
-            self.releasing = False
+        assert self.loop is not None
+        if self.loop.releasing and command.verb == "release":
+            self._release()
         waiting = self._asked.pop(command.request, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(command)
 
+    def _release(self) -> None:
+        """Take the kill's files away, unless somebody has killed anew since; what cannot be taken away kills again."""
+        assert self.loop is not None
+        self.loop.releasing = 0
+        if self.loop.state.killed is None:
+            with suppress(OSError):
+                self._latches.clear()
+
     async def records(self, since: int, limit: int, order: str = "") -> Sequence[Record]:
         """Give at most `limit` durable records after seq `since`, oldest first; with `order` those that name it."""
-        durable = self.durable
+        name = _group(order)
+        found: list[Record] = []
+        while len(found) < limit and since + 1 < (first := self._first()) and self._path is not None:
+            found += await asyncio.to_thread(read_past, self._path, since, first, limit - len(found), name)
+            since = first - 1
+        return [*found, *self._recent(since, limit - len(found), name)]
+
+    def _recent(self, since: int, limit: int, name: str) -> Sequence[Record]:
+        """Give what memory has of it."""
+        durable, group = self.durable, name.encode()
         start = bisect_right(self._records, since, key=lambda record: record.seq)
         found = (record for record in islice(self._records, start, None) if record.seq <= durable)
-        if order:
-            group = _group(order).encode()
-            found = (record for record in found if _names(record, group))
-        return list(islice(found, limit))
+        return list(islice((record for record in found if not group or _names(record, group)), limit))
+
+    def _first(self) -> int:
+        """Give the first seq from which on memory has every record."""
+        return self._records[0].seq if self._records else self.durable + 1
 
     def oldest(self) -> int:
         """Give the first seq that `records` still has."""
-        return self._records[0].seq if self._records else self.durable + 1
+        return self._first() if self._path is None else 1
 
     async def flush(self) -> int:
         """Commit, write a snapshot, and give the durable seq."""

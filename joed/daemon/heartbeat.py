@@ -11,13 +11,16 @@ from pathlib import Path
 from joed.daemon.clock import stopwatch_ns, utc_ns
 from joed.daemon.systemd import Notifier
 from joed.daemon.trading import Trading
-from joed.model.events import HeartbeatMeasured
+from joed.model.events import ClockStepped, HeartbeatMeasured
 from joed.model.values import SECOND
 
 STATM = Path("/proc/self/statm")
-LAG_EVERY_S = 0.5
+LAG_EVERY_S = 1.0
 PROOF_WAIT_S = 5.0
 """How long a heartbeat may take from the intake to durability."""
+PROOF_LOOKS = 100
+CLOCK_STEP_NS = SECOND // 2
+"""By how much the wall clock must have been set to be told: less is how it is kept right."""
 
 
 class Heartbeat:
@@ -29,15 +32,19 @@ class Heartbeat:
         notifier: Notifier,
         *,
         every_s: float,
-        durable: Callable[[], int],
         failed: Callable[[], str],
+        offset_ns: Callable[[], int] | None = None,
     ) -> None:
-        """Prove life each `every_s`; `failed` says whether the journal has, for then step and carry-out must do."""
+        """Prove life each `every_s`.
+
+        `failed` says whether the journal has, for then step and carry-out must do; `offset_ns` how far the wall clock
+        is from ours, None where time is not the wall's.
+        """
         self._trading = trading
         self._notifier = notifier
         self._every_s = every_s
-        self._durable = durable
         self._failed = failed
+        self._offset_ns = offset_ns
         self._worst_lag_ns = 0
         self.missing = ""
 
@@ -57,28 +64,34 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         while True:
-            if await self._proof():
+            self.look_at_clock()
+            if await self.prove():
                 self._trading.counters.watchdog_pings += 1
                 self._notifier.ping()
             await asyncio.sleep(self._every_s)
 
-    async def _proof(self) -> bool:
-        """Say whether a heartbeat that entered now came out durable in time."""
-        loop = self._trading.loop
-        before = loop.events
-        self._trading.emit(self.measure())
+    async def prove(self) -> bool:
+        """Say whether a heartbeat that enters now comes out at the other end in time: it, and no other event."""
+        loop, measured = self._trading.loop, self.measure()
+        loop.proof, loop.proof_seq = measured, 0
+        self._trading.emit(measured)
         self._worst_lag_ns = 0
         until = stopwatch_ns() + int(PROOF_WAIT_S * SECOND)
-        seq = 0
         while stopwatch_ns() < until:
-            await asyncio.sleep(PROOF_WAIT_S / 100)
-            if not seq and loop.events > before:
-                seq = loop.recorded
-            if seq and (self._durable() >= seq or self._failed()):
+            await asyncio.sleep(PROOF_WAIT_S / PROOF_LOOKS)
+            if loop.proof_seq and (loop.released >= loop.proof_seq or self._failed()):
                 self._trading.counters.heartbeat_ns, self.missing = utc_ns(), ""
                 return True
-        self.missing = "step" if not seq else "journal"
+        self.missing = "journal" if loop.proof_seq else "step"
         return False
+
+    def look_at_clock(self) -> None:
+        """Tell of a wall clock that was set."""
+        if self._offset_ns is None:
+            return
+        offset_ns = self._offset_ns()
+        if abs(offset_ns - self._trading.state.utc_offset_ns) >= CLOCK_STEP_NS:
+            self._trading.emit(ClockStepped(offset_ns))
 
     def measure(self) -> HeartbeatMeasured:
         """Give what is seen of ourselves now."""

@@ -7,11 +7,12 @@ from joed.model.events import Event, Quote
 
 
 class Intake:
-    """The bounded queue in front of the loop.
+    """The queue in front of the loop.
 
     A quote that finds an older one of its instrument still waiting takes its place (it conflates), so that a slow loop
-    is late by one quote an instrument at most. A fact that finds the queue full is taken all the same, for an order's
-    fate may not be lost; being full is told through `full`, and adapters stop reading until it is over.
+    is late by one quote an instrument at most. In accelerated time (`conflates` False) each quote keeps its turn, until
+    `size_max` events wait; from there on quotes conflate too. A fact is always taken, for an order's fate may not be
+    lost: how many can come is bounded by how many orders may be sent.
     """
 
     def __init__(self, wake: Callable[[], None], size_max: int, *, conflates: bool = True) -> None:
@@ -21,6 +22,7 @@ class Intake:
         self._conflates = conflates
         self._facts: deque[Event] = deque()
         self._quotes: dict[str, Quote] = {}
+        self._names: deque[str] = deque()  # whose turn it is: to find a dict's first key anew gets slow as it empties
         self.conflated = 0
         self.high_watermark = 0
 
@@ -30,16 +32,19 @@ class Intake:
 
     @property
     def full(self) -> bool:
-        """Say whether adapters should stop reading."""
+        """Say whether so much waits that every quote gives way to the next of its instrument."""
         return len(self._facts) >= self._size_max
 
     def put(self, event: Event) -> None:
         """Take an event in."""
         idle = not self._facts and not self._quotes
-        if type(event) is Quote and self._conflates:
-            if event.instrument in self._quotes:
+        if type(event) is Quote and (self._conflates or self.full):
+            name = event.instrument
+            if name in self._quotes:
                 self.conflated += 1
-            self._quotes[event.instrument] = event
+            else:
+                self._names.append(name)
+            self._quotes[name] = event
         else:
             self._facts.append(event)
         if idle:
@@ -47,10 +52,12 @@ class Intake:
 
     def take(self) -> Event | None:
         """Give the next event, facts before quotes; None where nothing waits."""
-        waiting = len(self._facts) + len(self._quotes)
-        self.high_watermark = max(self.high_watermark, waiting)
-        if self._facts:
-            return self._facts.popleft()
-        if self._quotes:
-            return self._quotes.pop(next(iter(self._quotes)))
+        facts, names = self._facts, self._names
+        waiting = len(facts) + len(names)
+        if waiting > self.high_watermark:  # noqa: PLR1730 - max() is a call, and this is every quote's road
+            self.high_watermark = waiting
+        if facts:
+            return facts.popleft()
+        if names:
+            return self._quotes.pop(names.popleft())
         return None

@@ -147,8 +147,14 @@ class Journal:
 
     def tape(self, seq: int, now: int, event: Event) -> None:
         """Take a row of tape; it shares the next record's commit, or waits a second at most."""
-        self._take(seq, (seq, now, event))
-        if not len(self._queue) % BLOCK_ROWS_MAX:
+        queue = self._queue
+        waiting = len(queue)
+        if waiting >= self._queue_size_max or self.dead or seq != self.appended + 1:
+            self._take(seq, (seq, now, event))
+            return
+        self.appended = seq
+        queue.append((seq, now, event))
+        if not (waiting + 1) % BLOCK_ROWS_MAX:
             self._ring()
 
     def snapshot(self, seq: int, now: int, state: bytes, *, kept: bool = False) -> None:
@@ -257,12 +263,13 @@ class Journal:
 
     def _drain(self, store: Store) -> None:
         """Hand over what waits now, not what comes meanwhile: a commit must have an end."""
+        take = self._queue.popleft
         for _ in range(len(self._queue)):
-            item = self._queue.popleft()
-            if isinstance(item, Snapshot):
+            item = take()
+            if type(item) is Snapshot:
                 store.add_snapshot(item.seq, item.now, item.state, kept=item.kept)
             elif len(item) == 3:
-                store.add_tape(*item)
+                store.add_row(item)
             else:
                 store.add_fact(item)
 

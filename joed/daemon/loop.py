@@ -7,23 +7,28 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from joed.daemon.carry_out import CarryOut
-from joed.daemon.clock import Clock
+from joed.daemon.clock import Clock, stopwatch_ns
 from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.record import encode_event, kind_of
+from joed.engine.operator import KILLED
 from joed.engine.step import step
 from joed.engine.view import view
-from joed.model.commands import OUTWARD, Answer, Command
-from joed.model.events import BrokerRead, Event, EventFaulted, Quote, Tick
+from joed.errors import JoedError
+from joed.model.blocks import ALL, key
+from joed.model.commands import OUTWARD, Answer, Command, LiftBlock
+from joed.model.events import BrokerRead, Event, EventFaulted, OperatorAsked, Quote, Tick
 from joed.model.state import State
 from joed.model.values import SECOND, Bar
 from joed.model.view import View
 
-LEAVING = (*OUTWARD, Answer)
+LEAVING = frozenset({*OUTWARD, Answer})
 EVENTS_AT_ONCE = 512
 """How many events one drain handles before other tasks have their turn."""
 VIEW_INTERVAL_NS = SECOND // 10
+"""How often a View is made at most, in real time: it costs as much as a thousand quotes. An Answer is seen at once."""
 FAULT_BYTES_MAX = 4_096
+KILL = key(ALL, KILLED)
 
 
 class Recorder(Protocol):
@@ -43,12 +48,17 @@ class Recorder(Protocol):
         ...
 
 
-class StepFailed(Exception):
+class StepFailed(JoedError):
     """A rule raised on an event: it has been recorded as faulted, and this process may not go on."""
 
 
 class Loop:
-    """Events in, commands out, each in the record before it leaves."""
+    """Events in, commands out, each in the record before it leaves.
+
+    `recorded` is the newest seq that was handed to the journal, `released` the newest that is known to be durable.
+    `shown` False makes no View: nobody looks on. `proof` is an event whose passage somebody waits for, `proof_seq` its
+    number once it has been handled. `releasing` is the record that lifted a kill whose file is still there, 0 if none.
+    """
 
     def __init__(
         self,
@@ -72,7 +82,11 @@ class Loop:
         self.quotes = 0
         self.left_out = 0
         self.counters = counters
-        self.recorded = state.seq
+        self.recorded = self.released = state.seq
+        self.shown = True
+        self.proof: Event | None = None
+        self.proof_seq = 0
+        self.releasing = 0
         self._on_bars = on_bars
         self._next_view = self.view
         self._viewed_ns = 0
@@ -90,8 +104,8 @@ class Loop:
     def turn(self, event: Event) -> None:
         """Handle one event: the road from its stamp to its record."""
         state = self.state
-        if state.faulted and fingerprint(event) in state.faulted:
-            self.left_out += 1
+        if state.faulted and type(event) is not Tick and fingerprint(event) in state.faulted:
+            self.left_out += 1  # one Tick is like another: without any we would look alive and be blind
             return
         now = self.clock.now()
         if now < state.now:  # noqa: PLR1730 - max() is a call, and this is every quote's road
@@ -123,20 +137,34 @@ class Loop:
             self.counters.tick_to_decision.observe((self.clock.now() - event.received_ns) / SECOND)
         if state.finished:
             self._on_bars(state.finished)
-        if any(isinstance(command, LEAVING) for command in commands):
+        if commands and not LEAVING.isdisjoint(map(type, commands)):
             self.carry_out.queue(state.seq, now, commands)
-        if now - self._viewed_ns >= VIEW_INTERVAL_NS or commands:
-            self._viewed_ns = now
-            self._next_view = view(state)
-            self.counters.events["Quote"] = self.quotes
-            self.counters.conflated = self.intake.conflated
-            self.counters.queue_high_watermark = self.intake.high_watermark
+        if event is self.proof:
+            self.proof_seq = state.seq
+        elif type(event) is OperatorAsked and any(isinstance(c, LiftBlock) and c.key == KILL for c in commands):
+            self.releasing = state.seq
+        if self.shown and any(type(command) is Answer for command in commands):
+            self._draw()
+
+    def _draw(self) -> None:
+        """Make a new picture, to be shown once all that is in it is durable."""
+        self._viewed_ns = stopwatch_ns()
+        self._next_view = view(self.state)
+        self.counters.events["Quote"] = self.quotes
+        self.counters.conflated = self.intake.conflated
+        self.counters.queue_high_watermark = self.intake.high_watermark
 
     def release(self, durable: int) -> None:
-        """Let what is durable be seen and be done."""
+        """Let what is durable be seen and be done: orders leave first, then there is time for a new picture."""
+        self.released = durable
         if self._next_view.seq <= durable:
             self.view = self._next_view
         self.carry_out.release(durable)
+        waits = self.view is not self._next_view
+        if self.shown and not waits and stopwatch_ns() - self._viewed_ns >= VIEW_INTERVAL_NS:
+            self._draw()
+            if self._next_view.seq <= durable:
+                self.view = self._next_view
 
     def _fault(self, now: int, event: Event, error: Exception) -> None:
         """Record an event that could not be handled; State is not to be trusted from here on."""

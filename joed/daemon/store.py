@@ -99,8 +99,13 @@ class Store:
 
     def add_tape(self, seq: int, now: int, event: Event) -> None:
         """Add a row of tape: an event that led to no command and changes no book."""
-        self._follow(seq)
-        self._rows.append((seq, now, event))
+        self.add_row((seq, now, event))
+
+    def add_row(self, row: Row) -> None:
+        """Add a row of tape as it was handed over."""
+        assert row[0] == self._added + 1, f"record {row[0]} does not follow {self._added}"
+        self._added = row[0]
+        self._rows.append(row)
         if len(self._rows) >= BLOCK_ROWS_MAX:
             self._seal()
 

@@ -65,6 +65,7 @@ class Trading:
         self._settings = settings
         self._latch = latch
         self._read_ns = 0
+        self._sealed = False
         self.counters = Counters()
         self.intake = Intake(wake, settings.daemon.queue_size_max, conflates=conflates)
         self.carry_out = CarryOut(
@@ -73,7 +74,7 @@ class Trading:
             worker=worker,
             shell=shell,
             latched=latch.present,
-            emit=self.intake.put,
+            emit=self.emit,
             now=clock.now,
             counters=self.counters,
         )
@@ -88,8 +89,9 @@ class Trading:
         )
 
     def emit(self, event: Event) -> None:
-        """Let something have happened."""
-        self.intake.put(event)
+        """Let something have happened; after the seal nothing has."""
+        if not self._sealed:
+            self.intake.put(event)
 
     def begin(self, epoch: EpochStarted, settings: SettingsLoaded, brokers: Mapping[str, Broker]) -> None:
         """Take over: the epoch, the settings, the brokers, the first Tick."""
@@ -101,26 +103,41 @@ class Trading:
         self.tick()
 
     def tick(self) -> None:
-        """Let a second have passed: look at the kill file, have the books read when it is time, call again."""
+        """Let a second have passed: look at the kill file, have the books read when it is time, call again.
+
+        After a suspend, or where accelerated time is too fast, one Tick stands for all the seconds that were missed.
+        """
+        if self._sealed:
+            return
         now = self.clock.now()
-        self._look_at_latch()
+        due = now - self._read_ns >= int(self._settings.health.orders_read_s * SECOND)
+        self._look_at_latch(closely=due)
         self.intake.put(Tick())
-        if now - self._read_ns >= int(self._settings.health.orders_read_s * SECOND):
+        if due:
             self._read_ns = now
-            for name, broker in self.brokers.items():
-                if self.state.brokers[name].up if name in self.state.brokers else False:
-                    broker.read(ReadBroker(name, "periodic"))
+            self._read_books()
         self.clock.call_at(now - now % SECOND + SECOND, self.tick)
 
-    def _look_at_latch(self) -> None:
-        found = self._latch.read() if self._latch.present() else None
-        if found is None:
+    def _read_books(self) -> None:
+        for name, broker in self.brokers.items():
+            known = self.state.brokers.get(name)
+            if known is not None and known.up:
+                broker.read(ReadBroker(name, "periodic"))
+
+    def _look_at_latch(self, *, closely: bool) -> None:
+        """Tell of a kill file that State does not know; to look closely finds a misspelt one too.
+
+        One whose release is on its way to the disk is known.
+        """
+        if self.loop.releasing or not (closely or self._latch.present()):
             return
-        if self.state.killed is None or found.scope.width > self.state.killed.width:
+        found = self._latch.read()
+        if found is not None and (self.state.killed is None or found.scope.width > self.state.killed.width):
             self.intake.put(LatchSeen(found.scope, found.uid))
 
     def seal(self, reason: str) -> None:
-        """Write the last record of this life."""
+        """Write the last record of this life, and take nothing in any more."""
+        self._sealed = True
         state = self.state
         held = sum(1 for position in state.positions.values() if position.quantity)
         day = state.day

@@ -73,8 +73,15 @@ def take(worker: InlineWorker, message: Message) -> bytes:
     return b""
 
 
-def main(arguments: Sequence[str], jobs: dict[str, Job] | None = None) -> int:
-    """Serve on stdin and stdout: `arguments` are the cache's path ("" for none) and the memory budget in MiB."""
+def main(
+    arguments: Sequence[str],
+    jobs: dict[str, Job] | None = None,
+    prepare: Callable[[InlineWorker], object] | None = None,
+) -> int:
+    """Serve on stdin and stdout: `arguments` are the cache's path ("" for none) and the memory budget in MiB.
+
+    `prepare` may teach the worker something before its first job.
+    """
     path, memory_mb = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the daemon ends us by the pipe
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -83,7 +90,10 @@ def main(arguments: Sequence[str], jobs: dict[str, Job] | None = None) -> int:
     sink = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a strategy that prints writes to the log, not into the answers
     with sink, os.fdopen(os.dup(0), "rb") as source:
-        serve(InlineWorker(Path(path) if path else None, jobs), source, sink)
+        worker = InlineWorker(Path(path) if path else None, jobs)
+        if prepare is not None:
+            prepare(worker)
+        serve(worker, source, sink)
     return 0
 
 

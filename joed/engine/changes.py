@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from joed.engine import exits, fear, health, orders, positions, reconcile, schedule
+from joed.engine import exits, fear, health, jobs, orders, phase, positions, reconcile
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
 from joed.model import commands as c
 from joed.model import events as e
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command
 from joed.model.events import Event
-from joed.model.state import Day, Fright, Job, State
+from joed.model.state import Day, Fright, State
 from joed.model.values import MINUTE, Scope
 
 ANSWERS_MAX = 1_000
@@ -20,14 +20,16 @@ ALERTS_MAX = 1_000
 FAULTS_MAX = 1_000
 FAULT_WINDOW_NS = 10 * MINUTE
 
+KILLED = key(ALL, "killed")
+PAUSED = key(ALL, "paused")
+UNCONFIRMED = key(ALL, phase.UNCONFIRMED)
+"""Blocks that State also holds as a fact of its own, for people."""
+
 
 def quote(state: State, now: int, event: e.Quote) -> None:
     """Take a quote in, or leave it out."""
     if not take(state, event):
         return
-    broker = state.brokers.get(event.broker)
-    if broker is not None:
-        broker.quoted_ns = now
     if event.instrument == state.settings.vix.instrument:
         fear.note_print(state, now, market_of(state, event.instrument), event)
     position = state.positions.get(event.instrument)
@@ -36,19 +38,23 @@ def quote(state: State, now: int, event: e.Quote) -> None:
 
 
 def tick(state: State, now: int, event: e.Tick) -> None:
-    """Close the second of every market, and keep what fades with time."""
+    """Close the second of every market, value the account, and keep what fades with time."""
+    newest: dict[str, int] = {}
     for market in state.markets.values():
         fold_second(state, market, now)
-    for market in state.markets.values():
-        if market.quote is not None and (broker := state.brokers.get(market.quote.broker)) is not None:
-            broker.quoted_ns = max(broker.quoted_ns, market.quote.received_ns)
+        quote = market.quote
+        if quote is not None and quote.received_ns > newest.get(quote.broker, 0):
+            newest[quote.broker] = quote.received_ns
+    for name, broker in state.brokers.items():
+        broker.quoted_ns = max(broker.quoted_ns, newest.get(name, 0))
     fear.note_tick(state, now)
+    positions.note_worth(state)
     if state.order_times:
         state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
 
 
 def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
-    """A new process takes the books over; it vouches for nothing that was under way."""
+    """Let a new process take the books over; it vouches for nothing that was under way."""
     state.epoch = event.epoch
     state.stopping, state.sealed = "", False
     state.version, state.code = event.version, event.code
@@ -56,28 +62,34 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     for broker in state.brokers.values():
         broker.up, broker.reconciled = False, False
     for job in state.jobs.values():
-        job.running, job.next_ns = 0, min(job.next_ns, now) if job.running else job.next_ns
+        if job.running:
+            job.running, job.next_ns = 0, min(job.next_ns, now)
     empty_bands(state)
 
 
 def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
-    """Other settings are in force."""
+    """Put other settings in force; a Trigger on what they do not name is gone."""
     state.settings, state.settings_digest, state.calendars = event.settings, event.digest, event.calendars
     state.mode = event.settings.mode
+    state.triggers = {
+        name: trigger for name, trigger in state.triggers.items() if trigger.instrument in event.settings.universe
+    }
+    for market in state.markets.values():
+        market.signals = [signal for signal in market.signals if signal in state.triggers]
     empty_bands(state)
 
 
 def clock_stepped(state: State, now: int, event: e.ClockStepped) -> None:
-    """UTC moved against the engine's time."""
+    """Take over how UTC stands against the engine's time."""
     state.utc_offset_ns = event.offset_ns
 
 
 def stop_asked(state: State, now: int, event: e.StopAsked) -> None:
-    """The end begins with the WindDown command that answers this."""
+    """Change nothing: the end begins with the WindDown command that answers this."""
 
 
 def session_ended(state: State, now: int, event: e.SessionEnded) -> None:
-    """Nothing follows in this process."""
+    """Seal the books: nothing follows in this process."""
     state.sealed = True
 
 
@@ -97,11 +109,11 @@ def event_faulted(state: State, now: int, event: e.EventFaulted) -> None:
 
 
 def journal_restored(state: State, now: int, event: e.JournalRestored) -> None:
-    """The journal's Block waits for a person's release; nothing changes by itself."""
+    """Change nothing: the journal's Block waits for a person's release."""
 
 
 def journal_failed(state: State, now: int, event: e.JournalFailed) -> None:
-    """The Block follows as a command."""
+    """Change nothing: the Block follows as a command."""
 
 
 def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
@@ -111,91 +123,20 @@ def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
 
 def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
     """Book an execution, once."""
-    positions.apply_fill(state, now, event)
+    if positions.apply_fill(state, now, event):
+        positions.note_worth(state)
 
 
 def order_rejected(state: State, now: int, event: e.OrderRejected) -> None:
     """Move the order and count the refusal against its instrument."""
     order = state.orders.get(event.order)
-    if order is not None and order.live:
+    if order is not None and order.live and event.code != orders.EXISTS:
         state.rejects[order.instrument] = state.rejects.get(order.instrument, 0) + 1
-    orders.apply_word(state, now, event)
-
-
-def regime_judged(state: State, now: int, event: e.RegimeJudged) -> None:
-    """Take the regime and the last closes over."""
-    _job_ended(state, now, "regime", event.run)
-    state.regime, state.regime_ns = event.regime, now
-    for instrument, close in event.closes.items():
-        market_of(state, instrument).previous_close = close
-    empty_bands(state)
-
-
-def market_scanned(state: State, now: int, event: e.MarketScanned) -> None:
-    """Take a new watchlist over."""
-    _job_ended(state, now, "scan", event.run)
-    state.watchlist, state.scanned_ns = event.watchlist, now
-
-
-def watchlist_scored(state: State, now: int, event: e.WatchlistScored) -> None:
-    """Take the new scores over."""
-    _job_ended(state, now, "watchlist", event.run)
-    state.watchlist = event.watchlist
-
-
-def triggers_made(state: State, now: int, event: e.TriggersMade) -> None:
-    """Put the new Triggers in place of the old ones, each in its market's list."""
-    _job_ended(state, now, "strategies", event.run)
-    touched = {trigger.instrument for trigger in state.triggers.values()}
-    for instrument in touched:
-        state.markets[instrument].signals = []
-        empty_band(state.markets[instrument])
-    state.triggers = {}
-    for trigger in event.triggers:
-        if trigger.instrument in state.settings.universe and trigger.signal not in state.signals:
-            state.triggers[trigger.signal] = trigger
-            market = market_of(state, trigger.instrument)
-            market.signals.append(trigger.signal)
-            empty_band(market)
-
-
-def analytics_made(state: State, now: int, event: e.AnalyticsMade) -> None:
-    """Take the figures over."""
-    _job_ended(state, now, "analytics", event.run)
-    state.figures = event.figures
-
-
-def summary_written(state: State, now: int, event: e.SummaryWritten) -> None:
-    """Take the day's summary over."""
-    _job_ended(state, now, "summary", event.run)
-    state.summary, state.summarised = event.text, state.day.session
-
-
-def crypto_read(state: State, now: int, event: e.CryptoRead) -> None:
-    """Take the readings over."""
-    _job_ended(state, now, "crypto", event.run)
-    state.figures = {**state.figures, **event.readings}
-
-
-def job_failed(state: State, now: int, event: e.JobFailed) -> None:
-    """Note the failure; the job is tried again at its next time, the day's summary not."""
-    job = state.jobs.get(event.job)
-    if job is not None and job.running == event.run:
-        job.running, job.ended_ns, job.failed = 0, now, event.reason
-        job.failures += 1
-    if event.job == "summary":
-        state.summarised = state.day.session
-
-
-def _job_ended(state: State, now: int, name: str, run: int) -> None:
-    job = state.jobs.get(name)
-    if job is not None and job.running == run:
-        job.running, job.ended_ns, job.failed = 0, now, ""
-    state.analysed_ns = now
+    word(state, now, event)
 
 
 def nothing(state: State, now: int, event: Event | Command) -> None:
-    """What is only a record changes nothing."""
+    """Change nothing: it is only a record."""
 
 
 def raise_block(state: State, now: int, command: c.RaiseBlock) -> None:
@@ -206,6 +147,10 @@ def raise_block(state: State, now: int, command: c.RaiseBlock) -> None:
         fear.note_shut(state)
     if block.reason == health.STALE:
         market_of(state, block.scope.partition(":")[2]).blocked = True
+    if block.key == PAUSED:
+        state.paused = True
+    if block.key == UNCONFIRMED:
+        state.day.confirmed = ""
 
 
 def latch_kill(state: State, now: int, command: c.LatchKill) -> None:
@@ -221,11 +166,16 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
     block = state.blocks.pop(command.key, None)
     if block is None:
         return
+    instrument = block.scope.partition(":")[2]
     if block.reason == health.STALE:
-        market_of(state, block.scope.partition(":")[2]).blocked = False
-    if block.key == key(ALL, "killed"):
+        market_of(state, instrument).blocked = False
+    if block.reason == "rejects_max":
+        state.rejects.pop(instrument, None)
+    if block.key == KILLED:
         state.killed = None
-    if block.key == key(ALL, "unconfirmed"):
+    if block.key == PAUSED:
+        state.paused = False
+    if block.key == UNCONFIRMED:
         state.day.confirmed = state.settings_digest
     if block.key == fear.KEY:
         state.fright = Fright()
@@ -234,8 +184,7 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
 def amend(state: State, now: int, command: c.AmendOrder) -> None:
     """Note what was asked, and that a target which is moved for a reason of its own closes its position."""
     orders.apply_amend(state, now, command)
-    if command.reason != "trail":
-        exits.note_closing(state, now, command)
+    exits.note_closing(state, now, command)
 
 
 def submit(state: State, now: int, command: c.SubmitOrder) -> None:
@@ -243,13 +192,6 @@ def submit(state: State, now: int, command: c.SubmitOrder) -> None:
     if command.opens and (trigger := state.triggers.get(command.signal)) is not None:
         state.trails[command.signal] = trigger.trail
     orders.apply_submit(state, now, command)
-
-
-def run_job(state: State, now: int, command: c.RunJob) -> None:
-    """Note that a job runs, and when it is due again."""
-    job = state.jobs.setdefault(command.job, Job(command.job))
-    job.runs, job.running, job.started_ns = command.run, command.run, now
-    job.next_ns = schedule.next_run(state.settings.jobs, command.job, now)
 
 
 def raise_alert(state: State, now: int, command: c.RaiseAlert) -> None:
@@ -270,8 +212,7 @@ def ratchet_trail(state: State, now: int, command: c.RatchetTrail) -> None:
     """Let the stop follow from here on."""
     position = state.positions.get(command.instrument)
     if position is not None:
-        position.trail = command.distance
-        exits.start_trail(state, position)
+        exits.start_trail(state, position, command.distance)
 
 
 def mark_equity(state: State, now: int, command: c.MarkEquity) -> None:
@@ -285,12 +226,12 @@ def open_session(state: State, now: int, command: c.OpenSession) -> None:
     state.day = Day(command.session, command.open_ns, command.close_ns, command.equity)
     state.equity_high = max(state.equity_high, command.equity)
     state.signals, state.trails, state.triggers, state.rejects = {}, {}, {}, {}
-    state.fright = Fright()
+    fear.note_session(state)
     state.marked_ns = 0
     for job in state.jobs.values():
         job.next_ns = 0
     for market in state.markets.values():
-        market.signals, market.anchor, market.suspects = [], 0.0, 0
+        market.signals, market.anchor, market.suspects, market.suspect = [], 0.0, 0, None
     orders.forget_ended(state)
     for instrument in [name for name, position in state.positions.items() if position.quantity == 0]:
         del state.positions[instrument]
@@ -319,7 +260,7 @@ def touch(state: State, commands: list[Command]) -> None:
     for command in commands:
         if isinstance(command, c.SubmitOrder | c.RefuseEntry | c.RatchetTrail):
             empty_band(market_of(state, command.instrument))
-        elif isinstance(command, c.AmendOrder | c.CancelOrder):
+        elif isinstance(command, c.AmendOrder | c.CancelOrder | c.MarkUncertain | c.RetireOrder):
             empty_band(market_of(state, state.orders[command.order].instrument))
         elif isinstance(command, c.RaiseBlock | c.LiftBlock | c.LatchKill | c.OpenSession):
             empty_bands(state)
@@ -358,14 +299,14 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.AmendRejected: word,
     e.CommandSent: word,
     e.CommandDropped: word,
-    e.RegimeJudged: regime_judged,
-    e.MarketScanned: market_scanned,
-    e.WatchlistScored: watchlist_scored,
-    e.TriggersMade: triggers_made,
-    e.AnalyticsMade: analytics_made,
-    e.SummaryWritten: summary_written,
-    e.CryptoRead: crypto_read,
-    e.JobFailed: job_failed,
+    e.RegimeJudged: jobs.regime_judged,
+    e.MarketScanned: jobs.market_scanned,
+    e.WatchlistScored: jobs.watchlist_scored,
+    e.TriggersMade: jobs.triggers_made,
+    e.AnalyticsMade: jobs.analytics_made,
+    e.SummaryWritten: jobs.summary_written,
+    e.CryptoRead: jobs.crypto_read,
+    e.JobFailed: jobs.job_failed,
     e.OperatorAsked: nothing,
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
@@ -377,14 +318,14 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.AmendOrder: amend,
     c.CancelOrder: orders.apply_cancel,
     c.ReadBroker: nothing,
-    c.RunJob: run_job,
+    c.RunJob: jobs.run_job,
     c.RaiseAlert: raise_alert,
     c.Stop: nothing,
     c.RaiseBlock: raise_block,
     c.LiftBlock: lift_block,
     c.LatchKill: latch_kill,
     c.RefuseEntry: refuse_entry,
-    c.RetireOrder: orders.apply_retired,
+    c.RetireOrder: reconcile.apply_retired,
     c.MarkUncertain: orders.apply_uncertain,
     c.RatchetTrail: ratchet_trail,
     c.MarkEquity: mark_equity,

@@ -149,8 +149,8 @@ def share(state: State, position: Position) -> tuple[str, Decimal]:
     What no group explains (a fill after the group was closed) is closed on its own, by what is held.
     """
     held = abs(position.quantity)
-    net = sums_of(state, position.group).quantity
-    if net * position.quantity > 0:
+    net, entry = sums_of(state, position.group).quantity, state.orders.get(position.group)
+    if net * position.quantity > 0 and entry is not None and entry.side.sign * position.quantity > 0:
         return position.group, min(held, abs(net))
     return "", held
 

@@ -1,6 +1,5 @@
 """What the engine makes of its own senses: silent feeds, late quotes, a long queue, too much memory, too much loss."""
 
-from joed.engine.positions import equity
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import HeartbeatMeasured, JournalFailed, Quote
@@ -14,7 +13,7 @@ LOSS = "loss_day_max"
 MEBIBYTE = 1 << 20
 
 
-def keep(state: State, now: int, commands: list[Command], wanted: bool, scope: str, reason: str, words: str) -> None:  # noqa: PLR0913, FBT001 - one line a rule at its callers
+def keep(state: State, now: int, commands: list[Command], wanted: bool, scope: str, reason: str, words: str) -> None:  # noqa: FBT001 - one line a rule at its callers
     """Raise a Block that is wanted and not there; lift one that is there and not wanted."""
     at = key(scope, reason)
     if wanted and at not in state.blocks:
@@ -25,29 +24,38 @@ def keep(state: State, now: int, commands: list[Command], wanted: bool, scope: s
 
 def feeds(state: State, now: int, commands: list[Command]) -> None:
     """While the market is open: block instruments whose quotes are old, and brokers that send none at all."""
-    if not state.day.open_ns <= now < state.day.close_ns:
-        return
+    is_open = state.day.open_ns <= now < state.day.close_ns
     stale_ns = int(state.settings.feed.stale_s * SECOND)
-    watched = {candidate.instrument for candidate in state.watchlist}
-    for instrument in watched:
-        market = state.markets.get(instrument)
-        if market is None or market.quote is None:
-            continue
-        late = now - market.quote.received_ns > stale_ns
-        if late != market.blocked:
-            keep(state, now, commands, late, f"instrument:{instrument}", STALE, f"no quote for {stale_ns // SECOND} s")
     silence_ns = int(state.settings.health.broker_silence_s * SECOND)
     for broker in state.brokers.values():
         newest = max(broker.quoted_ns, broker.changed_ns, state.day.open_ns)
+        silent = is_open and broker.up and now - newest > silence_ns
         words = f"{broker.name} has sent no quote for {silence_ns // SECOND} s"
-        keep(state, now, commands, broker.up and now - newest > silence_ns, f"broker:{broker.name}", SILENT, words)
+        keep(state, now, commands, silent, f"broker:{broker.name}", SILENT, words)
+    if not is_open:
+        return
+    for candidate in state.watchlist:
+        market = state.markets.get(candidate.instrument)
+        if market is None or market.quote is None:
+            continue
+        late = now - state.day.open_ns > stale_ns and stale(state, now, market.quote)
+        if late != market.blocked:
+            words = f"no quote for {state.settings.feed.stale_s:g} s"
+            keep(state, now, commands, late, f"instrument:{candidate.instrument}", STALE, words)
 
 
-def fresh(state: State, now: int, quote: Quote, commands: list[Command]) -> None:
-    """Lift the Block of an instrument whose quotes come again."""
+def stale(state: State, now: int, quote: Quote) -> bool:
+    """Say whether a quote was received too long ago to act on."""
+    return now - quote.received_ns > int(state.settings.feed.stale_s * SECOND)
+
+
+def fresh(state: State, now: int, quote: Quote, commands: list[Command]) -> bool:
+    """Lift the Block of an instrument whose quotes come again, and say so: the next quote may be acted on."""
     at = key(f"instrument:{quote.instrument}", STALE)
-    if at in state.blocks:
+    lifted = at in state.blocks and not stale(state, now, quote)
+    if lifted:
         commands.append(LiftBlock(at, "quotes come again"))
+    return lifted
 
 
 def heartbeat(state: State, now: int, event: HeartbeatMeasured, commands: list[Command]) -> None:
@@ -72,9 +80,9 @@ def note_heartbeat(state: State, event: HeartbeatMeasured) -> None:
 
 
 def journal_failed(state: State, now: int, event: JournalFailed, commands: list[Command]) -> None:
-    """Without a journal no new risk; what reduces it leaves at once."""
-    commands.append(RaiseBlock(Block(ALL, JOURNAL, f"the journal can't commit: {event.reason}", now)))
-    commands.append(RaiseAlert(JOURNAL, Severity.CRITICAL, f"the journal can't commit: {event.reason}"))
+    """Allow no new risk without a journal, until a person has released it; what reduces risk leaves at once."""
+    commands.append(RaiseBlock(Block(ALL, JOURNAL, f"the journal can't commit: {event.reason}", now, latched=True)))
+    commands.append(RaiseAlert(f"{JOURNAL}:{now}", Severity.CRITICAL, f"the journal can't commit: {event.reason}"))
 
 
 def losses(state: State, now: int, commands: list[Command]) -> None:
@@ -82,7 +90,7 @@ def losses(state: State, now: int, commands: list[Command]) -> None:
     limit = state.settings.risk.loss_day_max
     if not state.day.session or key(ALL, LOSS) in state.blocks:
         return
-    lost = state.day.equity_start - equity(state)
+    lost = state.day.equity_start - state.worth
     if lost >= limit:
         words = f"{lost:.2f} lost today, the limit is {limit}"
         commands.append(RaiseBlock(Block(ALL, LOSS, words, now, latched=True)))

@@ -18,7 +18,11 @@ PAUSED = "paused"
 
 
 def asked(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
-    """Answer one request; an unknown verb is an answer too."""
+    """Answer one request; an unknown verb is an answer too, and what was answered before is answered the same."""
+    before = state.answers.get(event.request)
+    if before is not None:
+        commands.append(before)
+        return
     verb = VERBS.get(event.verb)
     if verb is None:
         commands.append(Answer(event.request, event.verb, "unknown_verb", f"joed does not know {event.verb!r}"))
@@ -70,22 +74,10 @@ def latch(state: State, now: int, scope: Scope, words: str, commands: list[Comma
         commands.append(RaiseAlert(f"{KILLED}:{now}", Severity.CRITICAL, f"{scope.value}: {words}"))
     if scope.width >= Scope.ORDERS.width:
         commands.extend(cancel_entries(state, KILLED))
-    close(state, now, scope, commands)
-
-
-def press(state: State, now: int, commands: list[Command]) -> None:
-    """Go on closing under a kill that reaches so far, until the broker shows flat."""
-    if state.killed is not None:
-        close(state, now, state.killed, commands)
-
-
-def close(state: State, now: int, scope: Scope, commands: list[Command]) -> None:
-    """Close what is held, where the scope reaches so far."""
-    if scope.width < Scope.FLATTEN.width:
-        return
-    for position in state.positions.values():
-        if position.quantity:
-            commands.extend(flatten(state, now, position, KILLED, len(commands)))
+    if scope.width >= Scope.FLATTEN.width:  # and again each second, until the broker shows flat (closing)
+        for position in state.positions.values():
+            if position.quantity:
+                flatten(state, now, position, KILLED, commands)
 
 
 def release(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:

@@ -136,7 +136,7 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
     )
 
 
-def reduce(  # noqa: PLR0913 - what a reduction differs in
+def reduce(
     state: State, index: int, position: Position, group: str, quantity: Decimal, level: Decimal | None = None
 ) -> SubmitOrder:
     """Give the command that can only reduce a position: a new stop at `level`, or without one a market close.
@@ -165,19 +165,19 @@ def reduce(  # noqa: PLR0913 - what a reduction differs in
 
 def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
     """Put a new order and its children into the ledger, ARMED: durable before any byte of it leaves."""
-    children = tuple(child for child in (command.stop_order, command.target_order) if child)
-    order = _order(command, now, command.order, command.leg, command.kind, command.side, command.level, command.opens)
-    order.children = children
-    state.orders[command.order] = order
-    closing = command.side.opposite
-    if command.stop_order:
-        state.orders[command.stop_order] = _order(
-            command, now, command.stop_order, Leg.STOP, Kind.STOP, closing, command.stop, opens=False
-        )
-    if command.target_order:
-        state.orders[command.target_order] = _order(
-            command, now, command.target_order, Leg.TARGET, Kind.LIMIT, closing, command.target, opens=False
-        )
+    entry = _order(command, now)
+    brackets = (
+        (command.stop_order, Leg.STOP, Kind.STOP, command.stop),
+        (command.target_order, Leg.TARGET, Kind.LIMIT, command.target),
+    )
+    named = [bracket for bracket in brackets if bracket[0]]
+    entry.children = tuple(name for name, *_ in named)
+    state.orders[command.order] = entry
+    for name, leg, kind, level in named:
+        child = _order(command, now)
+        child.order, child.leg, child.kind, child.terms = name, leg, kind, level
+        child.side, child.opens = command.side.opposite, False
+        state.orders[name] = child
     if command.opens:
         state.signals[command.signal] = "entered"
         state.order_times.append(now)
@@ -197,29 +197,27 @@ def _join(state: State, now: int, command: SubmitOrder) -> None:
         return
     if command.leg is Leg.STOP:
         position.repairs, position.repaired_ns = position.repairs + 1, now
-        if command.group == position.group:
+        if command.group in ("", position.group):
             position.stop_order = command.order
     else:
         position.closing, position.closing_ns = command.order, now
 
 
-def _order(  # noqa: PLR0913 - the three legs differ in these words only
-    command: SubmitOrder, now: int, order: str, leg: Leg, kind: Kind, side: Side, level: Decimal | None, opens: bool
-) -> Order:
+def _order(command: SubmitOrder, now: int) -> Order:
     return Order(
-        order=order,
+        order=command.order,
         broker=command.broker,
         instrument=command.instrument,
-        side=side,
+        side=command.side,
         quantity=command.quantity,
-        kind=kind,
-        leg=leg,
-        opens=opens,
+        kind=command.kind,
+        leg=command.leg,
+        opens=command.opens,
         status=Status.ARMED,
         group=command.group,
         strategy=command.strategy,
         signal=command.signal,
-        terms=level,
+        terms=command.level,
         armed_ns=now,
         changed_ns=now,
     )
@@ -250,6 +248,7 @@ def apply_retired(state: State, now: int, command: RetireOrder) -> None:
     """End an order that is proven to be in no book of the broker, and with an entry that never filled its children."""
     order = state.orders[command.order]
     order.status, order.changed_ns = Status.ABSENT_PROVEN, now
+    note_resting(state, order)
     if order.opens and not order.filled:
         for child in children_of(state, order):
             if child.live and not child.filled:
@@ -280,8 +279,7 @@ def apply_word(state: State, now: int, event: Word) -> None:
     if status is not None:
         order.status = status
         _tell_children(state, now, order, event)
-    if order.opens and order.live:
-        state.resting[order.order] = None  # also one that comes back to life: late adoption
+    note_resting(state, order)
 
 
 def _take_terms(order: Order, event: Word) -> None:
@@ -310,7 +308,7 @@ def _tell_children(state: State, now: int, order: Order, event: Word) -> None:
 
 
 def apply_restart(state: State, now: int) -> None:
-    """A new process cannot vouch for what was under way: those orders are UNCERTAIN until the broker has been read."""
+    """Doubt what was under way: a new process can't vouch for it, so it is UNCERTAIN until the broker was read."""
     for order in state.orders.values():
         if order.status in UNSETTLED:
             order.status, order.changed_ns = Status.UNCERTAIN, now
@@ -328,15 +326,12 @@ def listens(state: State, broker: str) -> bool:
 
 def resting(state: State) -> list[Order]:
     """Give every entry that may still fill."""
-    found = (state.orders.get(name) for name in state.resting)
-    return [order for order in found if order is not None and order.live]
+    return [state.orders[name] for name in state.resting]
 
 
 def cancel_entries(state: State, reason: str) -> list[Command]:
     """Ask for the end of every entry that may still fill; protection is never among them."""
-    return [
-        CancelOrder(order.order, reason) for order in resting(state) if order.status is not Status.CANCEL_ASKED
-    ]
+    return [CancelOrder(order.order, reason) for order in resting(state) if order.status is not Status.CANCEL_ASKED]
 
 
 def overdue(state: State, now: int) -> list[Command]:
@@ -373,10 +368,12 @@ def _resting_reason(state: State, now: int, order: Order, timeout_ns: int) -> st
     return ""
 
 
-def note_resting(state: State) -> None:
-    """Let go of the names of entries that can fill no more (part of `apply`)."""
-    if state.resting:
-        state.resting = {order.order: None for order in resting(state)}
+def note_resting(state: State, order: Order) -> None:
+    """Keep the name of an entry that may still fill, also of one that comes back to life (part of `apply`)."""
+    if order.opens and order.live:
+        state.resting[order.order] = None
+    elif order.opens:
+        state.resting.pop(order.order, None)
 
 
 def reserved(state: State) -> Decimal:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from joed.engine.markets import empty_band, market_of, price_of
-from joed.engine.orders import children_of
+from joed.engine.orders import children_of, note_resting
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
 from joed.model.state import State
@@ -107,6 +107,7 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
     state.fees += fee
     state.day.fees += fee
     state.day.fills += known is NOTHING
+    state.day.trades += known is NOTHING and order.leg is Leg.ENTRY and len(order.executions) == 1
     _book(state, now, order, group, before, fee)
     empty_band(market_of(state, order.instrument))
     return True
@@ -123,8 +124,7 @@ def _move(state: State, order: Order, now: int, fill: OrderFilled) -> None:
         order.status = Status.PARTIAL  # a bust gave something back; or what never was fills: the broker knows better
     elif order.live and order.status is not Status.CANCEL_ASKED:
         order.status = Status.PARTIAL
-    if order.opens and order.live:
-        state.resting[order.order] = None
+    note_resting(state, order)
 
 
 def _pay(state: State, order: Order, amount: Decimal) -> None:
@@ -135,11 +135,9 @@ def _pay(state: State, order: Order, amount: Decimal) -> None:
         broker.cash += amount
 
 
-def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: Decimal) -> None:  # noqa: PLR0913
+def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: Decimal) -> None:
     """Sum the position anew; a word on a trade that is over and done changes its profit alone."""
     after = sums_of(state, group)
-    if order.leg is Leg.ENTRY and before.bought == before.sold == ZERO:
-        state.day.trades += 1
     position = state.positions.get(order.instrument)
     if position is None or group not in position.groups:
         if after.quantity == before.quantity:

@@ -6,17 +6,21 @@ to be gone, and a flatten by policy at `protection.flatten_s`. Nothing here ever
 
 from decimal import Decimal
 
-from joed.engine.exits import ready_ns
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, reduce
-from joed.engine.positions import sums_of
-from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert
+from joed.engine.positions import sound, sums_of
+from joed.model.blocks import Block, key
+from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock
+from joed.model.events import BrokerRead, OrderFilled
 from joed.model.orders import Order, Position
 from joed.model.state import State
 from joed.model.values import SECOND, ZERO, Leg, Severity, Side, Status, ceil_to, floor_to
 
+OVERFILL = "overfill"
+
 HOLDING = (Status.WORKING, Status.PARTIAL)
 """Only what the broker says is working protects."""
+GRACE_NS = SECOND
 PENDING = (Status.ARMED, Status.SENT, Status.ACKED)
 """May come to work by itself."""
 
@@ -78,29 +82,66 @@ def watch(state: State, now: int, commands: list[Command]) -> None:
             mend(state, now, position, commands)
 
 
+def judge(state: State, now: int, fill: OrderFilled, commands: list[Command]) -> None:
+    """Tell of a fill that should not be: a stranger's, a senseless one, too late, too much, or through zero.
+
+    What a broker filled beyond our order or turned round stops that instrument until a person has looked.
+    """
+    order = state.orders.get(fill.order)
+    what = f"{fill.execution}: {fill.side} {fill.quantity} {fill.instrument} at {fill.price} of {fill.order or 'no id'}"
+    if order is None:
+        tell(state, f"unknown_fill:{fill.execution}", Severity.WARNING, f"{what} is of no order of ours", commands)
+    elif not sound(state, fill):
+        tell(state, f"bad_fill:{fill.execution}", Severity.CRITICAL, f"{what} cannot be booked", commands)
+    elif order.late == fill.execution:
+        tell(state, f"late_fill:{fill.execution}", Severity.WARNING, f"{what} came after its end", commands)
+    if order is None:
+        return
+    at = f"instrument:{order.instrument}"
+    odd = f"{order.order} filled {order.filled} of {order.quantity}" if overfilled(order) else flipped(state, order)
+    if odd and key(at, OVERFILL) not in state.blocks:
+        commands.append(RaiseBlock(Block(at, OVERFILL, odd, now, latched=True)))
+        tell(state, f"{OVERFILL}:{fill.execution}", Severity.CRITICAL, odd, commands)
+
+
+def tell(state: State, alert: str, severity: Severity, words: str, commands: list[Command]) -> None:
+    """Raise an alert, once."""
+    if alert not in state.alerts:
+        commands.append(RaiseAlert(alert, severity, words))
+
+
+def overfilled(order: Order) -> bool:
+    """Say whether an entry filled more than was asked for."""
+    return order.opens and order.filled > order.quantity
+
+
+def flipped(state: State, order: Order) -> str:
+    """Say that the exits of an order's group closed more than its entry opened, or "": the position was turned."""
+    entry = state.orders.get(order.group)
+    net = sums_of(state, order.group).quantity
+    if entry is None or not entry.opens or entry.live or net * entry.side.sign >= 0:
+        return ""
+    return f"the exits of {entry.order} closed {abs(net)} {entry.instrument} more than it had opened"
+
+
 def mend(state: State, now: int, position: Position, commands: list[Command]) -> None:
-    """Answer one unprotected position: tell of it in time, and give each of its groups what its stop lacks."""
+    """Answer one unprotected position: tell of it in time, and give each of its groups a stop for a lost one.
+
+    A stop's end may be heard before the fill that caused it, so nothing is sent within the first `GRACE_NS`.
+    """
     limits = state.settings.protection
-    due = now - position.unprotected_ns >= int(limits.alert_s * SECOND)
-    alert = f"unprotected:{position.instrument}:{position.unprotected_ns}"
-    if due and alert not in state.alerts:
+    age_ns = now - position.unprotected_ns
+    if age_ns >= int(limits.alert_s * SECOND):
         missing = abs(position.quantity) - protected(state, position)
         words = f"{position.instrument}: {missing} of {abs(position.quantity)} without a working stop"
-        commands.append(RaiseAlert(alert, Severity.CRITICAL, words))
-    if not listens(state, position.broker):
+        tell(state, f"unprotected:{position.instrument}:{position.unprotected_ns}", Severity.CRITICAL, words, commands)
+    if age_ns < GRACE_NS or not listens(state, position.broker):
         return
     side = Side.SELL if position.quantity > 0 else Side.BUY
+    stops = [stop for stop in stops_of(state, position) if stop.side is side]
     for group, quantity in shares(state, position):
-        stops = [stop for stop in stops_of(state, position) if stop.side is side and belongs(stop, group)]
-        if not stops:
-            replace_stop(state, now, position, group, quantity, commands)
-        elif due:
-            resize(state, now, stops, quantity, commands)
-
-
-def belongs(stop: Order, group: str) -> bool:
-    """Say whether a stop closes this group; "" is what no group explains."""
-    return stop.group == group
+        if not any(stop.group == group for stop in stops):
+            replace_stop(state, now, position, group, min(quantity, abs(position.quantity)), commands)
 
 
 def shares(state: State, position: Position) -> list[tuple[str, Decimal]]:
@@ -114,7 +155,7 @@ def shares(state: State, position: Position) -> list[tuple[str, Decimal]]:
     return [("", abs(position.quantity))]
 
 
-def replace_stop(  # noqa: PLR0913 - a position, the part of it that lacks a stop, and where to say so
+def replace_stop(
     state: State, now: int, position: Position, group: str, quantity: Decimal, commands: list[Command]
 ) -> None:
     """Send a new stop for a lost one: at once, then at most one each `alert_s`, and not for ever."""
@@ -125,15 +166,6 @@ def replace_stop(  # noqa: PLR0913 - a position, the part of it that lacks a sto
     level = repair_level(state, position)
     if level is not None:
         commands.append(reduce(state, len(commands), position, group, quantity, level))
-
-
-def resize(state: State, now: int, stops: list[Order], quantity: Decimal, commands: list[Command]) -> None:
-    """Ask for a stop that is working to guard all of its group, where nothing about it is under way."""
-    lacking = quantity - sum((stop.left for stop in stops), ZERO)
-    stop = stops[0]
-    settled = all(one.status in HOLDING for one in stops) and stop.asked is None and now >= ready_ns(state, stop)
-    if lacking > 0 and settled:
-        commands.append(AmendOrder(stop.order, quantity=stop.quantity + lacking, reason="resize"))
 
 
 def repair_level(state: State, position: Position) -> Decimal | None:
@@ -150,37 +182,48 @@ def repair_level(state: State, position: Position) -> Decimal | None:
     return ceil_to(position.average + position.risk, tick)
 
 
-def trim(state: State, now: int, commands: list[Command]) -> None:
-    """Take back exits that could close more than is held: what guards nothing is cancelled, what is too large shrinks.
+def fit(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
+    """Fit the size of exits to what is held: what guards nothing is cancelled, another shrinks, a stop may also grow.
 
-    Only what has been quiet for `alert_s`, under a broker that listens: the broker's own reduction comes first.
+    Only on a whole read that agrees with our books on the position, with nothing heard since: news that are late may
+    not change what protects.
     """
-    quiet_ns = now - int(state.settings.protection.alert_s * SECOND)
     left: dict[tuple[str, Leg], Decimal] = {}
     for order in state.orders.values():
-        if order.opens or order.status not in HOLDING or order.leg is Leg.CLOSE:
+        if order.opens or order.status not in HOLDING or order.leg is Leg.CLOSE or order.broker != read.broker:
             continue
         position = state.positions.get(order.instrument)
         held = position.quantity if position is not None else ZERO
-        guards = order.side is (Side.SELL if held > 0 else Side.BUY)
-        room = left.get((order.instrument, order.leg), abs(held)) if guards else ZERO
-        left[order.instrument, order.leg] = max(ZERO, room - order.left)
-        excess = order.left - room
-        if excess > 0 and _quiet(state, order, position, quiet_ns):
-            if excess < order.left:
-                if order.asked is None and now >= ready_ns(state, order):
-                    commands.append(AmendOrder(order.order, quantity=order.quantity - excess, reason="resize"))
-            elif not held or _closed(state, order):
-                commands.append(CancelOrder(order.order, "it guards nothing any more"))
+        guards = held != 0 and order.side is (Side.SELL if held > 0 else Side.BUY)
+        guards = guards and (order.group == "" or _holds(state, order, position))
+        key_of = (order.instrument, order.leg)
+        room = left.get(key_of, abs(held)) if guards else ZERO
+        if guards:
+            left[key_of] = max(ZERO, room - order.left)
+        if order.left != room and _agreed(state, order, position, read):
+            _fit(state, order, room, commands)
 
 
-def _quiet(state: State, order: Order, position: Position | None, quiet_ns: int) -> bool:
-    """Say whether nothing has happened to an exit, its position or its entry for a while."""
+def _fit(state: State, order: Order, room: Decimal, commands: list[Command]) -> None:
+    """Amend one exit to the room that there is for it, or cancel it where there is none."""
+    if room == 0:
+        commands.append(CancelOrder(order.order, "it guards nothing any more"))
+    elif order.left > room or (
+        order.leg is Leg.STOP and sums_of(state, order.group).quantity * -order.side.sign >= room
+    ):
+        commands.append(AmendOrder(order.order, quantity=order.filled + room, reason="resize"))
+
+
+def _agreed(state: State, order: Order, position: Position | None, read: BrokerRead) -> bool:
+    """Say whether a read and our books agree on an exit: its position is the same in both, all of it older."""
     entry = state.orders.get(order.group)
-    still = max(order.changed_ns, order.asked_ns, position.changed_ns if position is not None else 0) <= quiet_ns
-    return still and (entry is None or not entry.live) and listens(state, order.broker)
+    newest = max(order.changed_ns, order.asked_ns, position.changed_ns if position is not None else 0)
+    settled = newest < read.from_ns and order.asked is None and order.instrument not in state.external
+    return read.complete and settled and (entry is None or not entry.live) and listens(state, order.broker)
 
 
-def _closed(state: State, order: Order) -> bool:
-    """Say whether the group of an exit holds nothing."""
-    return sums_of(state, order.group).quantity == 0
+def _holds(state: State, order: Order, position: Position | None) -> bool:
+    """Say whether an exit's group holds something that it would close."""
+    if position is not None and order.group == position.group:
+        return True
+    return sums_of(state, order.group).quantity * -order.side.sign > 0

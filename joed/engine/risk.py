@@ -3,13 +3,13 @@
 Reducing risk does not pass here and needs no permission.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec import Struct
 
-from joed.engine.orders import reserved
-from joed.engine.positions import equity, gross
+from joed.engine.orders import reserved, resting
 from joed.model.blocks import ALL, Block
 from joed.model.events import Quote
 from joed.model.settings import Instrument
@@ -46,7 +46,7 @@ def refuse(state: State, now: int, request: Request) -> Refusal | None:
 
 
 def blocked(state: State, now: int, request: Request) -> str:
-    """Any Block that matches refuses."""
+    """Refuse under any Block that matches."""
     block = matches(state, request.instrument.symbol, request.trigger.strategy)
     return "" if block is None else f"{block.reason}: {block.words}"
 
@@ -67,128 +67,138 @@ def matches(state: State, symbol: str, strategy: str) -> Block | None:
 
 
 def not_tradable(state: State, now: int, request: Request) -> str:
-    """An index has a price and no market."""
+    """Refuse what has a price and no market: an index."""
     return "" if request.instrument.tradable else f"{request.instrument.symbol} is watched, not traded"
 
 
 def stale(state: State, now: int, request: Request) -> str:
-    """A quote is judged by when it was received, not by when it was handled."""
+    """Refuse an old quote; its age counts from when it was received, not from when it was handled."""
     age_ns = now - request.quote.received_ns
     limit_ns = int(state.settings.risk.quote_age_max_s * SECOND)
     return f"the quote is {age_ns / SECOND:.1f} s old" if age_ns > limit_ns else ""
 
 
 def wide(state: State, now: int, request: Request) -> str:
-    """A wide spread makes the price a guess."""
+    """Refuse a wide spread: the price would be a guess."""
     spread = (request.quote.ask - request.quote.bid) / request.quote.bid
     return f"the spread is {spread:.2%}" if spread > float(state.settings.risk.spread_max) else ""
 
 
 def through(state: State, now: int, request: Request) -> str:
-    """A price far beyond the Trigger's level is another trade than the one that was thought out."""
+    """Refuse a price far beyond the Trigger's level: it is another trade than the one that was thought out."""
     reach = abs(request.price - request.trigger.level)
     limit = request.trigger.level * state.settings.risk.collar
     return f"{request.price} is {reach} away from {request.trigger.level}" if reach > limit else ""
 
 
 def wrong_side(state: State, now: int, request: Request) -> str:
-    """A bracket's prices must lie around the price it enters at, or it would trade against itself at once."""
+    """Refuse a bracket whose prices do not lie around the entry's: it would trade against itself at once."""
     below, above = request.trigger.stop, request.trigger.target
     if request.trigger.side is Side.SELL:
         below, above = above, below
-    inside = below < decimal(request.quote.bid) and request.limit < above
+    low, high = min(decimal(request.quote.bid), request.limit), max(decimal(request.quote.ask), request.limit)
+    inside = below < low and high < above
     return "" if inside and below > 0 else f"stop {request.trigger.stop} and target {request.trigger.target} do not fit"
 
 
+def off_tick(state: State, now: int, request: Request) -> str:
+    """Refuse prices that the market does not have: a bracket that is refused in part protects nothing."""
+    tick = request.instrument.tick
+    off = [price for price in (request.limit, request.trigger.stop, request.trigger.target) if price % tick]
+    return f"{off[0]} is no multiple of {tick}" if off else ""
+
+
 def short(state: State, now: int, request: Request) -> str:
-    """Selling what is not held is off unless it was asked for."""
+    """Refuse to sell what is not held, unless the settings allow it."""
     return "short selling is off" if request.trigger.side is Side.SELL and not state.settings.risk.allow_short else ""
 
 
 def too_small(state: State, now: int, request: Request) -> str:
-    """The risk does not buy one lot."""
+    """Refuse less than one lot: the risk does not buy it."""
     lot = request.instrument.lot
     return f"{request.quantity} is less than one lot of {lot}" if request.quantity < lot else ""
 
 
 def pending(state: State, now: int, request: Request) -> str:
-    """One entry at a time in an instrument."""
-    for order in state.orders.values():
-        if order.opens and order.live and order.instrument == request.instrument.symbol:
+    """Refuse a second entry in an instrument while one is pending."""
+    for order in resting(state):
+        if order.instrument == request.instrument.symbol:
             return f"an entry is pending: {order.order}"
     return ""
 
 
 def held(state: State, now: int, request: Request) -> str:
-    """One position at a time in an instrument, so that one bracket protects it whole."""
+    """Refuse to add to a position, so that one bracket protects it whole."""
     position = state.positions.get(request.instrument.symbol)
     return "" if position is None or position.quantity == 0 else f"{position.quantity} are held already"
 
 
 def external(state: State, now: int, request: Request) -> str:
-    """What a person trades by hand is not to be added to."""
+    """Refuse to add to what a person trades by hand."""
     foreign = state.external.get(request.instrument.symbol)
     return f"{foreign} are held by somebody else" if foreign else ""
 
 
 def too_many_positions(state: State, now: int, request: Request) -> str:
-    """Positions and pending entries together."""
+    """Refuse one more than the limit of positions and pending entries together."""
     limit = state.settings.risk.position_max
+    if len(state.positions) + len(state.resting) < limit:
+        return ""  # without the sum: flat positions count in this, but there are too few even so
     names = {position.instrument for position in state.positions.values() if position.quantity}
-    names |= {order.instrument for order in state.orders.values() if order.opens and order.live}
+    names |= {order.instrument for order in resting(state)}
     return f"{len(names)} positions are held or pending, the limit is {limit}" if len(names) >= limit else ""
 
 
 def too_large(state: State, now: int, request: Request) -> str:
-    """One order's value."""
+    """Refuse an order of too large a value."""
     notional = request.quantity * request.limit
     limit = state.settings.risk.notional_max
     return f"{notional} is over the limit of {limit} an order" if notional > limit else ""
 
 
 def too_much(state: State, now: int, request: Request) -> str:
-    """The whole book's value, with everything that may still fill."""
-    total = gross(state) + reserved(state) + request.quantity * request.limit
+    """Refuse too large a book, counting everything that may still fill."""
+    total = state.exposure + reserved(state) + request.quantity * request.limit
     limit = state.settings.risk.gross_max
     return f"gross exposure would be {total:.0f}, the limit is {limit}" if total > limit else ""
 
 
 def no_cash(state: State, now: int, request: Request) -> str:
-    """A buy must be paid from cash that nothing pending may spend first."""
+    """Refuse a buy that is not paid for by cash that nothing pending may spend first."""
     needed = request.quantity * request.limit
     free = state.cash - reserved(state)
     return f"{needed:.2f} is needed, {free:.2f} is free" if request.trigger.side is Side.BUY and needed > free else ""
 
 
 def too_fast(state: State, now: int, request: Request) -> str:
-    """Orders a minute, whatever the reason for them."""
-    recent = sum(1 for at_ns in state.order_times if at_ns > now - MINUTE)
+    """Refuse too many entries within a minute."""
+    recent = len(state.order_times) - bisect_right(state.order_times, now - MINUTE)
     limit = state.settings.risk.orders_minute_max
     return f"{recent} orders in the last minute, the limit is {limit}" if recent >= limit else ""
 
 
 def too_often(state: State, now: int, request: Request) -> str:
-    """Trades a session."""
+    """Refuse too many trades in a session."""
     limit = state.settings.risk.trades_day_max
     return f"{state.day.trades} trades today, the limit is {limit}" if state.day.trades >= limit else ""
 
 
 def lost_enough(state: State, now: int, request: Request) -> str:
-    """What the day may lose, open positions included."""
-    lost = state.day.equity_start - equity(state)
+    """Refuse once the day has lost what it may, open positions included."""
+    lost = state.day.equity_start - state.worth
     limit = state.settings.risk.loss_day_max
     return f"{lost:.2f} lost today, the limit is {limit}" if lost >= limit else ""
 
 
 def rejected_often(state: State, now: int, request: Request) -> str:
-    """A broker that refuses an instrument again and again is telling us something."""
+    """Refuse what the broker refuses again and again: it is telling us something."""
     count = state.rejects.get(request.instrument.symbol, 0)
     limit = state.settings.risk.rejects_max
     return f"the broker refused {request.instrument.symbol} {count} times" if count >= limit else ""
 
 
 def too_late(state: State, now: int, request: Request) -> str:
-    """No new risk shortly before the close."""
+    """Refuse new risk shortly before the close."""
     left_ns = state.day.close_ns - now
     limit_s = state.settings.eod.entries_until_s
     return f"{left_ns // SECOND} s to the close" if left_ns < limit_s * SECOND else ""
@@ -203,6 +213,7 @@ CHECKS: dict[str, Check] = {
     "spread_wide": wide,
     "collar": through,
     "bracket": wrong_side,
+    "tick": off_tick,
     "short": short,
     "lot": too_small,
     "duplicate": pending,
@@ -219,3 +230,6 @@ CHECKS: dict[str, Check] = {
     "close_near": too_late,
 }
 """Every limit, in the order of its asking; the code is the refusal's, the metric's and `joectl why`'s."""
+
+BREAKERS = frozenset({"orders_minute_max", "trades_day_max", "loss_day_max"})
+"""Limits that no sound day reaches: the first refusal latches a Block, until a person has looked."""

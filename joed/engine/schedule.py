@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from joed.engine import sessions
-from joed.engine.exits import flatten
 from joed.engine.health import keep
-from joed.engine.orders import cancel_entries
+from joed.engine.operator import needs_confirmation, unconfirmed
+from joed.engine.orders import resting
 from joed.engine.phase import local
-from joed.engine.positions import equity, unrealised
+from joed.engine.positions import unrealised
 from joed.model.blocks import ALL
-from joed.model.commands import Command, MarkEquity, OpenSession, RunJob, Stop, WindDown
+from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
 from joed.model.settings import Jobs
 from joed.model.state import Job, State
 from joed.model.values import MINUTE, SECOND
@@ -36,7 +36,9 @@ def session(state: State, now: int, commands: list[Command]) -> None:
     due = now >= found.open_ns - int(state.settings.session.lead_s * SECOND)
     known = all(broker.reconciled for broker in state.brokers.values()) and bool(state.brokers)
     if due and name != state.day.session and known:
-        commands.append(OpenSession(name, found.open_ns, found.close_ns, equity(state)))
+        commands.append(OpenSession(name, found.open_ns, found.close_ns, state.worth))
+        if needs_confirmation(state):  # a signature lasts one session
+            commands.append(RaiseBlock(unconfirmed(now)))
     words = f"no session; next open {local(found.open_ns, calendar.timezone)}"
     keep(state, now, commands, not due, ALL, NO_SESSION, words)
     for market, hours in state.calendars.items():
@@ -145,28 +147,15 @@ def mark(state: State, now: int, commands: list[Command]) -> None:
     """Note the account's worth each minute while the market is open, and once after."""
     over = now >= state.day.close_ns and state.marked_ns < state.day.close_ns
     if state.day.session and (over or (is_open(state, now) and now - state.marked_ns >= MINUTE)):
-        worth = equity(state)
-        commands.append(MarkEquity(worth, state.cash, state.day.realised, unrealised(state), state.day.fees))
-
-
-def close_of_day(state: State, now: int, commands: list[Command]) -> None:
-    """Close what is held shortly before the end of the session, where the settings say so."""
-    eod = state.settings.eod
-    if not eod.close_positions or not is_open(state, now) or state.day.close_ns - now > int(eod.at_s * SECOND):
-        return
-    for position in state.positions.values():
-        if position.quantity:
-            commands.extend(flatten(state, now, position, "end of day", len(commands)))
+        commands.append(MarkEquity(state.worth, state.cash, state.day.realised, unrealised(state), state.day.fees))
 
 
 def wind_down(state: State, now: int, commands: list[Command]) -> None:
-    """End in order: the day's own end begins it, resting entries are cancelled, then the daemon stops."""
+    """End in order: the day's own end begins it, resting entries are cancelled (orders), then the daemon stops."""
     if not state.stopping:
         grace_ns = int(state.settings.session.after_close_s * SECOND)
         if state.day.session and now >= state.day.close_ns + grace_ns:
             commands.append(WindDown(f"session {state.day.session} is over"))
-            commands.extend(cancel_entries(state, "session over"))
         return
-    settled = not any(order.opens and order.live for order in state.orders.values())
-    if settled or now - state.stopping_ns >= WIND_DOWN_NS:
+    if not resting(state) or now - state.stopping_ns >= WIND_DOWN_NS:
         commands.append(Stop(state.stopping))

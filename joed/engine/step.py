@@ -10,6 +10,7 @@ from typing import Any
 
 from joed.engine import (
     changes,
+    closing,
     exits,
     fear,
     health,
@@ -28,7 +29,7 @@ from joed.model.blocks import Block
 from joed.model.commands import Command
 from joed.model.events import Event, Quote
 from joed.model.state import State
-from joed.model.values import Severity
+from joed.model.values import Severity, Status
 
 
 def step(state: State, now: int, event: Event) -> list[Command]:
@@ -45,6 +46,8 @@ def step(state: State, now: int, event: Event) -> list[Command]:
 
 def refold(state: State, now: int, event: Event, commands: list[Command]) -> None:
     """Let State know of an event and of the commands that were recorded with it, without deciding again."""
+    if type(event) is Quote and not commands and inside_band(state, now, event):
+        return
     apply(state, now, event)
     for command in commands:
         APPLY_COMMAND[type(command)](state, now, command)
@@ -66,9 +69,9 @@ def inside_band(state: State, now: int, quote: Quote) -> bool:
     state.finished = NOTHING
     market.quote = quote
     market.quotes += 1
-    if last > market.high:
+    if last > market.high:  # noqa: PLR1730 - max() is a call, and this is the road of every quote
         market.high = last
-    if last < market.low:
+    if last < market.low:  # noqa: PLR1730 - as above, no call
         market.low = last
     return True
 
@@ -95,28 +98,35 @@ def decide(state: State, now: int, event: Event) -> list[Command]:
 
 def settle(state: State, now: int, event: Event, commands: list[Command]) -> None:
     """Bring what is derived up to date: who is unprotected since when, and the bands of what was touched."""
+    if commands:
+        changes.touch(state, commands)
     if type(event) is Quote:
-        market = state.markets[event.instrument]
-        if commands:
-            changes.touch(state, commands)
-        tighten(state, market)
-        return
-    protection.note(state, now)
-    changes.touch(state, commands)
+        market = state.markets.get(event.instrument)
+        if market is not None:
+            tighten(state, market)
+    elif type(event) is e.BrokerRead or type(event) is e.EpochStarted or retires(commands):
+        protection.note(state, now)
+    elif (order := state.orders.get(getattr(event, "order", ""))) is not None:
+        protection.note(state, now, order.instrument)
+
+
+def retires(commands: list[Command]) -> bool:
+    """Say whether a command changed what protects: it put an order in doubt, or ended it."""
+    return any(isinstance(command, c.CancelOrder | c.MarkUncertain | c.RetireOrder) for command in commands)
 
 
 def on_quote(state: State, now: int, quote: Quote, commands: list[Command]) -> None:
     """Act on a price: fear first, then the trail of what is held, then what may be opened."""
-    market = state.markets[quote.instrument]
-    if market.quote is not quote:
-        return  # left out: it was no price
+    market = state.markets.get(quote.instrument)
+    if market is None or market.quote is not quote:
+        return  # left out: it was no price, or of nothing that we know
     if quote.instrument == state.settings.vix.instrument:
         fear.shut(state, now, market, commands)
-    health.fresh(state, now, quote, commands)
+    lifted = health.fresh(state, now, quote, commands)
     position = state.positions.get(quote.instrument)
     if position is not None:
         exits.trail(state, now, position, quote, commands)
-    if market.signals and not state.stopping:
+    if market.signals and not state.stopping and not lifted:
         triggers.fire(state, now, market, quote, commands)
 
 
@@ -131,49 +141,53 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     for position in state.positions.values():
         if position.trailing and position.quantity and not position.closing:
             exits.ratchet(state, now, position, commands)
-    operator.press(state, now, commands)
-    schedule.close_of_day(state, now, commands)
+    closing.press(state, now, commands)
     schedule.jobs(state, now, commands)
     schedule.mark(state, now, commands)
     schedule.wind_down(state, now, commands)
 
 
 def on_fill(state: State, now: int, event: e.OrderFilled, commands: list[Command]) -> None:
-    """Tell of a fill that belongs to no order of ours; the rest is protection's."""
-    if event.order not in state.orders:
-        words = f"a fill of {event.quantity} {event.instrument} belongs to no order of ours ({event.order or 'no id'})"
-        commands.append(c.RaiseAlert(f"unknown_fill:{event.execution}", Severity.WARNING, words))
-        return
-    protection.watch(state, now, commands)
+    """Tell of what should not be; protection is watched each second."""
+    protection.judge(state, now, event, commands)
 
 
-def on_word(state: State, now: int, event: orders.Word, commands: list[Command]) -> None:
-    """Mend protection as soon as a stop is known to be gone."""
-    protection.watch(state, now, commands)
+def on_executions(state: State, now: int, event: e.BrokerRead, commands: list[Command]) -> None:
+    """Look at what a read showed as at words that came one by one, and fit the exits to what is held."""
+    if state.brokers[event.broker].differences:
+        for fill in event.executions:
+            if fill.order in state.orders:
+                protection.judge(state, now, fill, commands)
+    protection.fit(state, now, event, commands)
 
 
 def on_rejected(state: State, now: int, event: e.OrderRejected, commands: list[Command]) -> None:
     """Tell of a refusal, and latch a Block on an instrument that is refused again and again."""
     order = state.orders.get(event.order)
     name = order.instrument if order is not None else "an unknown order"
-    words = f"the broker refused {event.order} ({name}): {event.code} {event.words}".strip()
-    commands.append(c.RaiseAlert(f"rejected:{event.order}", Severity.WARNING, words))
+    entry = state.orders.get(order.group) if order is not None else None
+    with_entry = entry is not None and entry is not order and entry.status is Status.REJECTED
+    alert = f"rejected:{event.order}"
+    if alert not in state.alerts and not with_entry:
+        words = f"the broker refused {event.order} ({name}): {event.code} {event.words}".strip()
+        commands.append(c.RaiseAlert(alert, Severity.WARNING, words))
     limit = state.settings.risk.rejects_max
     if order is not None and state.rejects.get(name, 0) >= limit:
         block = Block(f"instrument:{name}", "rejects_max", f"refused {limit} times", now, latched=True)
         if block.key not in state.blocks:
             commands.append(c.RaiseBlock(block))
-    protection.watch(state, now, commands)
 
 
 def on_stop(state: State, now: int, event: e.StopAsked, commands: list[Command]) -> None:
     """Begin the orderly end: resting entries go, protection stays."""
+    if state.stopping:
+        return
     commands.append(c.WindDown(event.reason))
     commands.extend(orders.cancel_entries(state, event.reason))
 
 
 def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Command]) -> None:
-    """A new process: a kill that was latched outside the journal holds here too."""
+    """Honour a kill that was latched outside the journal, and tell of what the last process could not handle."""
     if event.killed is not None:
         operator.latch(state, now, event.killed, "the kill file was there at the start", commands)
     for block in state.blocks.values():
@@ -183,9 +197,14 @@ def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Comma
 
 
 def on_settings(state: State, now: int, event: e.SettingsLoaded, commands: list[Command]) -> None:
-    """Ask for the day's signature where the mode needs one; changed settings void an earlier one."""
+    """Ask for the day's signature where the mode needs one; changed settings void an earlier one.
+
+    Each broker's entries are off until its books have been read.
+    """
     if operator.needs_confirmation(state) and state.day.confirmed != event.digest:
         commands.append(c.RaiseBlock(operator.unconfirmed(now)))
+    unread = [name for name in event.settings.brokers if not orders.listens(state, name)]
+    commands.extend(c.RaiseBlock(reconcile.unread(name, now)) for name in unread)
 
 
 def on_job_failed(state: State, now: int, event: e.JobFailed, commands: list[Command]) -> None:
@@ -214,12 +233,9 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.HeartbeatMeasured: (health.heartbeat,),
     e.BrokerUp: (reconcile.on_up,),
     e.BrokerDown: (reconcile.on_down,),
-    e.BrokerRead: (reconcile.on_read, on_word),
+    e.BrokerRead: (reconcile.on_read, on_executions),
     e.OrderFilled: (on_fill,),
     e.OrderRejected: (on_rejected,),
-    e.OrderCancelled: (on_word,),
-    e.OrderExpired: (on_word,),
-    e.CommandDropped: (on_word,),
     e.TriggersMade: (on_triggers,),
     e.JobFailed: (on_job_failed,),
     e.OperatorAsked: (operator.asked,),

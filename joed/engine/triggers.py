@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from joed.engine.orders import enter
-from joed.engine.positions import equity
-from joed.engine.risk import Request, refuse
-from joed.model.commands import Command, RefuseEntry
+from joed.engine.risk import BREAKERS, Request, refuse
+from joed.model.blocks import ALL, Block
+from joed.model.commands import Command, RaiseAlert, RaiseBlock, RefuseEntry
 from joed.model.events import Quote
 from joed.model.state import Market, State
 from joed.model.triggers import Trigger
-from joed.model.values import ZERO, Crossing, Side, ceil_to, decimal, floor_to
+from joed.model.values import ZERO, Crossing, Severity, Side, ceil_to, decimal, floor_to
 
 
 def fire(state: State, now: int, market: Market, quote: Quote, commands: list[Command]) -> None:
@@ -21,9 +21,24 @@ def fire(state: State, now: int, market: Market, quote: Quote, commands: list[Co
         trigger = state.triggers[signal]
         if signal in state.signals or not crossed(trigger, quote) or now >= trigger.valid_until_ns:
             continue
-        if market.minute is None or market.minute.volume >= trigger.volume_min:
+        if traded_enough(market, trigger):
             commands.append(answer(state, now, trigger, quote, len(commands)))
+            latch(state, now, commands)
             return
+
+
+def traded_enough(market: Market, trigger: Trigger) -> bool:
+    """Say whether the minute has seen the volume that the Trigger asks for; where none is known, it has not."""
+    return trigger.volume_min <= 0 or (market.minute is not None and market.minute.volume >= trigger.volume_min)
+
+
+def latch(state: State, now: int, commands: list[Command]) -> None:
+    """Let a breaker that refused an entry hold until a person releases it."""
+    refused = commands[-1]
+    if isinstance(refused, RefuseEntry) and refused.code in BREAKERS:
+        block = Block(ALL, refused.code, refused.words, now, latched=True)
+        commands.append(RaiseBlock(block))
+        commands.append(RaiseAlert(f"{refused.code}:{now}", Severity.CRITICAL, refused.words))
 
 
 def crossed(trigger: Trigger, quote: Quote) -> bool:
@@ -58,6 +73,16 @@ def size(state: State, trigger: Trigger, limit: Decimal) -> Decimal:
     if distance <= 0 or limit <= 0:
         return ZERO
     share = min(trigger.risk, state.settings.risk.per_trade)
-    by_risk = equity(state) * share / distance
+    by_risk = state.worth * share / distance
     by_notional = state.settings.risk.notional_max / limit
     return min(by_risk, by_notional)
+
+
+def sane(trigger: Trigger) -> bool:
+    """Say whether a Trigger's numbers can be traded on: finite, positive, a risk that is a share."""
+    prices = (trigger.level, trigger.stop, trigger.target)
+    if not all(price.is_finite() and price > 0 for price in prices) or not trigger.trail.is_finite():
+        return False
+    quantity = trigger.quantity
+    sized = trigger.risk.is_finite() and 0 < trigger.risk <= 1 if quantity is None else quantity.is_finite()
+    return sized and trigger.trail >= 0 and trigger.volume_min >= 0

@@ -1,5 +1,4 @@
-"""The embedded market: one seed makes a trading day of 20 stocks, an index and VIX, quote by quote."""
+"""The embedded market: one seed makes a trading day of 20 stocks, an index and VIX, quote by quote.
 
-from joed.market.embedded import EmbeddedMarket
-
-__all__ = ["EmbeddedMarket"]
+Only `embedded` and what it is made of need numpy; `day` and `listings` serve a process that has none.
+"""

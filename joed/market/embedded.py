@@ -19,14 +19,13 @@ from joed.daemon.clock import Clock
 from joed.errors import ConfigError
 from joed.market.grid import Floats, Ints, grid_of
 from joed.market.history import History, anchored, history_of
-from joed.market.listings import INDEX, INDEX_LISTING, LISTINGS, VIX, VIX_LISTING
+from joed.market.listings import BROKER, INDEX, INDEX_LISTING, LISTINGS, VIX, VIX_LISTING, universe_of
 from joed.market.path import Path, paths_of
 from joed.market.plan import plan_of
 from joed.market.ticks import CENTS, Ticks, bad_print_index, merged, stock_ticks, vix_ticks
 from joed.model.events import Quote
 from joed.model.settings import Instrument
 
-BROKER = "paper"
 BURST_MAX = 64
 """Quotes handed over in one callback at most, when the feed has fallen behind its clock."""
 CHUNK = 4096
@@ -113,11 +112,7 @@ class EmbeddedMarket:
 
     def universe(self) -> dict[str, Instrument]:
         """Give what is listed; the index and VIX are watched, not traded."""
-        watched = {
-            row.symbol: Instrument(row.symbol, BROKER, kind="index", sector=row.sector, tradable=False)
-            for row in (INDEX_LISTING, VIX_LISTING)
-        }
-        return watched | {row.symbol: Instrument(row.symbol, BROKER, sector=row.sector) for row in self._listings}
+        return universe_of(self._listings)
 
     def history(self) -> History:
         """Give the daily bars before the session, by symbol: float64 (260, 6), oldest first.

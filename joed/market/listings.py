@@ -1,10 +1,14 @@
 """The names of the embedded market, and how each behaves: real tickers, invented numbers."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from joed.model.settings import Instrument
 
 INDEX = "SPY"
 VIX = "VIX"
 VIX_MEAN = 16.0
+BROKER = "paper"
 
 
 class Listing(NamedTuple):
@@ -44,3 +48,12 @@ LISTINGS = (
 )
 INDEX_LISTING = Listing(INDEX, "index", 498.0, 1.0, 0.0, 7.2e7, 16_000, 0.3)
 VIX_LISTING = Listing(VIX, "volatility", VIX_MEAN, 0.0, 0.025, 0.0, 4_700, 0.0)
+
+
+def universe_of(listings: Iterable[Listing] = LISTINGS) -> dict[str, Instrument]:
+    """Give what is listed; the index and VIX are watched, not traded."""
+    watched = {
+        row.symbol: Instrument(row.symbol, BROKER, kind="index", sector=row.sector, tradable=False)
+        for row in (INDEX_LISTING, VIX_LISTING)
+    }
+    return watched | {row.symbol: Instrument(row.symbol, BROKER, sector=row.sector) for row in listings}

@@ -9,10 +9,10 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.calendars import Calendar
-from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - an event's rows are named beside the events
-from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414
-from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414
-from joed.model.rows import RegimeRead as RegimeRead  # noqa: PLC0414
+from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - re-exported beside its event
+from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414 - re-exported beside its event
+from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414 - re-exported beside its event
+from joed.model.rows import RegimeRead as RegimeRead  # noqa: PLC0414 - re-exported beside its event
 from joed.model.settings import Settings
 from joed.model.triggers import Trigger
 from joed.model.values import Scope, Severity, Side, Status

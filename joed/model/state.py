@@ -114,7 +114,7 @@ class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
     `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
-    them, so that no entry waits for a sum. `resting` names every entry that may still fill, and some that cannot.
+    them, so that no entry waits for a sum. `resting` names every entry that may still fill.
     """
 
     id_key: bytes = b""

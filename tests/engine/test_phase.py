@@ -76,6 +76,14 @@ def test_the_gravest_phase_wins_and_every_reason_is_kept():
     assert found.reasons == ("not_confirmed", "vix", "killed")
 
 
+def test_a_card_that_waits_is_said_before_the_open_but_not_on_a_day_off():
+    """An hour before the open the person is what is missing; without a session there is nothing to sign."""
+    early = (("calendar:XNYS", "market_closed", False), ("all", "not_confirmed", False))
+
+    assert name_of(blocked(*early)) == "AWAITING CONFIRMATION"
+    assert name_of(blocked(*early, ("all", "no_session", False))) == "CLOSED"
+
+
 def test_two_blocks_of_one_phase_are_both_said():
     """Nobody releases the one and wonders about the other."""
     state = blocked(("all", "killed", True), ("all", "loss_day_max", True))
@@ -142,7 +150,7 @@ def test_every_phase_has_a_rank():
     """A name without one could not be compared."""
     names = {value for name, value in vars(phase).items() if name.isupper() and isinstance(value, str)}
 
-    assert names - {phase.UNCONFIRMED, phase.ALL} == set(RANK)
+    assert names - {phase.UNCONFIRMED, phase.NO_SESSION, phase.ALL} == set(RANK)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import pytest
 
 from joed.daemon.clock import SimulatedClock
 from joed.errors import ConfigError
-from joed.market import EmbeddedMarket
-from joed.market.embedded import BURST_MAX
+from joed.market.embedded import BURST_MAX, EmbeddedMarket
 from joed.market.listings import LISTINGS
 from joed.model.values import MINUTE, SECOND
 

@@ -1,0 +1,41 @@
+"""What the composition root has chosen for one life of the daemon."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from joed.brokers.base import Broker
+from joed.daemon.clock import Clock
+from joed.daemon.reads import Record
+from joed.daemon.supervise import Work
+from joed.daemon.trading import Worker
+from joed.model.calendars import Calendar
+from joed.model.events import Event
+from joed.model.settings import Settings
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was chosen.
+
+    `clock` is given the time of the newest record and makes the clock that goes on from there; `connect` makes the
+    brokers and starts nothing; `feed` starts the quotes once the brokers are up; `worker` gives where jobs run and the
+    tasks that belong to it; `tell` hears each record as it becomes durable. `wall_time` says that the clock shows what
+    the wall shows, so that a wall clock that is set is news.
+    """
+
+    settings: Settings
+    digest: str
+    calendars: dict[str, Calendar]
+    clock: Callable[[int], Clock]
+    connect: Callable[[Clock, Emit], Mapping[str, Broker]]
+    feed: Callable[[Clock, Mapping[str, Broker]], None]
+    worker: Callable[[Clock, Path], tuple[Worker, list[Work]]]
+    version: str
+    code: str
+    reason: str = "manual"
+    auto_confirm: bool = False
+    tell: Callable[[Record], None] | None = None
+    wall_time: bool = False

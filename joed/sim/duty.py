@@ -1,0 +1,110 @@
+"""The person on duty: kills and releases, pauses and resumes, and releases what latched itself, as a person would."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from joed.daemon.clock import SimulatedClock
+from joed.daemon.latch import Latches
+from joed.model.blocks import ALL, key
+from joed.model.commands import Answer
+from joed.model.events import Event, OperatorAsked
+from joed.model.state import State
+from joed.model.values import SECOND, Scope
+from joed.sim.laws import Watch
+
+LOOKS_EVERY_NS = 10 * SECOND
+WAITS_NS = 15 * SECOND
+"""How long an answer is waited for before the question is put again."""
+AGAIN_NS = 200_000
+"""How soon after a release was asked for somebody kills anew: before any commit has ended."""
+KILLED = key(ALL, "killed")
+
+
+class Operator:
+    """What a person has done and still means to do; it outlives every life of joed."""
+
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        latches: Latches,
+        watch: Watch,
+        emit: Callable[[Event], None],
+        counts: Counter[str],
+    ) -> None:
+        """Speak through `emit`; kill by the file."""
+        self._clock = clock
+        self._latches = latches
+        self._watch = watch
+        self._emit = emit
+        self._counts = counts
+        self._requests = 0
+        self._asked: dict[str, tuple[str, int]] = {}
+        self._killed_ns = 0
+        self._again = False
+        self.killed_until_ns = 0
+        self.paused_until_ns = 0
+
+    def kill(self, scope: Scope, seconds: float, *, told: bool, again: bool = False) -> None:
+        """Latch a kill, and tell the daemon unless its socket is dead; mean to release it after a while.
+
+        With `again` somebody else kills anew just as the release is on its way.
+        """
+        self._again = again
+        now = self._clock.now()
+        self._latches.write(scope)
+        self._killed_ns = now
+        self._watch.killed_ns = self._watch.killed_ns or now
+        self.killed_until_ns = max(self.killed_until_ns, now + int(seconds * SECOND))
+        if told:
+            self._ask("kill", {"scope": scope.value})
+
+    def pause(self, seconds: float) -> None:
+        """Forbid entries for a while."""
+        self.paused_until_ns = max(self.paused_until_ns, self._clock.now() + int(seconds * SECOND))
+        self._ask("pause", {})
+
+    def calm(self) -> None:
+        """Mean to release everything now."""
+        now = self._clock.now()
+        self.killed_until_ns, self.paused_until_ns = min(self.killed_until_ns, now), min(self.paused_until_ns, now)
+
+    def look(self, state: State) -> None:
+        """Look at the status, and ask for what is due."""
+        now = self._clock.now()
+        self._asked = {name: asked for name, asked in self._asked.items() if now - asked[1] < WAITS_NS}
+        if key(ALL, "paused") in state.blocks and now >= self.paused_until_ns:
+            self._watch.paused = False
+            self._ask("resume", {})
+        for block in [block for block in state.blocks.values() if block.latched or block.reason == "journal_failed"]:
+            if block.key != KILLED or now >= self.killed_until_ns:
+                self._ask("release", {"block": block.key})
+
+    def answered(self, answer: Answer) -> None:
+        """Hear an answer: only a release that was granted opens the gate again."""
+        self._counts[f"answer {answer.verb} {answer.code}"] += 1
+        what, asked_ns = self._asked.pop(answer.request, ("", 0))
+        if answer.code != "ok":
+            return
+        if what == f"release {KILLED}":
+            self._released(asked_ns)
+        elif what.startswith("pause"):
+            self._watch.paused = self.paused_until_ns > self._clock.now()
+
+    def _released(self, asked_ns: int) -> None:
+        """See the kill go that was released; one that came later was not."""
+        if self._killed_ns <= asked_ns:
+            self._watch.killed_ns = 0
+            return
+        gone = "" if self._latches.present() else "a kill that came after the release was asked for has lost its file"
+        self._watch.hold("a later kill stays", gone)
+
+    def _ask(self, verb: str, args: dict[str, str]) -> None:
+        what = f"{verb} {args.get('block', '')}"
+        if verb == "release" and any(asked == what for asked, _ in self._asked.values()):
+            return
+        self._requests += 1
+        request = f"world-{self._requests}"
+        self._asked[request] = (what, self._clock.now())
+        if what == f"release {KILLED}" and self._again:
+            self._clock.call_at(self._clock.now() + AGAIN_NS, lambda: self.kill(Scope.ENTRIES, 20.0, told=False))
+        self._emit(OperatorAsked(verb, request, 1000, 1000, 1, "the world goes on", args))

@@ -1,0 +1,275 @@
+"""What must hold whatever goes wrong, judged by the exchange's own book and the journal's own file.
+
+Each law is a small function that gives a sentence when it is broken, else "". joed's State is never asked, except at
+rest, where it is compared with the book.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from joed.daemon.clock import SimulatedClock
+from joed.exchange import Exchange
+from joed.model.book import BookOrder, Line
+from joed.model.commands import AmendOrder, CancelOrder, Command, RetireOrder, SubmitOrder
+from joed.model.events import OrderFilled, Quote
+from joed.model.values import ZERO, Leg, Side
+
+Order = SubmitOrder | AmendOrder | CancelOrder
+
+
+class Broken(Exception):
+    """A law was broken: its name, and what was seen."""
+
+    def __init__(self, law: str, words: str) -> None:
+        super().__init__(f"{law}: {words}")
+        self.law, self.words = law, words
+
+
+class Watch:
+    """The onlooker: it sees the exchange's log, every order at the moment of its hand-over, and every record made."""
+
+    def __init__(self, exchange: Exchange, clock: SimulatedClock, journal: Path, position_max: int) -> None:
+        """Look at this exchange, and read this journal with a connection of its own."""
+        self.exchange = exchange
+        self.clock = clock
+        self.position_max = position_max
+        self.checks: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        self.entered: Counter[str] = Counter()
+        self.levels: dict[str, Decimal] = {}
+        self.held: dict[str, Decimal] = {}
+        self.handed: dict[str, int] = {}
+        self.killed_ns = 0
+        self.paused = False
+        self.unrecorded = False
+        self.read_since_up = False
+        self.fear: tuple[str, float, int] = ("", 0.0, 0)
+        self.prints_high = 0
+        self._journal = journal
+        self._reader: sqlite3.Connection | None = None
+        self._seqs: dict[int, tuple[int, Command]] = {}
+        self._lines = self._fills = 0
+
+    def hold(self, law: str, words: str) -> None:
+        """Count a check; raise Broken where there are words."""
+        self.checks[law] += 1
+        if words:
+            raise Broken(law, words)
+
+    def look(self) -> None:
+        """Judge what the exchange has done since the last look."""
+        log, fills = self.exchange.log, self.exchange.executions
+        while self._lines < len(log):
+            line = log[self._lines]
+            self._lines += 1
+            for name, law in LINE_LAWS.items():
+                self.hold(name, law(self, line))
+        while self._fills < len(fills):
+            fill = fills[self._fills]
+            self._fills += 1
+            for name, judge in FILL_LAWS.items():
+                self.hold(name, judge(self, fill))
+
+    def recorded(self, seq: int, event: object, commands: list[Command]) -> None:
+        """See a record being made: what leaves later must be found in it."""
+        for command in commands:
+            if isinstance(command, Order):
+                self._seqs[id(command)] = (seq, command)
+            elif isinstance(command, RetireOrder):
+                self.hold("absence is proven", absence_proven(self, command))
+        if type(event) is Quote:
+            self.took(event)
+
+    def took(self, quote: Quote) -> None:
+        """See joed take a quote in: after enough high prints of fear nothing may open."""
+        name, level, _ = self.fear
+        if quote.instrument == name and quote.bid > 0:
+            price = quote.last if quote.last is not None else (quote.bid + quote.ask) / 2
+            self.prints_high = self.prints_high + 1 if price >= level else 0
+
+    def died(self) -> None:
+        """See a life end: what it had not handed over it never will."""
+        self._seqs = {}
+        self.prints_high = 0
+        self.read_since_up = self.unrecorded = False
+
+    def handing(self, command: Command) -> None:
+        """Judge an order in the moment in which it is handed over."""
+        assert isinstance(command, Order), command
+        for name, law in HAND_LAWS.items():
+            self.hold(name, law(self, command))
+        if isinstance(command, SubmitOrder):
+            self.handed[command.order] = self.clock.now()
+            for order in (command.stop_order, command.target_order):
+                if order:
+                    self.handed[order] = self.clock.now()
+
+    def stored(self, command: Order) -> str:
+        """Say what is missing in the file of an order's record, "" where it is whole."""
+        seq, _ = self._seqs.pop(id(command), (0, None))
+        if not seq:
+            return "stands in no record"
+        if self._reader is None:
+            self._reader = sqlite3.connect(f"{self._journal.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        row = self._reader.execute("SELECT commands FROM records WHERE seq = ?", (seq,)).fetchone()
+        if row is None:
+            return f"is of record {seq}, which is not in the file"
+        return "" if msgspec.json.encode(command).decode() in row[0] else f"is not what record {seq} says"
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+def one_order(watch: Watch, line: Line) -> str:
+    """One id makes one order."""
+    if line.what == "duplicate":
+        return f"order {line.order} came to the exchange again"
+    if line.what != "accepted":
+        return ""
+    watch.accepted[line.order] += 1
+    return f"order {line.order} was accepted twice" if watch.accepted[line.order] > 1 else ""
+
+
+def one_entry(watch: Watch, line: Line) -> str:
+    """One signal makes one entry."""
+    order = watch.exchange.orders.get(line.order)
+    if line.what != "accepted" or order is None or not order.opens:
+        return ""
+    watch.entered[order.signal] += 1
+    return (
+        f"signal {order.signal} made {watch.entered[order.signal]} entries" if watch.entered[order.signal] > 1 else ""
+    )
+
+
+def protected(watch: Watch, line: Line) -> str:
+    """At the end of every turn of the exchange the working stops equal the position."""
+    if line.protection == abs(line.position):
+        return ""
+    return f"{line.instrument} held {line.position} with stops for {line.protection} ({line.order} {line.what})"
+
+
+def never_loosened(watch: Watch, line: Line) -> str:
+    """A stop moves towards the price only."""
+    order = watch.exchange.orders.get(line.order)
+    if order is None or order.leg is not Leg.STOP or line.what not in ("accepted", "amended") or line.price is None:
+        return ""
+    before = watch.levels.get(line.order, line.price)
+    watch.levels[line.order] = line.price
+    looser = line.price < before if order.side is Side.SELL else line.price > before
+    return f"the stop {line.order} went from {before} to {line.price}" if looser else ""
+
+
+def only_reduces(watch: Watch, fill: OrderFilled) -> str:
+    """What may only reduce never enlarges a position nor takes it through zero."""
+    before = watch.held.get(fill.instrument, ZERO)
+    after = watch.held[fill.instrument] = before + fill.side.sign * fill.quantity
+    order: BookOrder = watch.exchange.orders[fill.order]
+    if order.opens or (after * before >= 0 and abs(after) <= abs(before)):
+        return ""
+    return f"{fill.order} took {fill.instrument} from {before} to {after}"
+
+
+def within_limits(watch: Watch, fill: OrderFilled) -> str:
+    """No more instruments are held than the limit allows."""
+    held = sorted(name for name, quantity in watch.held.items() if quantity)
+    return f"{', '.join(held)} are held, the limit is {watch.position_max}" if len(held) > watch.position_max else ""
+
+
+def durable_before_sent(watch: Watch, command: Order) -> str:
+    """No order is handed over before its record lies in the file, read there by somebody else."""
+    missing = watch.stored(command)
+    if watch.unrecorded and not opens(command):
+        return ""  # a full disk holds nobody back from reducing risk
+    return f"{type(command).__name__} {command.order} {missing}" if missing else ""
+
+
+def handed_once(watch: Watch, command: Order) -> str:
+    """No id is handed over twice, by any life."""
+    again = isinstance(command, SubmitOrder) and command.order in watch.handed
+    return f"{command.order} was handed over before" if again else ""
+
+
+def killed_means_shut(watch: Watch, command: Order) -> str:
+    """From the kill's file on nothing that opens is handed over, until a person releases it."""
+    if not opens(command) or not watch.killed_ns:
+        return ""
+    return f"{command.order} left {(watch.clock.now() - watch.killed_ns) / 1e9:.3f} s after the kill"
+
+
+def paused_means_shut(watch: Watch, command: Order) -> str:
+    """After a pause nothing that opens is handed over."""
+    return f"{command.order} left while entries were paused" if opens(command) and watch.paused else ""
+
+
+def fear_means_shut(watch: Watch, command: Order) -> str:
+    """After enough high prints of VIX in a row nothing that opens is handed over."""
+    shut = opens(command) and watch.prints_high >= watch.fear[2] > 0
+    return f"{command.order} left after {watch.prints_high} high prints" if shut else ""
+
+
+def read_before_entries(watch: Watch, command: Order) -> str:
+    """Nothing that opens is handed over before the broker has been read whole over this link."""
+    return f"{command.order} left over a link that was not read" if opens(command) and not watch.read_since_up else ""
+
+
+def not_too_late(watch: Watch, command: Order) -> str:
+    """Nothing that opens is handed over after its time."""
+    late = isinstance(command, SubmitOrder) and command.opens and watch.clock.now() > command.expires_at_ns
+    return f"{command.order} left after it had expired" if late else ""
+
+
+def stops_stay(watch: Watch, command: Order) -> str:
+    """Nobody asks for the end of a stop that an open position needs."""
+    order = watch.exchange.orders.get(command.order)
+    if not isinstance(command, CancelOrder) or order is None or order.leg is not Leg.STOP or order.status.ended:
+        return ""
+    held = abs(watch.exchange.position(order.instrument))
+    bare = held > watch.exchange.protection(order.instrument) - order.left
+    return f"{command.order} guards {held} {order.instrument} and was to go: {command.reason}" if held and bare else ""
+
+
+def absence_proven(watch: Watch, command: RetireOrder) -> str:
+    """What is given up as never having been at the exchange never was there."""
+    order = watch.exchange.orders.get(command.order)
+    if order is None:
+        return ""
+    return f"{command.order} was given up ({command.evidence}), and is {order.status} with {order.filled} filled"
+
+
+def opens(command: Order) -> bool:
+    """Say whether an order adds risk."""
+    return isinstance(command, SubmitOrder) and command.opens
+
+
+LINE_LAWS: dict[str, Callable[[Watch, Line], str]] = {
+    "one order an intent": one_order,
+    "one entry a signal": one_entry,
+    "always protected": protected,
+    "stops never loosen": never_loosened,
+}
+"""Asked of each line of the exchange's log."""
+
+FILL_LAWS: dict[str, Callable[[Watch, OrderFilled], str]] = {
+    "reducing orders reduce": only_reduces,
+    "position limit": within_limits,
+}
+"""Asked of each execution."""
+
+HAND_LAWS: dict[str, Callable[[Watch, Order], str]] = {
+    "durable before sent": durable_before_sent,
+    "handed over once": handed_once,
+    "killed means shut": killed_means_shut,
+    "paused means shut": paused_means_shut,
+    "fear means shut": fear_means_shut,
+    "read before entries": read_before_entries,
+    "expired stays here": not_too_late,
+    "stops stay": stops_stay,
+}
+"""Asked of each order as it is handed over."""

@@ -1,0 +1,326 @@
+"""One process of joed, from its start to its end, however that comes: what the daemon does, on the world's clock."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from joed.daemon import recovery
+from joed.daemon.clock import SimulatedClock
+from joed.daemon.desk import Desk
+from joed.daemon.latch import Latches
+from joed.daemon.loop import StepFailed
+from joed.daemon.store import Entry, Store
+from joed.daemon.trading import Trading
+from joed.model.calendars import Calendar
+from joed.model.commands import Answer, Command, RaiseAlert, Stop, SubmitOrder
+from joed.model.events import EpochStarted, Event, JournalFailed, JournalRestored, OrderFilled, SettingsLoaded
+from joed.model.settings import Settings
+from joed.model.state import State
+from joed.model.values import SECOND
+from joed.sim import proofs
+from joed.sim.disk import Disk, SlowJournal
+from joed.sim.laws import Watch
+from joed.sim.proofs import Remains
+from joed.sim.strategist import Strategist
+from joed.sim.wire import Wire
+
+STEPS = 4
+"""How many steps a start has: the file opened, the State recovered, the epoch begun, trading begun."""
+LAST_ROUNDS = 3
+"""How often an orderly end handles what came of what it handled."""
+
+
+class Ground(Protocol):
+    """What a life tells its world."""
+
+    def ended(self, remains: Remains) -> None:
+        """It is over in order: it may be started again."""
+        ...
+
+    def faulted(self, remains: Remains) -> None:
+        """A rule raised: it has left, and asks to be started again."""
+        ...
+
+    def answered(self, answer: Answer) -> None:
+        """An operator has an answer."""
+        ...
+
+    def point(self, name: str) -> None:
+        """A moment at which a power cut would hurt is reached."""
+        ...
+
+
+@dataclass
+class Site:
+    """What every life of one world is built on."""
+
+    clock: SimulatedClock
+    root: Path
+    id_key: bytes
+    settings: Settings
+    calendars: dict[str, Calendar]
+    wire: Wire
+    watch: Watch
+    latches: Latches
+    disk: Disk
+    strategist: Callable[["LifeClock"], Strategist]
+    ground: Ground
+    counts: Counter[str]
+    snapshot_s: float
+    tape_s: float
+    conflates: bool
+    shown: bool
+    version: str = "1"
+
+
+class LifeClock:
+    """The world's clock for one life: what it has asked for never comes once it is dead, and waits while it hangs."""
+
+    simulated = True
+
+    def __init__(self, life: "Life", clock: SimulatedClock) -> None:
+        self._life = life
+        self._clock = clock
+        self.now = clock.now
+
+    def call_at(self, at_ns: int, callback: Callable[[], None]) -> None:
+        """Call back at this time, if the life is still there."""
+
+        def call() -> None:
+            if not self._life.alive:
+                return
+            if self._clock.now() < self._life.hangs_until_ns:
+                self._clock.call_at(self._life.hangs_until_ns, call)
+                return
+            callback()
+
+        self._clock.call_at(at_ns, call)
+
+
+class Life:
+    """One life. `start` brings it up, `settle` has it do its work, `die` ends it like a power cut."""
+
+    def __init__(self, site: Site) -> None:
+        """Be about to start."""
+        self.site = site
+        self.alive = True
+        self.hangs_until_ns = 0
+        self.full = False
+        self.announced = 0
+        self.clock = LifeClock(self, site.clock)
+        self.trading: Trading | None = None
+        self.journal: SlowJournal
+        self.state = State(id_key=site.id_key)
+        self._committing = False
+        self._stopping: Stop | None = None
+        self._snapshot_ns = 0
+
+    def start(self, remains: Remains | None, steps: int = STEPS) -> None:
+        """Take the first steps of a start; with all of them it trades, with fewer it was cut on the way."""
+        site = self.site
+        store = Store.open(site.root / "joed.db")
+        self.journal = SlowJournal(store)
+        self.announced = store.last()
+        if steps > 1:
+            self.state = recovery.recover(store, site.id_key)
+            self._judge_recovery(store, remains)
+        if steps > 2:
+            self.epoch = store.next_epoch(self.state.epoch + 1)
+        if steps >= STEPS:
+            self._begin()
+
+    def _judge_recovery(self, store: Store, remains: Remains | None) -> None:
+        hold, state = self.site.watch.hold, self.state
+        hold("recovery is stable", proofs.unstable(store, state, recovery.recover))
+        if remains is not None:
+            hold("nothing durable is lost", proofs.lost(state, remains))
+            hold("recovery is the truth", proofs.untrue(state, remains, self.site.id_key))
+
+    def _begin(self) -> None:
+        """Take over, as the daemon does."""
+        site = self.site
+        self.strategist = site.strategist(self.clock)
+        self.desk = Desk(self, site.latches, self.emit)  # type: ignore[arg-type]  # as far as the desk uses a journal
+        self.trading = Trading(
+            self.state,
+            site.settings,
+            clock=self.clock,
+            recorder=self.desk,
+            worker=self.strategist,
+            shell=self,
+            latch=site.latches,
+            wake=_nothing,
+            conflates=site.conflates,
+        )
+        self.desk.loop = self.trading.loop
+        self.trading.loop.shown = site.shown
+        if self.state.seq:
+            self.journal.snapshot(self.state, kept=True)
+        self._snapshot_ns = site.clock.now()
+        site.wire.attach(self.emit)
+        found = site.latches.read()
+        killed = None if found is None else found.scope
+        self.trading.begin(
+            EpochStarted(self.epoch, "manual", site.version, "world", 1, killed),
+            SettingsLoaded(site.settings, site.version, site.calendars),
+            {site.wire.name: site.wire},
+        )
+
+    @property
+    def durable(self) -> int:
+        """Give the newest durable seq that the loop has heard of."""
+        return self.announced
+
+    def append(self, seq: int, now: int, session: str, event: Event, commands: Sequence[Command]) -> None:
+        """Record a fact, and let the onlooker see it."""
+        issued = list(commands)
+        self.journal.append(seq, now, session, event, issued)
+        self.site.watch.recorded(seq, event, issued)
+        if any(isinstance(command, SubmitOrder) and command.opens for command in issued):
+            self.site.ground.point("recorded")
+        elif isinstance(event, OrderFilled):
+            self.site.ground.point("filled")
+
+    def tape(self, seq: int, now: int, event: Event) -> None:
+        """Record a row of tape."""
+        self.journal.tape(seq, now, event)
+        self.site.watch.recorded(seq, event, [])
+
+    def emit(self, event: Event) -> None:
+        """Let something have happened to this life."""
+        if self.alive and self.trading is not None:
+            self.trading.emit(event)
+
+    def settle(self) -> None:
+        """Handle all that waits, and begin a commit where something must leave or tape has waited long enough."""
+        if self.trading is None or self.site.clock.now() < self.hangs_until_ns or not self._drained():
+            return
+        if self._stopping is not None:
+            self._finish(self._stopping)
+            return
+        now = self.site.clock.now()
+        if now - self._snapshot_ns >= int(self.site.snapshot_s * SECOND):
+            self._snapshot_ns = now
+            self.journal.snapshot(self.state)
+        self._plan_commit(now)
+
+    def _drained(self) -> bool:
+        """Handle all that waits; False where that was the end of this life."""
+        assert self.trading is not None
+        if not self.alive:
+            return False
+        try:
+            while self.trading.intake:
+                self.trading.loop.drain()
+        except StepFailed:
+            self._fail()
+            return False
+        if self.full:
+            self.trading.carry_out.release_reductions()
+        return True
+
+    def _plan_commit(self, now: int) -> None:
+        assert self.trading is not None
+        taped_ns = self.journal.taped_ns
+        aged = bool(taped_ns) and now - taped_ns >= int(self.site.tape_s * SECOND)
+        if self._committing or self.full or not (self.trading.carry_out or aged):
+            return
+        self._committing = True
+        taken_ns, early = self.site.disk.commit_ns()
+        seq = self.journal.commit() if early else 0
+        self.clock.call_at(now + taken_ns, lambda: self._committed(seq))
+
+    def _committed(self, seq: int) -> None:
+        """Hear of a commit: what it made durable may leave; one that meets a full disk has not happened."""
+        self._committing = False
+        if self._drained() and not (self.full and seq == 0):
+            self._announce(seq or self.journal.commit())
+
+    def fill_up(self, seconds: float) -> None:
+        """Let the disk be full for a while: nothing opens, what reduces risk leaves all the same."""
+        if self.trading is None or self.full:
+            return
+        self.full = self.site.watch.unrecorded = True
+        self.emit(JournalFailed("FULL"))
+        self.clock.call_at(self.site.clock.now() + int(seconds * SECOND), self.make_room)
+
+    def make_room(self) -> None:
+        """Let the disk take again what is written."""
+        if self.full:
+            self.full = self.site.watch.unrecorded = False
+            self._announce(self.journal.commit())
+            self.emit(JournalRestored())
+
+    def _announce(self, seq: int) -> None:
+        assert self.trading is not None
+        self.announced = seq
+        if self.trading.carry_out:
+            self.site.ground.point("durable")
+        self.trading.loop.release(seq)
+
+    def flush(self) -> None:
+        """Commit now, with a snapshot, and answer."""
+        if self.trading is not None and not self.full:
+            self.journal.snapshot(self.state)
+            self.flush_all()
+
+    def flush_all(self) -> None:
+        """Commit now what there is, if the disk takes it."""
+        if not self.full:
+            self._announce(self.journal.commit())
+
+    def _fail(self) -> None:
+        """Leave with the fault in the record, as the daemon does: it is durable, what waited for that is carried out."""
+        self.flush_all()
+        self.site.wire.stop()
+        remains = self._end(whole=False)
+        self.site.ground.faulted(remains)
+
+    def _finish(self, stop: Stop) -> None:
+        """End in order: the last word, the State, the file closed."""
+        assert self.trading is not None
+        for _ in range(LAST_ROUNDS):
+            if not self._drained():
+                return
+            self.flush_all()
+        self.trading.seal(stop.reason)
+        self.journal.snapshot(self.state)
+        self.flush_all()
+        self.site.wire.stop()
+        remains = self._end(whole=True)
+        self.site.ground.ended(remains)
+
+    def die(self) -> Remains | None:
+        """End like a power cut: what no commit took is gone. Give what memory held, None where it held nothing yet."""
+        self.site.wire.cut()
+        if self.trading is None:
+            self.alive = False
+            self.journal.store.close()
+            return None
+        return self._end(whole=True)
+
+    def _end(self, *, whole: bool) -> Remains:
+        self.alive = False
+        self.full = False
+        self.journal.store.close()
+        self.site.watch.died()
+        return Remains(self.state, self.journal.tail, self.announced, whole)
+
+    def alert(self, command: RaiseAlert) -> None:
+        """Tell a person."""
+        self.site.counts["alerts"] += 1
+
+    def answered(self, command: Answer) -> None:
+        """Let whoever asked have the answer."""
+        self.desk.answered(command)
+        self.site.ground.answered(command)
+
+    def stop(self, command: Stop) -> None:
+        """End in order, after this turn."""
+        self._stopping = command
+
+
+def _nothing() -> None:
+    """Wait to be driven: the world settles each life after every callback."""

@@ -1,0 +1,135 @@
+"""The laws at rest: once the faults are over and prices stand still, joed's books are the exchange's books."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from joed.exchange import Exchange
+from joed.model.events import OrderFilled
+from joed.model.state import State
+from joed.model.values import ZERO, Status
+
+SETTLED = (Status.WORKING, Status.PARTIAL)
+TIMED = ("market_closed", "no_session", "vix")
+"""Blocks that only time lifts."""
+EXACT = Decimal("1e-8")
+"""Averages are quotients, which joed rounds: so far two ways to add them up may differ."""
+
+
+def positions(state: State, exchange: Exchange) -> str:
+    """Each position is the exchange's: its quantity and its average price; nothing is somebody else's."""
+    ours = {name: held.quantity for name, held in state.positions.items() if held.quantity}
+    theirs = {name: seen.quantity for name, seen in exchange.book.positions.items()}
+    if ours != theirs:
+        return f"joed holds {shown(ours)}, the exchange {shown(theirs)}"
+    for name, seen in exchange.book.positions.items():
+        if abs(state.positions[name].average - seen.average) > EXACT:
+            return f"{name} cost {state.positions[name].average} here, {seen.average} there"
+    foreign = {name: quantity for name, quantity in state.external.items() if quantity}
+    return f"{shown(foreign)} are taken for somebody else's" if foreign else ""
+
+
+def cash(state: State, exchange: Exchange) -> str:
+    """Cash is the exchange's, to the last digit."""
+    return "" if state.cash == exchange.book.cash else f"joed has {state.cash}, the exchange {exchange.book.cash}"
+
+
+def orders(state: State, exchange: Exchange) -> str:
+    """The live orders are the exchange's, each with its status, what is left of it and its level."""
+    ours = {o.order: (o.status.value, o.left, o.terms) for o in state.orders.values() if o.live}
+    theirs = {o.order: (o.status.value, o.left, o.level) for o in exchange.orders.values() if not o.status.ended}
+    for name in sorted({*ours, *theirs}):
+        if ours.get(name) != theirs.get(name):
+            return f"{name} is {told(ours.get(name))} here, {told(theirs.get(name))} there"
+    return ""
+
+
+def ends(state: State, exchange: Exchange) -> str:
+    """What has ended ended the same way on both sides, as far as joed still remembers it."""
+    for order in state.orders.values():
+        theirs = exchange.orders.get(order.order)
+        if not order.status.ended:
+            continue
+        if theirs is None:
+            if order.filled or order.status is not Status.ABSENT_PROVEN:
+                return f"{order.order} is {order.status} here, the exchange never had it"
+        elif (order.status, order.filled) != (theirs.status, theirs.filled):
+            return f"{order.order} is {order.status} with {order.filled}, there {theirs.status} with {theirs.filled}"
+    return ""
+
+
+def reconciled(state: State, exchange: Exchange) -> str:
+    """Every broker is up and read whole; nothing is uncertain, no amendment waits for its answer."""
+    for broker in state.brokers.values():
+        if not (broker.up and broker.reconciled):
+            return f"{broker.name}: up {broker.up}, reconciled {broker.reconciled}"
+    for order in state.orders.values():
+        if order.live and (order.status not in SETTLED or order.asked is not None):
+            return f"{order.order} is {order.status}, asked for {order.asked}"
+    return ""
+
+
+def open_again(state: State, exchange: Exchange) -> str:
+    """No Block remains that nothing but a restart would lift."""
+    left = [block.key for block in state.blocks.values() if block.reason not in TIMED]
+    return f"still there: {', '.join(left)}" if left else ""
+
+
+def counters(state: State, exchange: Exchange) -> str:
+    """The day's trades, fills, profit and fees are the sum of the exchange's executions."""
+    found = tally(exchange)
+    day = state.day
+    ours = {"trades": day.trades, "fills": day.fills, "wins": day.wins, "losses": day.losses, "fees": day.fees}
+    for name, value in ours.items():
+        if value != found[name]:
+            return f"{name} are {value} here, {found[name]} there"
+    realised = Decimal(found["realised"])
+    return "" if abs(day.realised - realised) <= EXACT else f"realised {day.realised} here, {realised} there"
+
+
+def tally(exchange: Exchange) -> dict[str, Decimal | int]:
+    """Add the exchange's executions up, oldest first, at average cost."""
+    held: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
+    sums: dict[str, Decimal | int] = {"trades": 0, "fills": 0, "wins": 0, "losses": 0, "fees": ZERO, "realised": ZERO}
+    for fill in exchange.executions:
+        quantity, average, won = held.get(fill.instrument, (ZERO, ZERO, ZERO))
+        after, cost, gained = added(quantity, average, fill)
+        sums["trades"] += 0 if quantity else 1
+        sums["fills"] += 1
+        sums["fees"] += fill.fee
+        sums["realised"] += gained
+        won = (won if quantity else ZERO) + gained - fill.fee
+        held[fill.instrument] = (after, cost, won)
+        if not after:
+            sums["wins" if won > 0 else "losses"] += 1
+    return sums
+
+
+def added(quantity: Decimal, average: Decimal, fill: OrderFilled) -> tuple[Decimal, Decimal, Decimal]:
+    """Give quantity, average price and realised profit after one execution that does not pass through zero."""
+    signed = fill.side.sign * fill.quantity
+    after = quantity + signed
+    if quantity * signed >= 0:
+        return after, (average * quantity + fill.price * signed) / after, ZERO
+    return after, average if after else ZERO, (average - fill.price) * signed
+
+
+def shown(held: dict[str, Decimal]) -> str:
+    """Give quantities in words."""
+    return ", ".join(f"{quantity:+} {name}" for name, quantity in sorted(held.items())) or "nothing"
+
+
+def told(found: tuple[str, Decimal, Decimal | None] | None) -> str:
+    """Give an order in words."""
+    return "not there" if found is None else f"{found[0]} with {found[1]} left at {found[2]}"
+
+
+REST_LAWS: dict[str, Callable[[State, Exchange], str]] = {
+    "positions agree": positions,
+    "cash agrees": cash,
+    "orders agree": orders,
+    "ends agree": ends,
+    "brokers are reconciled": reconciled,
+    "counters agree": counters,
+    "entries are allowed again": open_again,
+}
+"""Asked of the last life's State, at the world's end."""

@@ -1,0 +1,366 @@
+"""Everything that a scenario plays on: time, prices, the exchange, the wire, a person on duty, and one life of joed
+after another.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from msgspec.structs import replace as with_fields
+
+from joed.brokers.paper import PaperBroker
+from joed.daemon.clock import SimulatedClock
+from joed.daemon.latch import Latches
+from joed.daemon.store import Store
+from joed.engine import sessions
+from joed.engine.step import RULES
+from joed.exchange import Exchange
+from joed.model import events as e
+from joed.model import settings as s
+from joed.model.calendars import Calendar
+from joed.model.commands import Answer, Command, RaiseAlert
+from joed.model.events import Event, Quote
+from joed.model.state import State
+from joed.model.values import MINUTE, SECOND, Severity
+from joed.sim import proofs
+from joed.sim.disk import Disk
+from joed.sim.duty import LOOKS_EVERY_NS, Operator
+from joed.sim.laws import Watch
+from joed.sim.life import STEPS, Life, Site
+from joed.sim.prices import Prices
+from joed.sim.proofs import Remains
+from joed.sim.rest import REST_LAWS
+from joed.sim.scenario import REST_S, VIX, Scenario
+from joed.sim.strategist import Strategist
+from joed.sim.wire import Wire
+
+LEAD_S = 60.0
+"""How long before the open a morning begins."""
+AFTER_CLOSE_S = 40.0
+POISON = -666.0
+"""The volume by which the planted rule knows its quote."""
+RESTART_S = 2.0
+"""How soon a life is started again that left by itself."""
+
+
+class PowerCut(Exception):
+    """The power goes, `down_s` long, and again at these steps of the starts that follow."""
+
+    def __init__(self, down_s: float, again: str) -> None:
+        super().__init__(f"{down_s} s")
+        self.down_s, self.again = down_s, again
+
+
+class Stage:
+    """One world."""
+
+    def __init__(self, scenario: Scenario, root: Path, calendars: dict[str, Calendar], date_ns: int) -> None:
+        """Build it in an empty directory, on the session at or after a time."""
+        self.scenario = scenario
+        traits = scenario.traits
+        session = sessions.session_at(calendars["XNYS"], date_ns)
+        origin_ns = session.close_ns - int(scenario.safe_s * SECOND) if traits.evening else session.open_ns
+        self.start_ns = origin_ns - int(LEAD_S * SECOND)
+        self.open_ns, self.close_ns = session.open_ns, session.close_ns
+        self.clock = SimulatedClock(self.start_ns)
+        self.counts: Counter[str] = Counter()
+        self.traps: list[tuple[str, Callable[[], None]]] = []
+        self.settings = settings_of(scenario)
+        self.next_settings: s.Settings | None = None
+        self.next_version = ""
+        self.life: Life | None = None
+        self.remains: Remains | None = None
+        self._calendars = calendars
+        self._down_s = 0.0
+        self._restart_wanted = False
+        self._seed = scenario.seed
+        self.id_key = Random(f"{self._seed}:key").randbytes(32)
+        chance = Random(f"{self._seed}:exchange")
+        self.exchange = Exchange(self.settings.universe, self.settings.paper, chance)
+        self.watch = Watch(self.exchange, self.clock, root / "joed.db", self.settings.risk.position_max)
+        fear = self.settings.vix
+        self.watch.fear = (fear.instrument, fear.level_max, fear.prints)
+        self.wire = Wire(self.clock, self.watch, self.counts, self.point)
+        self.broker = PaperBroker(
+            "paper", self.exchange, self.clock, self.wire.receive, self.settings.paper, closes=(self.close_ns,)
+        )
+        self.wire.broker = self.broker
+        self.prices = Prices(self.clock, self._seed, traits, self.broker.quote)
+        self.disk = Disk(self.clock, self._seed, traits)
+        latches = Latches(root / "latch")
+        latches.directory.mkdir()
+        self.operator = Operator(self.clock, latches, self.watch, self.emit, self.counts)
+        self.site = Site(
+            clock=self.clock,
+            root=root,
+            id_key=self.id_key,
+            settings=self.settings,
+            calendars=calendars,
+            wire=self.wire,
+            watch=self.watch,
+            latches=latches,
+            disk=self.disk,
+            strategist=lambda clock: Strategist(clock, self._seed, traits),
+            ground=self,
+            counts=self.counts,
+            snapshot_s=60.0,
+            tape_s=traits.tape_s,
+            conflates=traits.conflates,
+            shown=traits.shown,
+        )
+
+    def run(self, strike: Callable[[], None]) -> None:
+        """Play the scenario to its end; `strike` plans the faults. Raises Broken where a law is."""
+        clock, ends_ns = self.clock, self.start_ns + int(self.scenario.ends_s * SECOND)
+        self.broker.open()
+        self.prices.start(self.start_ns + int(LEAD_S * SECOND))
+        strike()
+        self.after(self.scenario.safe_s, self.calm)
+        self.after(self.scenario.ends_s - REST_S, self.rest)
+        clock.call_at(self.start_ns + LOOKS_EVERY_NS, self._on_duty)
+        self._guarded(self.bring_up)
+        while clock.now() < ends_ns and self._guarded(clock.advance):
+            self._guarded(self._settle)
+            self.watch.look()
+        self.judge_rest()
+
+    def _guarded(self, work: Callable[[], object]) -> object:
+        """Do something during which the power may go."""
+        try:
+            return work()
+        except PowerCut as cut:
+            self.cut(cut)
+            return True
+
+    def _settle(self) -> None:
+        if self.life is not None:
+            self.life.settle()
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Have something happen to the world later."""
+        self.clock.call_at(self.clock.now() + int(seconds * SECOND), callback)
+
+    def emit(self, event: Event) -> None:
+        """Say something to joed, where it is there to hear."""
+        if self.life is not None:
+            self.life.emit(event)
+
+    def point(self, name: str) -> None:
+        """Spring what waits for this moment."""
+        for index, (point, act) in enumerate(self.traps):
+            if point == name:
+                del self.traps[index]
+                act()
+                return
+
+    def bring_up(self, steps: int = STEPS) -> None:
+        """Start joed, with what was changed meanwhile."""
+        if self.life is not None:
+            return
+        if self.next_version:
+            self.site.version, self.next_version = self.next_version, ""
+        if self.next_settings is not None:
+            self.site.settings, self.next_settings = self.next_settings, None
+        set_rules(self.site.version)
+        self.life = Life(self.site)
+        self.counts["lives"] += 1
+        self.life.start(self.remains, steps)
+        if steps >= STEPS:
+            self.remains = None
+
+    def cut(self, cut: PowerCut) -> None:
+        """The power goes: the life dies, and is started again, in vain as often as the cut says."""
+        life, self.life = self.life, None
+        if life is None:
+            return
+        self.counts["power cuts"] += 1
+        died = life.die()
+        self.remains = died if died is not None else self.remains
+        self.after(cut.down_s, lambda: self._try_again(cut.again))
+
+    def _try_again(self, again: str) -> None:
+        if not again:
+            self.bring_up()
+            return
+        if self.life is None:
+            self.bring_up(int(again[0]))
+            self.counts["cuts during recovery"] += 1
+            self.cut(PowerCut(0.2, again[1:]))
+
+    def stop(self, reason: str, down_s: float) -> None:
+        """Stop joed in order, and start it again after a while."""
+        if self.life is None:
+            return
+        self._down_s, self._restart_wanted = down_s, True
+        self.emit(e.StopAsked(reason))
+
+    def ended(self, remains: Remains) -> None:
+        """Hear that a life is over in order."""
+        self.life, self.remains = None, remains
+        self.counts["orderly ends"] += 1
+        if self._restart_wanted:
+            self._restart_wanted = False
+            self.after(self._down_s, self.bring_up)
+
+    def faulted(self, remains: Remains) -> None:
+        """Hear that a life left because a rule raised: it is started again, as systemd would."""
+        self.life, self.remains = None, remains
+        self.counts["step faults"] += 1
+        self.after(RESTART_S, self.bring_up)
+
+    def answered(self, answer: Answer) -> None:
+        """Hear an answer to a person."""
+        self.operator.answered(answer)
+
+    def refuse(self, share: float) -> None:
+        """Have the exchange refuse this share of new orders."""
+        self.exchange.settings = replace(self.exchange.settings, reject_share=share)
+
+    def other_settings(self) -> s.Settings:
+        """Give settings that differ in what matters to decisions."""
+        now = self.site.settings
+        return replace(
+            now,
+            fill_timeout_s=9.0 if now.fill_timeout_s != 9.0 else 6.0,
+            protection=replace(now.protection, trail_step=Decimal("0.0008")),
+            feed=replace(now.feed, stale_s=15.0),
+        )
+
+    def poisonous(self, instrument: str) -> Quote:
+        """Give a quote on which the planted rule raises; it lies outside every band, so that no rule is spared it."""
+        quote = self.prices.walks[instrument].quote(self.clock.now(), prints_last=True)
+        assert quote.last is not None
+        return with_fields(quote, last=quote.last * 3, volume=POISON)
+
+    def calm(self) -> None:
+        """Begin the end: nothing goes wrong any more, and what was begun is mended."""
+        self.traps = []
+        wire = self.wire
+        wire.lag_ns = wire.lost_reports = wire.lost_commands = wire.repeats = wire.partial_reads = 0
+        wire.out_until_ns = self.clock.now()
+        wire.mend()
+        self.disk.slow_until_ns = 0
+        self.refuse(0.0)
+        for instrument in self.scenario.traits.instruments:
+            if self.exchange.book.halted.get(instrument):
+                self.broker.halt(instrument, halted=False)
+        for walk in self.prices.walks.values():
+            walk.silent_until_ns = walk.raised_until_ns = 0
+        if self.life is not None:
+            self.life.hangs_until_ns = 0
+            self.life.make_room()
+        self.operator.calm()
+        self.counts["entries before calm"] = self._entries()
+
+    def _entries(self) -> int:
+        return sum(1 for order in self.exchange.orders.values() if order.opens and order.filled)
+
+    def rest(self) -> None:
+        """Let prices stand still, and open nothing new."""
+        self.prices.frozen = True
+        self.counts["entries in calm"] = self._entries() - self.counts.pop("entries before calm")
+        self.site.strategist = lambda clock: _idle(Strategist(clock, self._seed, self.scenario.traits))
+        if self.life is not None and self.life.trading is not None:
+            self.life.strategist.idle = True
+
+    def _on_duty(self) -> None:
+        if self.life is not None and self.life.trading is not None:
+            self.operator.look(self.life.state)
+        self.clock.call_at(self.clock.now() + LOOKS_EVERY_NS, self._on_duty)
+
+    def judge_rest(self) -> None:
+        """Compare the books, where joed trades still or has ended its day."""
+        state = self.state()
+        for name, law in REST_LAWS.items():
+            if not (self.scenario.traits.evening and name == "entries are allowed again"):
+                self.watch.hold(name, law(state, self.exchange))
+        self.watch.hold("the exchange's own laws", "; ".join(exchange_laws(self.exchange)[:3]))
+
+    def state(self) -> State:
+        """Give the State of the life that is, or of the last one."""
+        if self.life is not None:
+            return self.life.state
+        assert self.remains is not None, "no life began"
+        return self.remains.state
+
+    def close(self) -> tuple[int, bytes]:
+        """End the last life and judge the whole record; give its last seq and its hash."""
+        life, self.life = self.life, None
+        state = self.state() if life is None else life.state
+        if life is not None:
+            life.flush()
+            life.die()
+        self.watch.close()
+        hold = self.watch.hold
+        hold("the chain holds", proofs.chained(self.site.root))
+        store = Store.open(self.site.root / "joed.db", bounds=None)
+        try:
+            words, again = proofs.decided_again(store.read(), self.id_key, lambda event: set_rules(event.version))
+            hold("decided again, the same", words)
+            same = proofs.without_bands(again) == proofs.without_bands(state)
+            hold("the record is the whole truth", "" if same else proofs.difference(again, state))
+            return store.last(), store._head.hash  # noqa: SLF001 - the end of the chain is the trace's best digest
+        finally:
+            store.close()
+
+
+def _idle(strategist: Strategist) -> Strategist:
+    strategist.idle = True
+    return strategist
+
+
+def exchange_laws(exchange: Exchange) -> list[str]:
+    """Give what the exchange's own laws find."""
+    from joed.exchange import laws
+
+    return laws(exchange)
+
+
+def settings_of(scenario: Scenario) -> s.Settings:
+    """Give settings under which a quarter of an hour is a busy day."""
+    traits = scenario.traits
+    universe = {name: s.Instrument(name) for name in traits.instruments}
+    universe[VIX] = s.Instrument(VIX, kind="index", tradable=False)
+    return s.Settings(
+        fill_timeout_s=6.0,
+        session=s.Session(lead_s=3900.0, after_close_s=AFTER_CLOSE_S),
+        eod=s.EndOfDay(close_positions=traits.evening, at_s=90.0, entries_until_s=30.0),
+        risk=s.Risk(position_max=3, allow_short=traits.shorts, trades_day_max=400, loss_day_max=Decimal(2000)),
+        vix=s.Fear(level_max=30.0, day_rise=0.7, fast_rise=0.5, hold_s=30.0),
+        feed=s.Feed(stale_s=12.0),
+        health=s.Health(broker_silence_s=20.0),
+        jobs=s.Jobs(strategies_s=15.0, watchlist_s=120.0, scan_s=300.0, deadline_s=5.0),
+        paper=s.Paper(latency_s=traits.latency_s, partial_share=traits.partial_share),
+        index=traits.instruments[0],
+        universe=universe,
+    )
+
+
+def newer_build(state: State, now: int, event: Event, commands: list[Command]) -> None:
+    """Decide something that the older build does not: an alert each minute."""
+    alert = f"newer_build:{now // MINUTE}"
+    if alert not in state.alerts:
+        commands.append(RaiseAlert(alert, Severity.INFO, "the newer build looks up"))
+
+
+def poisoned(state: State, now: int, event: Event, commands: list[Command]) -> None:
+    """Raise on the quote that was chosen."""
+    if isinstance(event, Quote) and event.volume == POISON:
+        raise ValueError("a rule cannot handle this quote")
+
+
+PLAIN = dict(RULES)
+
+
+def set_rules(version: str) -> None:
+    """Let the engine be the build of this version, with one rule that can't handle a poisonous quote."""
+    RULES[e.Quote] = (*PLAIN[e.Quote], poisoned)
+    RULES[e.Tick] = (*PLAIN[e.Tick], newer_build) if version == "2" else PLAIN[e.Tick]
+
+
+def plain_rules() -> None:
+    """Put the engine back as it was."""
+    RULES.update(PLAIN)

@@ -1,0 +1,50 @@
+"""How long the worker thinks: scan and score of 500 names with 300 daily bars each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from joed.analysis.scan import ScanRules, Tape, scan
+from joed.analysis.score import ScoreRules, ranked, score
+from tests.bench.measure import Row, Scale, interleaved, timed_s
+from tests.bench.scene import names_of
+
+DAYS = 300
+MINUTES = 60
+CLOSE = 4
+
+
+def rows(scale: Scale, _room: Path) -> Iterator[Row]:
+    """Give the rows of the analysis; the floor is one mean and one deviation of each name's closes."""
+    tapes = tapes_of(scale.instruments)
+    index = tapes[0]
+
+    def ours() -> float:
+        return timed_s(lambda: thought(tapes, index)) * 1e3
+
+    def bare() -> float:
+        return timed_s(lambda: [(tape.daily[:, CLOSE].mean(), tape.daily[:, CLOSE].std()) for tape in tapes]) * 1e3
+
+    found = interleaved(scale.rounds, {"ours": ours, "bare": bare})
+    yield Row(f"scan and score of 500 x {DAYS}", found["ours"], "ms", 100, floor=found["bare"])
+
+
+def thought(tapes: list[Tape], index: Tape):
+    """Scan, score and rank."""
+    kept, _ = scan(tapes, ScanRules())
+    assert kept
+    return ranked([score(tape, index, ScoreRules()) for tape in kept], 12)
+
+
+def tapes_of(count: int) -> list[Tape]:
+    """Give random walks as daily bars, and a morning of minute bars."""
+    chance = np.random.default_rng(7)
+    return [Tape(name, bars(chance, DAYS), bars(chance, MINUTES), bars(chance, MINUTES), 100.0) for name in names_of(count)]
+
+
+def bars(chance, count: int):
+    """Give `count` bars around 100: float64 (count, 6), the columns of the history."""
+    closes = 100.0 * np.exp(np.cumsum(chance.normal(0.0, 0.01, count)))
+    at_ns = np.arange(count, dtype=np.float64)
+    return np.column_stack([at_ns, closes, closes * 1.01, closes * 0.99, closes, np.full(count, 1e6)])

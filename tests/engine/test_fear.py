@@ -1,0 +1,165 @@
+"""A VIX that leaps shuts entries at once; a wrong print does not, and calm has to last."""
+
+import pytest
+
+from joed.engine.fear import CALM, KEY
+from joed.engine.step import refold, step
+from joed.model.commands import CancelOrder, LiftBlock, OpenSession, RaiseBlock
+from joed.model.events import RegimeJudged, RegimeRead, Tick
+from joed.model.settings import Fear
+from joed.model.values import MINUTE, SECOND
+from tests.engine.build import (
+    CLOSE,
+    OPEN,
+    SESSION,
+    START,
+    D,
+    bracket,
+    holding,
+    kinds,
+    of_kind,
+    quote,
+    stop_of,
+    submitted,
+    trading_state,
+)
+
+
+def vix(state, *prices, at=START):
+    """Let VIX print these, and give what was decided on each."""
+    return [step(state, at, quote("VIX", price, price, at=at)) for price in prices]
+
+
+def calm_state(price=15.0, minutes=6, **changes):
+    """Give a State in which VIX has stood still for a while."""
+    state = trading_state(vix=Fear(**changes))
+    for second in range(minutes * 60):
+        at = START + second * SECOND
+        vix(state, price, at=at)
+        step(state, at, Tick())
+    return state
+
+
+@pytest.mark.parametrize(("price", "shut"), [(34.99, False), (35.0, True)])
+def test_the_level_shuts_entries_by_its_second_print(price, shut):
+    """At the level, not a hundredth under it; resting entries are cancelled and the alert is told once."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+
+    first, second = vix(state, price, price)
+
+    assert first == []
+    assert kinds(second) == (["RaiseBlock", "RaiseAlert", "CancelOrder"] if shut else [])
+    assert (KEY in state.blocks) is shut
+
+
+def test_protection_is_not_among_what_fear_cancels():
+    """Entries go, stops and targets stay."""
+    state = holding("MSFT")
+    submitted(state, bracket("AAPL"))
+
+    commands = vix(state, 40.0, 40.0)[1]
+
+    assert of_kind(commands, CancelOrder) == [CancelOrder("AAPL-e", "VIX")]
+    assert state.orders[stop_of("MSFT")].live
+
+
+@pytest.mark.parametrize(("price", "shut"), [(25.9, False), (26.0, True)])
+def test_a_rise_over_the_last_close_shuts_entries(price, shut):
+    """Thirty percent over 20 are 26."""
+    state = trading_state()
+    step(state, START, RegimeJudged(1, RegimeRead("bull", 1.0), {"VIX": 20.0}))
+
+    vix(state, price, price)
+
+    assert (KEY in state.blocks) is shut
+
+
+@pytest.mark.parametrize(("price", "shut"), [(17.24, False), (17.26, True)])
+def test_a_rise_within_minutes_shuts_entries(price, shut):
+    """Fifteen percent over the lowest of the window: 15 becomes 17.25."""
+    state = calm_state()
+
+    vix(state, price, price, at=state.now)
+
+    assert (KEY in state.blocks) is shut
+
+
+def test_one_wrong_print_shuts_nothing_and_is_no_anchor():
+    """High for one print, then as before: entries stay on, and no later leap is measured from it."""
+    state = calm_state()
+
+    vix(state, 60.0, at=state.now)
+    step(state, state.now + 10 * SECOND, Tick())
+    vix(state, 15.0, 15.0, at=state.now)
+
+    assert KEY not in state.blocks
+    assert {level for _, level in state.fright.anchors} == {15.0}
+
+
+def test_one_wrong_low_print_makes_no_leap_of_the_next():
+    """A print of 1 is doubted, so that 15 after it is no rise of 1,400 percent."""
+    state = calm_state()
+
+    vix(state, 1.0, at=state.now)
+    step(state, state.now + 10 * SECOND, Tick())
+    vix(state, 15.0, 15.0, at=state.now)
+
+    assert KEY not in state.blocks
+
+
+def test_a_slow_rise_in_steps_under_the_window_is_still_measured_from_its_beginning():
+    """Ten percent, then five and a half more within the window: measured from the low, not from the last step."""
+    state = calm_state()
+
+    vix(state, 16.5, 16.5, at=state.now)
+    between = KEY in state.blocks
+    for _ in range(60):
+        step(state, state.now + SECOND, Tick())
+        vix(state, 16.5, at=state.now)
+    vix(state, 17.3, 17.3, at=state.now)
+
+    assert (between, KEY in state.blocks) == (False, True)
+
+
+def test_entries_come_back_after_calm_has_lasted():
+    """The hold counts from the last price that was not calm, and calm is below the level that shut."""
+    state = trading_state(vix=Fear(hold_s=60.0))
+    vix(state, 36.0, 36.0)
+    vix(state, 35 * CALM + 0.1, at=START)
+    step(state, START + 30 * SECOND, Tick())
+    vix(state, 35 * CALM - 0.1, at=START + 30 * SECOND)
+
+    early = step(state, START + 89 * SECOND, Tick())
+    due = step(state, START + 90 * SECOND, Tick())
+
+    assert of_kind(early, LiftBlock) == []
+    assert of_kind(due, LiftBlock) == [LiftBlock(KEY, "VIX is calm again")]
+
+
+def test_fear_that_has_lifted_can_come_again():
+    """Shutting twice in a session raises two Blocks."""
+    state = trading_state(vix=Fear(hold_s=10.0))
+    raised = 0
+    for second in range(40):
+        at = START + second * SECOND
+        price = 36.0 if second in {0, 1, 30, 31} else 20.0
+        commands = [*vix(state, price, at=at)[0], *step(state, at, Tick())]
+        raised += len(of_kind(commands, RaiseBlock))
+
+    assert raised == 2
+
+
+def test_a_new_session_forgets_yesterdays_anchors_and_not_that_entries_are_off():
+    """A Block that outlives the night is lifted by calm, not kept for ever by a level of nothing."""
+    state = trading_state(vix=Fear(hold_s=60.0))
+    vix(state, 36.0, 36.0)
+    refold(state, START + MINUTE, Tick(), [OpenSession(f"{SESSION}b", OPEN, CLOSE, D(100_000))])
+    vix(state, 20.0, at=START + MINUTE)
+
+    lifted = []
+    for second in range(1, 130):
+        lifted += of_kind(step(state, START + MINUTE + second * SECOND, Tick()), LiftBlock)
+
+    assert [command.key for command in lifted] == [KEY]
+    assert state.fright.level == 0.0

@@ -1,0 +1,312 @@
+"""Working protective quantity equals position quantity; what is done when it does not."""
+
+import pytest
+
+from joed.engine.protection import protected, repair_level, stops_of
+from joed.engine.step import refold, step
+from joed.model.commands import AmendOrder, CancelOrder, RaiseAlert, SubmitOrder
+from joed.model.events import (
+    BrokerDown,
+    CommandDropped,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderSeen,
+    OrderWorking,
+    PositionSeen,
+    Tick,
+)
+from joed.model.values import SECOND, Kind, Leg, Side, Status
+from tests.engine.build import (
+    START,
+    D,
+    bracket,
+    fill,
+    holding,
+    of_kind,
+    quote,
+    stop_of,
+    submitted,
+    target_of,
+    trading_state,
+    whole_read,
+)
+
+
+def seconds(state, count, start=START):
+    """Let seconds pass and give every order that was sent and every alert that was told, with its second."""
+    told = []
+    for second in range(1, count + 1):
+        for command in step(state, start + second * SECOND, Tick()):
+            if isinstance(command, SubmitOrder | AmendOrder | RaiseAlert):
+                told.append((second, command))
+    return told
+
+
+def seen(state, *names):
+    """Give these orders as the broker shows them when the books agree."""
+    orders = [state.orders[name] for name in names]
+    return tuple(
+        OrderSeen(one.order, "b", one.instrument, one.side, one.left, one.status, one.terms, one.filled)
+        for one in orders
+    )
+
+
+def agreeing(state, *names, at, quantity="10"):
+    """Give a whole read in which position and these orders are as our books have them."""
+    positions = (PositionSeen("AAPL", D(quantity), D(200)),) if D(quantity) else ()
+    return whole_read(at, orders=seen(state, *names), positions=positions, cash=str(state.cash))
+
+
+def test_a_position_under_its_working_stop_is_protected():
+    """Equal quantities, the right side, working by the broker's word."""
+    state = holding("AAPL")
+
+    assert protected(state, state.positions["AAPL"]) == 10
+    assert state.positions["AAPL"].unprotected_ns == 0
+    assert seconds(state, 20) == []
+
+
+def test_a_waiting_stop_counts_while_its_entry_works_and_no_longer():
+    """The broker lets it work as the entry fills; once that has ended, only a working stop protects."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "4", "200"))
+    while_filling = state.positions["AAPL"].unprotected_ns
+
+    step(state, START + SECOND, OrderCancelled("AAPL-e"))
+    after = state.positions["AAPL"].unprotected_ns
+    step(state, START + 2 * SECOND, OrderWorking(stop_of("AAPL"), D(4)))
+
+    assert (while_filling, after, state.positions["AAPL"].unprotected_ns) == (0, START + SECOND, 0)
+
+
+def test_an_entry_in_doubt_vouches_for_no_stop():
+    """Nothing is known of its children either."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "4", "200"))
+
+    state.orders["AAPL-e"].status = Status.UNCERTAIN
+
+    assert protected(state, state.positions["AAPL"]) == 0
+
+
+def test_a_lost_stop_is_replaced_where_it_stood_within_a_second_or_two():
+    """Cancelled by another hand: after the grace a new stop goes out in the same group, for what the group holds."""
+    state = holding("AAPL")
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+
+    [(second, command)] = seconds(state, 4)
+
+    assert second == 1
+    assert (command.kind, command.leg, command.level) == (Kind.STOP, Leg.STOP, D("196.00"))
+    assert (command.quantity, command.side, command.group, command.opens) == (10, Side.SELL, "AAPL-e", False)
+    step(state, START + 4 * SECOND, OrderAccepted(command.order, "9"))
+    step(state, START + 4 * SECOND, OrderWorking(command.order, D(10), command.level))
+    assert state.positions["AAPL"].unprotected_ns == 0
+    assert [order.order for order in stops_of(state, state.positions["AAPL"])] == [command.order]
+
+
+def test_a_stop_that_ended_because_its_target_filled_is_not_replaced():
+    """The two words may come in either order: nothing is sent before the fill had its time to arrive."""
+    state = holding("AAPL")
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+    step(state, START + SECOND // 2, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
+
+    assert seconds(state, 20) == []
+
+
+def test_after_five_seconds_a_person_is_told_and_after_fifteen_it_is_closed():
+    """At the limits, not before; a repair that hangs is not repeated meanwhile (I4)."""
+    state = holding("AAPL")
+    step(state, START, quote("AAPL", 199.0))
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+
+    told = seconds(state, 16)
+
+    assert [(second, type(command).__name__) for second, command in told] == [
+        (1, "SubmitOrder"),
+        (5, "RaiseAlert"),
+        (15, "AmendOrder"),
+    ]
+    assert told[2][1].order == target_of("AAPL")
+    assert told[2][1].reason == "unprotected for 15 s"
+
+
+def test_a_second_time_unprotected_is_told_again():
+    """Each time is a matter of its own."""
+    state = holding("AAPL")
+    alerts = []
+    for round_ in range(2):
+        start = START + round_ * 60 * SECOND
+        step(state, start, OrderWorking(stop_of("AAPL"), D(6)))
+        alerts += [command.key for _, command in seconds(state, 6, start) if isinstance(command, RaiseAlert)]
+        step(state, start + 7 * SECOND, OrderWorking(stop_of("AAPL"), D(10)))
+
+    assert len(set(alerts)) == len(alerts) == 2
+
+
+@pytest.mark.parametrize("answer", ["rejected", "dropped"])
+def test_a_repair_that_is_refused_is_tried_three_times_and_never_in_a_storm(answer):
+    """Five seconds lie between two, and the signal's limit ends it: the flatten comes instead."""
+    state = holding("AAPL")
+    state.positions["AAPL"].risk = D(0)
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+    sent = []
+    for second in range(1, 60):
+        now = START + second * SECOND
+        for command in of_kind(step(state, now, Tick()), SubmitOrder):
+            if command.leg is Leg.STOP:
+                sent.append(second)
+            step(
+                state,
+                now,
+                OrderRejected(command.order, "no")
+                if answer == "rejected"
+                else CommandDropped(1, 0, command.order, "not connected"),
+            )
+
+    assert sent == [1, 6, 11]
+
+
+def test_no_stop_is_sent_over_a_link_whose_books_are_unread():
+    """The old one may be working there (I25)."""
+    state = holding("AAPL")
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+    step(state, START, BrokerDown("paper", "cut"))
+
+    told = seconds(state, 30)
+
+    assert [type(command) for _, command in told] == [RaiseAlert]
+
+
+def test_where_a_lost_stop_belongs():
+    """Where it last stood; else one R from the average on the tick; nowhere if neither is known."""
+    state = holding("AAPL")
+    held = state.positions["AAPL"]
+    stood = repair_level(state, held)
+    held.stop_order = ""
+    held.average = D("200.003")
+    by_risk = repair_level(state, held)
+    held.quantity = D(-10)
+    short = repair_level(state, held)
+    held.risk = D(0)
+
+    assert (stood, by_risk, short) == (D("196.00"), D("196.00"), D("204.01"))
+    assert repair_level(state, held) is None
+
+
+def test_a_stop_that_is_too_small_grows_only_when_a_whole_read_agrees():
+    """News that are late may not change what protects: the broker's book has to show the same position."""
+    state = holding("AAPL")
+    step(state, START, OrderWorking(stop_of("AAPL"), D(6)))
+    names = (stop_of("AAPL"), target_of("AAPL"))
+    other = agreeing(state, *names, at=START + SECOND, quantity="16")
+    early = agreeing(state, *names, at=START)
+
+    by_itself = [command for _, command in seconds(state, 4) if not isinstance(command, RaiseAlert)]
+    late = of_kind(step(state, START + 4 * SECOND, early), AmendOrder)
+    different = of_kind(step(state, START + 4 * SECOND, other), AmendOrder)
+    state.external = {}
+    agreed = step(state, START + 5 * SECOND, agreeing(state, *names, at=START + 4 * SECOND + 1))
+
+    assert (by_itself, late, different) == ([], [], [])
+    assert of_kind(agreed, AmendOrder) == [AmendOrder(stop_of("AAPL"), quantity=D(10), reason="resize")]
+    assert state.positions["AAPL"].closing == ""
+
+
+def test_exits_that_could_close_more_than_is_held_shrink():
+    """Six held, ten under stop and target: both are cut to six, counted with what they have filled."""
+    state = holding("AAPL")
+    submitted(state, bracket("AAPL", tag="2"))
+    step(state, START, fill("AAPL2-t", "4", "220", side=Side.SELL, execution="old"))
+    step(state, START, OrderCancelled("AAPL2-e"))
+    step(state, START, OrderCancelled("AAPL2-s"))
+    step(state, START, OrderCancelled("AAPL2-t"))
+    names = (stop_of("AAPL"), target_of("AAPL"))
+
+    commands = step(state, START + SECOND, agreeing(state, *names, at=START + SECOND, quantity="6"))
+
+    assert of_kind(commands, AmendOrder) == [AmendOrder(name, quantity=D(6), reason="resize") for name in names]
+
+
+def test_a_target_of_a_closed_position_is_cancelled_once_both_books_say_flat():
+    """An exit that guards nothing would open a position; until the read agrees it is left alone."""
+    state = holding("AAPL")
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
+
+    waiting = seconds(state, 30)
+    now = START + 31 * SECOND
+    commands = step(state, now, agreeing(state, target_of("AAPL"), at=now, quantity="0"))
+
+    assert waiting == []
+    assert of_kind(commands, CancelOrder) == [CancelOrder(target_of("AAPL"), "it guards nothing any more")]
+
+
+def test_a_stale_exit_of_an_older_group_goes_and_the_present_stop_stays():
+    """The present position's own stop is never the one that is cut."""
+    state = holding("AAPL")
+    step(state, START, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
+    submitted(state, bracket("AAPL", tag="2"))
+    step(state, START, fill("AAPL2-e", "10", "200", execution="x2"))
+    for leg in "st":
+        step(state, START, OrderWorking(f"AAPL2-{leg}", D(10)))
+    names = (stop_of("AAPL"), "AAPL2-s", "AAPL2-t")
+
+    commands = step(state, START + SECOND, agreeing(state, *names, at=START + SECOND))
+
+    assert of_kind(commands, CancelOrder | AmendOrder) == [CancelOrder(stop_of("AAPL"), "it guards nothing any more")]
+
+
+def test_while_an_entry_still_works_nothing_is_cut():
+    """It may fill the very next moment."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "4", "200"))
+    for leg in "st":
+        step(state, START, OrderWorking(f"AAPL-{leg}", D(10)))
+
+    read = agreeing(state, "AAPL-e", "AAPL-s", "AAPL-t", at=START + SECOND, quantity="4")
+
+    assert of_kind(step(state, START + SECOND, read), AmendOrder | CancelOrder) == []
+
+
+def test_a_turned_position_gets_a_stop_of_its_own_and_keeps_it():
+    """Ten short by accident: a buy stop outside the group, which the next agreeing read leaves in place."""
+    state = holding("AAPL")
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
+    step(state, START, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
+
+    [(_, command)] = seconds(state, 2)
+    step(state, START + 2 * SECOND, OrderWorking(command.order, D(10), command.level))
+    read = agreeing(state, command.order, at=START + 3 * SECOND, quantity="-10")
+    after = step(state, START + 3 * SECOND, read)
+
+    assert (command.side, command.group, command.quantity, command.level) == (Side.BUY, "", 10, D(212))
+    assert of_kind(after, CancelOrder | AmendOrder) == []
+    assert state.positions["AAPL"].unprotected_ns == 0
+
+
+def test_a_group_that_came_late_gets_the_stop_that_it_lacks():
+    """Four filled after their bracket was gone: a stop for four, in their own group."""
+    state = trading_state()
+    submitted(state, bracket("AAPL", tag="1"))
+    for leg in "est":
+        step(state, START, OrderCancelled(f"AAPL1-{leg}"))
+    holding("AAPL", state=state)
+    step(state, START, fill("AAPL1-e", "4", "200", execution="late"))
+
+    sent = [command for _, command in seconds(state, 2) if isinstance(command, SubmitOrder)]
+
+    assert [(one.leg, one.quantity, one.group) for one in sent] == [(Leg.STOP, 4, "AAPL1-e")]
+    step(state, START + 2 * SECOND, OrderWorking(sent[0].order, D(4), sent[0].level))
+    assert protected(state, state.positions["AAPL"]) == 14
+
+
+def test_an_unprotected_position_is_known_again_after_a_restart():
+    """Since when is part of State, so that the limits do not begin anew."""
+    state = holding("AAPL")
+    refold(state, START, OrderCancelled(stop_of("AAPL")), [])
+
+    assert state.positions["AAPL"].unprotected_ns == START

@@ -1,0 +1,342 @@
+"""The broker's whole book against ours: shown is believed, missing must be missing twice."""
+
+import pytest
+from msgspec.structs import replace
+
+from joed.engine.orders import listens, order_id
+from joed.engine.step import refold, step
+from joed.model.commands import CancelOrder, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
+from joed.model.events import (
+    BrokerDown,
+    BrokerUp,
+    CancelRejected,
+    CommandSent,
+    EpochStarted,
+    OrderCancelled,
+    OrderSeen,
+    OrderWorking,
+    PositionSeen,
+    Tick,
+)
+from joed.model.values import SECOND, Leg, Side, Status
+from tests.engine.build import (
+    START,
+    D,
+    bracket,
+    fill,
+    holding,
+    kinds,
+    of_kind,
+    stop_of,
+    submitted,
+    trading_state,
+    whole_read,
+)
+
+LATER = START + SECOND
+RECONCILING = "broker:paper/reconciling"
+
+
+def shown(order, quantity="10", status=Status.WORKING, **more):
+    """Give one open order as a broker shows it."""
+    return OrderSeen(order, "b9", "AAPL", Side.BUY, D(quantity), status, **more)
+
+
+def entry(status=Status.WORKING):
+    """Give a State with one bracket that has this status, last heard of at START."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    for order in state.orders.values():
+        order.status = status
+    return state
+
+
+def differences(state):
+    """Give what the last read changed or left open."""
+    return state.brokers["paper"].differences
+
+
+def test_a_new_connection_forbids_entries_until_it_has_been_read_whole():
+    """Up, asked, read: only then may anything be sent there (I25)."""
+    state = trading_state()
+    step(state, START, BrokerDown("paper", "cut"))
+
+    up = step(state, LATER, BrokerUp("paper", "DEMO", "paper", 2))
+    listening = listens(state, "paper")
+    partial = step(state, LATER + 1, replace(whole_read(LATER, connection=2), complete=False))
+    old = step(state, LATER + 1, whole_read(LATER, connection=1))
+    whole = step(state, LATER + 2, whole_read(LATER + 1, connection=2, cash="100000"))
+
+    assert kinds(up) == ["LiftBlock", "RaiseBlock", "ReadBroker"]
+    assert up[2] == ReadBroker("paper", "connected")
+    assert (listening, partial, old) == (False, [], [])
+    assert whole == [LiftBlock(RECONCILING, "its books are read")]
+    assert (listens(state, "paper"), state.brokers["paper"].reconciled) == (True, True)
+
+
+def test_an_account_of_the_other_mode_is_refused_until_the_right_one_comes():
+    """Live and paper never mix (I24), and no release lifts that."""
+    state = trading_state()
+
+    wrong = step(state, START, BrokerUp("paper", "U123", "live", 2))
+    right = step(state, LATER, BrokerUp("paper", "DEMO", "paper", 3))
+
+    block = of_kind(wrong, RaiseBlock)[0].block
+    assert (block.key, block.latched) == ("broker:paper/wrong_account", False)
+    assert len(of_kind(wrong, RaiseAlert)) == 1
+    assert "broker:paper/wrong_account" in [command.key for command in of_kind(right, LiftBlock)]
+
+
+def test_a_broker_that_is_down_is_told_and_forbids_its_entries():
+    """Orders and stops there live on."""
+    state = holding("AAPL")
+
+    commands = step(state, START, BrokerDown("paper", "cut"))
+
+    assert kinds(commands) == ["RaiseBlock", "RaiseAlert"]
+    assert state.orders[stop_of("AAPL")].status is Status.WORKING
+
+
+def test_a_clean_read_changes_nothing_and_is_not_worth_a_record():
+    """The same orders, the same position, the same cash."""
+    state = holding("AAPL")
+    read = whole_read(
+        LATER,
+        orders=(shown("AAPL-s", level=D("196.00")), shown("AAPL-t", level=D("220.00"))),
+        positions=(PositionSeen("AAPL", D(10), D(200)),),
+        executions=(fill("AAPL-e", "10", "200.00", execution="x-AAPL"),),
+        ended={"AAPL-e": Status.FILLED},
+        cash="98000",
+    )
+
+    assert step(state, LATER, read) == []
+    assert differences(state) == 0
+
+
+CHANGES = {
+    "an execution was missed": {"executions": (fill("AAPL-e", "4", "200", execution="new"),)},
+    "an order ended": {"ended": {"AAPL-e": Status.CANCELLED}},
+    "other terms": {"orders": (shown("AAPL-e", level=D("201.00")),)},
+    "another quantity": {"orders": (shown("AAPL-e", "7"),)},
+    "other cash": {"cash": "99000"},
+    "a position of another": {"positions": (PositionSeen("MSFT", D(5), D(1)),)},
+    "missing": {},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_everything_that_a_read_changes_makes_it_worth_a_record(change):
+    """What is only on the tape may be lost with a second of it; what changed the books may not."""
+    state = entry()
+    legs = ("AAPL-e", "AAPL-s", "AAPL-t")
+    clean = whole_read(LATER, cash="100000", orders=tuple(shown(leg) for leg in legs))
+    step(state, LATER, clean)
+    base = differences(state)
+    parts = {"orders": () if change in ("missing", "an order ended") else tuple(shown(leg) for leg in legs[1:])}
+    parts |= {"cash": "100000"} | CHANGES[change]
+    if change not in ("missing", "an order ended"):
+        rest = () if "orders" in CHANGES[change] else (shown("AAPL-e"),)
+        parts["orders"] = (*CHANGES[change].get("orders", ()), *rest, *(shown(leg) for leg in legs[1:]))
+
+    step(state, LATER + SECOND, whole_read(LATER + SECOND, **parts))
+
+    assert base == 0
+    assert differences(state) > 0
+
+
+def test_a_missed_fill_and_its_end_are_taken_from_the_read():
+    """The report was lost; the book has it."""
+    state = entry()
+
+    step(
+        state,
+        LATER,
+        whole_read(
+            LATER,
+            executions=(fill("AAPL-e", "10", "200"),),
+            ended={"AAPL-e": Status.FILLED},
+            orders=(shown("AAPL-s"), shown("AAPL-t")),
+            positions=(PositionSeen("AAPL", D(10), D(200)),),
+            cash="98000",
+        ),
+    )
+
+    assert state.positions["AAPL"].quantity == 10
+    assert state.orders["AAPL-e"].status is Status.FILLED
+    assert (state.external, state.blocks, state.cash) == ({}, {}, 98_000)
+
+
+def test_an_order_is_absent_only_after_two_whole_reads_five_seconds_apart():
+    """One read, or two in quick succession, prove nothing (B7, I13); then its bracket goes with it."""
+    state = entry(Status.SENT)
+    reads = [START + n * SECOND for n in (1, 2, 5, 7)]
+
+    retired = [
+        [command.order for command in of_kind(step(state, at, whole_read(at, cash="100000")), RetireOrder)]
+        for at in reads
+    ]
+
+    assert retired == [[], [], [], ["AAPL-e", "AAPL-s", "AAPL-t"]]
+    assert {order.status for order in state.orders.values()} == {Status.ABSENT_PROVEN}
+
+
+def test_a_partial_read_proves_no_absence_and_adds_what_it_shows():
+    """An end marker is missing: what it lacks may only have been cut off."""
+    state = entry(Status.SENT)
+    for second in range(1, 30):
+        at = START + second * SECOND
+        partial = replace(whole_read(at, orders=(shown("AAPL-e"),)), complete=False)
+        assert step(state, at, partial) == []
+
+    assert [order.status for order in state.orders.values()] == [Status.WORKING, Status.SENT, Status.SENT]
+
+
+def test_an_order_that_has_not_left_cannot_be_missed():
+    """It waits for its record to be durable; retiring it would let it leave afterwards and live unwatched."""
+    state = entry(Status.ARMED)
+
+    retired = [step(state, START + n * SECOND, whole_read(START + n * SECOND, cash="100000")) for n in range(1, 60)]
+
+    assert not any(of_kind(commands, RetireOrder) for commands in retired)
+
+
+def test_a_word_between_two_reads_begins_the_counting_anew():
+    """It was heard of after the first: that read was about another moment."""
+    state = entry(Status.SENT)
+    step(state, LATER, whole_read(LATER, cash="100000"))
+    step(state, LATER + SECOND, CommandSent(1, 0, "AAPL-e"))
+
+    commands = step(state, START + 9 * SECOND, whole_read(START + 9 * SECOND, cash="100000"))
+
+    assert "AAPL-e" not in [command.order for command in of_kind(commands, RetireOrder)]
+
+
+def test_what_was_heard_after_the_read_began_is_not_taken_back_by_it():
+    """Compare only what is older than the read's beginning (reliability 6.7)."""
+    state = entry()
+    step(state, LATER + 5, OrderWorking("AAPL-e", D(10), D("201.00")))
+    read = whole_read(LATER, cash="100000", orders=(shown("AAPL-e", level=D("200.00")),))
+
+    step(state, LATER + 9, read)
+
+    assert state.orders["AAPL-e"].terms == D("201.00")
+
+
+def test_an_order_in_doubt_is_settled_by_a_read_that_began_after_the_doubt():
+    """A read that was under way when the doubt came may show the past."""
+    for began, status in ((LATER - 1, Status.UNCERTAIN), (LATER, Status.WORKING)):
+        state = entry()
+        refold(state, LATER, Tick(), [CancelOrder("AAPL-e", "why")])
+        step(state, LATER, CancelRejected("AAPL-e"))
+
+        step(state, LATER + 9, whole_read(began, cash="100000", orders=(shown("AAPL-e"),)))
+
+        assert state.orders["AAPL-e"].status is status
+        assert state.brokers["paper"].reconciled is (status is Status.WORKING)
+
+
+def test_after_a_restart_entries_wait_until_no_fate_is_unknown():
+    """What is proven absent settles it in the same record as the proof."""
+    state = entry(Status.SENT)
+    step(state, LATER, EpochStarted(2, "crash", "0", "c"))
+    step(state, LATER, BrokerUp("paper", "DEMO", "paper", 2))
+
+    first = step(state, LATER + SECOND, whole_read(LATER + SECOND, connection=2, cash="100000"))
+    waiting = RECONCILING in state.blocks
+    second = step(state, LATER + 6 * SECOND, whole_read(LATER + 6 * SECOND, connection=2, cash="100000"))
+
+    assert (first, waiting) == ([], True)
+    assert kinds(second) == ["RetireOrder"] * 3 + ["LiftBlock"]
+    assert state.brokers["paper"].reconciled
+
+
+def test_a_cancel_that_we_asked_for_is_still_to_be_answered_when_a_read_shows_the_order():
+    """It shows the order working because the cancel has not arrived."""
+    state = entry()
+    refold(state, START, Tick(), [CancelOrder("AAPL-e", "why")])
+
+    step(state, LATER, whole_read(LATER, cash="100000", orders=(shown("AAPL-e"),)))
+
+    assert state.orders["AAPL-e"].status is Status.CANCEL_ASKED
+
+
+def test_an_order_proven_absent_that_turns_up_is_adopted():
+    """We were sure, the broker knows better: its risk counts again at once."""
+    state = entry(Status.ABSENT_PROVEN)
+
+    step(state, LATER, whole_read(LATER, cash="100000", orders=(shown("AAPL-e"),)))
+
+    assert (state.orders["AAPL-e"].status, list(state.resting)) == (Status.WORKING, ["AAPL-e"])
+
+
+def test_an_order_that_ended_in_our_books_and_lives_at_the_broker_is_told():
+    """It never leaves its end by itself (I11): a person hears of it."""
+    state = entry()
+    step(state, START, OrderCancelled("AAPL-e"))
+
+    commands = step(state, LATER, whole_read(LATER, cash="100000", orders=(shown("AAPL-e"),)))
+
+    assert [command.key for command in of_kind(commands, RaiseAlert)] == ["stranger:AAPL-e"]
+    assert state.orders["AAPL-e"].status is Status.CANCELLED
+
+
+def test_an_order_with_our_tag_that_no_book_of_ours_has_is_told_once():
+    """An older journal was put back (B9); another client's orders are nobody's matter here."""
+    state = holding("AAPL")
+    ours_id = order_id(state, 9, Leg.ENTRY)
+    orders = (shown(ours_id), shown("manual"), shown(""))
+
+    first = step(state, LATER, whole_read(LATER, orders=orders))
+    again = step(state, LATER + 1, whole_read(LATER + 1, orders=orders))
+
+    assert [command.key for command in of_kind(first, RaiseAlert) if "stranger" in command.key] == [
+        f"stranger:{ours_id}"
+    ]
+    assert not [command for command in of_kind(again, RaiseAlert) if "stranger" in command.key]
+
+
+def test_what_the_broker_holds_beyond_our_books_is_external_and_blocks_that_instrument():
+    """Counted, never touched; the Block goes when the books agree again."""
+    state = holding("AAPL")
+    base = {"orders": (shown("AAPL-s"), shown("AAPL-t")), "cash": "98000"}
+    more = (PositionSeen("AAPL", D(25), D(200)), PositionSeen("KO", D(-3), D(50)))
+
+    differ = step(state, LATER, whole_read(LATER, positions=more, **base))
+    external = dict(state.external)
+    agree = step(state, LATER + 1, whole_read(LATER + 1, positions=(PositionSeen("AAPL", D(10), D(200)),), **base))
+
+    assert external == {"AAPL": 15, "KO": -3}
+    assert kinds(differ) == ["RaiseBlock", "RaiseAlert"] * 2
+    assert [command.key for command in agree] == ["instrument:AAPL/books_differ", "instrument:KO/books_differ"]
+    assert (state.external, differences(state)) == ({}, 2)
+
+
+def test_a_fill_that_is_newer_than_the_read_makes_no_difference_of_positions():
+    """The read shows the moment before it."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, LATER + 5, fill("AAPL-e", "10", "200"))
+
+    commands = step(state, LATER + 9, whole_read(LATER, cash="100000", orders=(shown("AAPL-e"),)))
+
+    assert (commands, state.external, state.cash) == ([], {}, 98_000)
+
+
+def test_cash_of_two_brokers_is_their_sum():
+    """One broker's word is no word on the other's."""
+    state = trading_state()
+    step(state, START, BrokerUp("other", "X", "paper", 1))
+    step(state, START, replace(whole_read(START, cash="500"), broker="other"))
+    step(state, LATER, whole_read(LATER, cash="90000"))
+
+    assert state.cash == 90_500
+
+
+@pytest.mark.parametrize("cash", ["NaN", "Infinity"])
+def test_cash_that_is_no_number_is_not_taken(cash):
+    """The last word stands."""
+    state = trading_state()
+
+    step(state, LATER, whole_read(LATER, cash=cash))
+
+    assert state.cash == 100_000

@@ -1,0 +1,1 @@
+"""Wrong patches, planted one at a time to see that the seeded world finds each."""
