@@ -143,6 +143,7 @@ def paper_plan(choices: Choices) -> Plan:
         reason=choices.reason,
         auto_confirm=choices.confirm == "auto",
         wall_time=choices.wall_time,
+        prepare=house.prepare,
     )
 
 
@@ -150,9 +151,14 @@ class _Inside:
     """The exchange in this process."""
 
     def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+
+    def prepare(self) -> None:
+        """Make the market of the day, which takes numpy and a while."""
         from joed.market.thinker import market_of
 
-        self._choices, self._market = choices, market_of(choices.day)
+        self._market = market_of(self._choices.day)
+        next(self._market.quotes(), None)
 
     def clock(self, last_ns: int) -> Clock:
         """Go on from the newest record, or from the exchange's last turn, or begin at the origin."""
@@ -184,6 +190,9 @@ class _Beside:
         if choices.speed is None:
             raise ConfigError("--exchange process runs in real time: give it a --speed that is a number")
         self._choices, self._speed = choices, choices.speed
+
+    def prepare(self) -> None:
+        """Nothing: the market is the exchange's."""
 
     def clock(self, last_ns: int) -> Clock:
         """Take over the exchange's time."""

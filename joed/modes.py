@@ -1,6 +1,7 @@
 """Each mode of the command line: what it needs is imported when it is chosen, so that none pays for the others."""
 
 import asyncio
+import gc
 import shutil
 import sys
 import tempfile
@@ -101,6 +102,7 @@ def _state_dir(asked: Path | None) -> Iterator[Path]:
 
 def daemon(options: Namespace) -> int:
     """Trade until the session ends, in the foreground."""
+    gc.disable()  # until READY: what a start makes stays, so a collection would only cost time
     from joed.compose import live_choices, paper_plan
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format

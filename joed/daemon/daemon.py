@@ -8,7 +8,6 @@ close. Whatever fails on the way ends the process with the journal closed and th
 import asyncio
 import gc
 import os
-import platform
 import signal
 from collections.abc import Mapping
 from functools import partial
@@ -18,7 +17,6 @@ from joed.brokers.base import Broker
 from joed.daemon.alerts import Alerter
 from joed.daemon.clock import RealClock, SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
-from joed.daemon.counters import GcWatch
 from joed.daemon.desk import Desk
 from joed.daemon.drive import drive_in_turns, settle
 from joed.daemon.heartbeat import Heartbeat
@@ -29,10 +27,8 @@ from joed.daemon.latch import Latches
 from joed.daemon.lock import Lock
 from joed.daemon.log import Log
 from joed.daemon.loop import StepFailed
-from joed.daemon.metrics import Page, Server, serve
 from joed.daemon.places import Places
 from joed.daemon.plan import Plan
-from joed.daemon.readings import Sources
 from joed.daemon.recovery import recover
 from joed.daemon.store import Store
 from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
@@ -54,7 +50,6 @@ from joed.model.state import State
 from joed.model.values import SECOND
 
 COMMIT_WAIT_S = 30.0
-STATUS_EVERY_S = 2.0
 DRAIN_NS = SECOND // 500
 """How long events are handled before other tasks have their turn."""
 EVENTS_BETWEEN_LOOKS = 32
@@ -133,7 +128,12 @@ class Daemon:
         )
         self.desk.loop = self.trading.loop
         self.keeping = Keeping(
-            self.state, self.journal, self._emit, every_s=daemon.snapshot_s, confirms=self.plan.auto_confirm
+            self.state,
+            self.journal,
+            self._emit,
+            self.trading.counters,
+            every_s=daemon.snapshot_s,
+            confirms=self.plan.auto_confirm,
         )
         self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
         if self.plan.tell is not None:
@@ -154,13 +154,10 @@ class Daemon:
         """Be reachable from before READY until all is over."""
         control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
         await control.start(listen(self.places.socket, self.places.root))
-        server = self._show_metrics()
         try:
             async with asyncio.TaskGroup() as group:
                 await self._live(group)
         finally:
-            if server is not None:
-                await asyncio.to_thread(server.close)
             await control.stop()
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
@@ -168,19 +165,29 @@ class Daemon:
         self.notifier.ready(self._status())
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
         self.keeping.store(kept=True)
+        if self.plan.prepare is not None:
+            await asyncio.to_thread(self.plan.prepare)
+        from joed.daemon.showing import show_metrics, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
+
+        server = show_metrics(self.desk.view, self.trading.counters, self.plan.settings, self.log)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)
         works = [*self._own_works(), *(supervised(work, self.log) for work in self._works)]
+        if self.notifier.active:
+            works.append(supervised(partial(tell_status, self.notifier, self._status), self.log))
         works += [supervised_broker(broker, self.state, self._emit, self.log) for broker in brokers.values()]
         tasks = [group.create_task(work()) for work in works]
         gc.collect()
         gc.freeze()  # what is here now stays: a later collection shall not look at it again
+        gc.enable()
         try:
             await self._finish.wait()
             await self._stop()
         finally:
             for task in tasks:
                 task.cancel()
+            if server is not None:
+                await asyncio.to_thread(server.close)
 
     def _begin(self, brokers: Mapping[str, Broker]) -> None:
         """Take over; a stop that was asked for meanwhile comes right after."""
@@ -203,21 +210,7 @@ class Daemon:
         if isinstance(self.clock, SimulatedClock):
             return [*works, partial(self._drive, self.clock)]
         self.heartbeat = self._beating()
-        if self.notifier.active:
-            works.append(supervised(self._tell_status, self.log))
         return [*works, self.heartbeat.run]
-
-    def _show_metrics(self) -> Server | None:
-        """Serve metrics from a thread of their own; trading goes on where the port is not to be had."""
-        GcWatch(self.trading.counters, stopwatch_ns).start()
-        sources = Sources(
-            view=self.desk.view,
-            counters=self.trading.counters,
-            brokers=self.plan.settings.brokers,
-            python=platform.python_version(),
-            log=self.log,
-        )
-        return serve(Page(sources, stopwatch_ns), self.plan.settings.daemon.metrics_port, self.log)
 
     def _beating(self) -> Heartbeat:
         every_s = min(self.plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
@@ -281,12 +274,6 @@ class Daemon:
             raise JoedError(f"{self.places.journal} can't commit: {self.journal.failed or 'the disk does not answer'}")
         return self.journal.durable
 
-    async def _tell_status(self) -> None:
-        """Keep systemd's status line the same as joectl's."""
-        while True:
-            self.notifier.status(self._status())
-            await asyncio.sleep(STATUS_EVERY_S)
-
     def _status(self) -> str:
         return status_line(self.trading.loop.view)
 
@@ -339,7 +326,7 @@ class Daemon:
 
     def _fail(self, error: Exception) -> None:
         """Leave with the fault in the record; the next process does not meet it again."""
-        self.log.error("failed", error=str(error), trace=trace_of(error))
+        self.log.put("error", "failed", {"error": str(error)}, trace_of(error))
         self._end(str(error) or repr(error), TEMPORARY)
 
     def _end(self, ending: str, exit_code: int) -> None:

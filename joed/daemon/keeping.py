@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable
 
+from joed.daemon.clock import utc_ns
+from joed.daemon.counters import Counters
 from joed.daemon.journal import Journal
 from joed.daemon.record import encode_state
 from joed.engine.card import card_of, digest_of
@@ -20,12 +22,20 @@ class Keeping:
     """Looks after one State; `look` is asked after each turn and costs two comparisons."""
 
     def __init__(
-        self, state: State, journal: Journal, emit: Callable[[Event], None], *, every_s: float, confirms: bool
+        self,
+        state: State,
+        journal: Journal,
+        emit: Callable[[Event], None],
+        counters: Counters,
+        *,
+        every_s: float,
+        confirms: bool,
     ) -> None:
         """Store State each `every_s`; with `confirms` sign the card that waits, as somebody asked beforehand."""
         self._state = state
         self._journal = journal
         self._emit = emit
+        self._counters = counters
         self._every_ns = int(every_s * SECOND)
         self._confirms = confirms
         self._stored_ns = 0
@@ -46,6 +56,7 @@ class Keeping:
         state = self._state
         self._stored_ns = state.now
         if state.seq:
+            self._counters.snapshot_ns = utc_ns()
             self._journal.snapshot(state.seq, state.now, encode_state(state), kept=kept)
 
     def _sign(self) -> None:

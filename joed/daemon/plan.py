@@ -20,10 +20,10 @@ Emit = Callable[[Event], None]
 class Plan:
     """Everything that was chosen.
 
-    `clock` is given the time of the newest record and makes the clock that goes on from there; `connect` makes the
-    brokers and starts nothing; `feed` starts the quotes once the brokers are up; `worker` gives where jobs run and the
-    tasks that belong to it; `tell` hears each record as it becomes durable. `wall_time` says that the clock shows what
-    the wall shows, so that a wall clock that is set is news.
+    `clock` is given the time of the newest record and makes the clock that goes on from there; `prepare` is slow, and
+    called in a thread once joed is ready; `connect` makes the brokers and starts nothing; `feed` starts the quotes once
+    the brokers are up; `worker` gives where jobs run and the tasks that belong to it; `tell` hears each record as it
+    becomes durable. `wall_time` says that the clock is the wall's, so that a wall clock that is set is news.
     """
 
     settings: Settings
@@ -39,3 +39,4 @@ class Plan:
     auto_confirm: bool = False
     tell: Callable[[Record], None] | None = None
     wall_time: bool = False
+    prepare: Callable[[], object] | None = None

@@ -48,7 +48,8 @@ def supervised(work: Work, log: Log, pauses_s: tuple[float, ...] = PAUSES_S) -> 
     name = getattr(work, "__qualname__", repr(work))
 
     def failed(error: Exception, given_up: bool) -> None:  # noqa: FBT001 - the supervisor's own word
-        log.error("task_given_up" if given_up else "task_failed", task=name, error=repr(error), trace=trace_of(error))
+        event = "task_given_up" if given_up else "task_failed"
+        log.put("error", event, {"task": name, "error": repr(error)}, trace_of(error))
 
     return partial(supervise, work, failed, pauses_s)
 
@@ -60,7 +61,7 @@ def supervised_broker(
 
     def failed(error: Exception, given_up: bool) -> None:  # noqa: FBT001 - the supervisor's own word
         event = "broker_given_up" if given_up else "broker_failed"
-        log.error(event, broker=broker.name, error=repr(error), trace=trace_of(error))
+        log.put("error", event, {"broker": broker.name, "error": repr(error)}, trace_of(error))
         known = state.brokers.get(broker.name)
         if known is not None and known.up:
             emit(BrokerDown(broker.name, f"its adapter failed: {error!r}"))

@@ -57,6 +57,8 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     """Let a new process take the books over; it vouches for nothing that was under way."""
     state.epoch = event.epoch
     state.stopping, state.sealed = "", False
+    if now < state.day.close_ns:
+        state.day.epoch = event.epoch
     state.version, state.code = event.version, event.code
     orders.apply_restart(state, now)
     for broker in state.brokers.values():
@@ -224,6 +226,7 @@ def mark_equity(state: State, now: int, command: c.MarkEquity) -> None:
 def open_session(state: State, now: int, command: c.OpenSession) -> None:
     """Begin a day: its counters start again; positions, orders and latched Blocks stay."""
     state.day = Day(command.session, command.open_ns, command.close_ns, command.equity)
+    state.day.epoch = state.epoch
     state.equity_high = max(state.equity_high, command.equity)
     state.signals, state.trails, state.triggers, state.rejects = {}, {}, {}, {}
     fear.note_session(state)

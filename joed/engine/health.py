@@ -88,7 +88,8 @@ def journal_failed(state: State, now: int, event: JournalFailed, commands: list[
 def losses(state: State, now: int, commands: list[Command]) -> None:
     """Latch the day's loss limit, open positions included; a person releases it."""
     limit = state.settings.risk.loss_day_max
-    if not state.day.session or key(ALL, LOSS) in state.blocks:
+    over = now >= state.day.close_ns  # what happens overnight is the next session's start
+    if not state.day.session or over or key(ALL, LOSS) in state.blocks:
         return
     lost = state.day.equity_start - state.worth
     if lost >= limit:

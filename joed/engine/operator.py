@@ -6,6 +6,7 @@ from joed.engine.card import card_of, digest_of
 from joed.engine.exits import flatten
 from joed.engine.orders import cancel_entries
 from joed.engine.phase import UNCONFIRMED
+from joed.engine.reconcile import reconciled
 from joed.engine.view import view
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Answer, Command, LatchKill, LiftBlock, RaiseAlert, RaiseBlock
@@ -86,9 +87,9 @@ def release(state: State, now: int, event: OperatorAsked, commands: list[Command
     block = state.blocks.get(at)
     if block is None or not block.latched:
         commands.append(answer(event, f"{at} is not latched", "nothing_to_release"))
-    elif not event.reason:
+    elif not event.reason.strip():
         commands.append(answer(event, "say why with --reason", "reason_needed"))
-    elif not all(broker.reconciled for broker in state.brokers.values()):
+    elif not reconciled(state):
         commands.append(answer(event, "the brokers' books are not reconciled", "not_reconciled"))
     else:
         commands.append(LiftBlock(at, f"released by uid {event.uid}: {event.reason}"))

@@ -34,6 +34,12 @@ def broker_of(state: State, name: str) -> Broker:
     return broker
 
 
+def reconciled(state: State) -> bool:
+    """Say whether each broker that is configured has been read whole, and agrees with our books."""
+    known = (state.brokers.get(name) for name in state.settings.brokers)
+    return all(broker is not None and broker.reconciled for broker in known)
+
+
 def apply_up(state: State, now: int, event: BrokerUp) -> None:
     """Begin a new connection: nothing is known until it has been read whole."""
     broker = broker_of(state, event.broker)

@@ -55,14 +55,10 @@ def matches(state: State, symbol: str, strategy: str) -> Block | None:
     """Give the first Block that forbids this strategy an entry in this instrument, or None."""
     if not state.blocks:
         return None
-    instrument = state.settings.universe[symbol]
-    scopes = (
-        ALL,
-        f"broker:{instrument.broker}",
-        f"calendar:{instrument.calendar}",
-        f"instrument:{symbol}",
-        f"strategy:{strategy}",
-    )
+    scopes = [ALL, f"instrument:{symbol}", f"strategy:{strategy}"]
+    instrument = state.settings.universe.get(symbol)
+    if instrument is not None:  # a reload may have taken it away while its order waited for the disk
+        scopes += [f"broker:{instrument.broker}", f"calendar:{instrument.calendar}"]
     return next((block for block in state.blocks.values() if block.scope in scopes), None)
 
 

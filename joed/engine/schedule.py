@@ -9,6 +9,7 @@ from joed.engine.operator import needs_confirmation, unconfirmed
 from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised
+from joed.engine.reconcile import reconciled
 from joed.model.blocks import ALL
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
 from joed.model.settings import Jobs
@@ -34,8 +35,7 @@ def session(state: State, now: int, commands: list[Command]) -> None:
     found = sessions.session_at(calendar, now)
     name = found.date.isoformat()
     due = now >= found.open_ns - int(state.settings.session.lead_s * SECOND)
-    known = all(broker.reconciled for broker in state.brokers.values()) and bool(state.brokers)
-    if due and name != state.day.session and known:
+    if due and name != state.day.session and reconciled(state):
         commands.append(OpenSession(name, found.open_ns, found.close_ns, state.worth))
         if needs_confirmation(state):  # a signature lasts one session
             commands.append(RaiseBlock(unconfirmed(now)))
@@ -43,13 +43,14 @@ def session(state: State, now: int, commands: list[Command]) -> None:
     keep(state, now, commands, not due, ALL, NO_SESSION, words)
     for market, hours in state.calendars.items():
         here = sessions.session_at(hours, now)
-        words = f"{market} opens {local(here.open_ns, hours.timezone)}"
+        opens_ns = here.open_ns if now < here.open_ns else sessions.next_open(hours, now)
+        words = f"{market} opens {local(opens_ns, hours.timezone)}"
         keep(state, now, commands, not sessions.within(here, now), f"calendar:{market}", CLOSED, words)
 
 
 def jobs(state: State, now: int, commands: list[Command]) -> None:
     """Start every job that is due and not running."""
-    if not state.day.session or state.stopping:
+    if not state.day.session or state.stopping or not ours(state, now):
         return
     for name, due in DUE.items():
         job = state.jobs.get(name) or Job(name)
@@ -150,11 +151,19 @@ def mark(state: State, now: int, commands: list[Command]) -> None:
         commands.append(MarkEquity(state.worth, state.cash, state.day.realised, unrealised(state), state.day.fees))
 
 
+def ours(state: State, now: int) -> bool:
+    """Say whether the day in the books is this life's to end: an earlier day's end is no reason to leave a later one."""
+    if state.day.epoch == state.epoch:
+        return True
+    calendar = state.calendars.get(state.settings.calendar)
+    return calendar is not None and sessions.session_at(calendar, now).date.isoformat() == state.day.session
+
+
 def wind_down(state: State, now: int, commands: list[Command]) -> None:
     """End in order: the day's own end begins it, resting entries are cancelled (orders), then the daemon stops."""
     if not state.stopping:
         grace_ns = int(state.settings.session.after_close_s * SECOND)
-        if state.day.session and now >= state.day.close_ns + grace_ns:
+        if state.day.session and now >= state.day.close_ns + grace_ns and ours(state, now):
             commands.append(WindDown(f"session {state.day.session} is over"))
         return
     if not resting(state) or now - state.stopping_ns >= WIND_DOWN_NS:

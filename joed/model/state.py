@@ -98,6 +98,7 @@ class Day(Struct, gc=False):
     confirmed: str = ""
     wins: int = 0
     losses: int = 0
+    epoch: int = 0
 
 
 class Fright(Struct, gc=False):

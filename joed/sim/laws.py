@@ -156,7 +156,7 @@ def protected(watch: Watch, line: Line) -> str:
 
 
 def never_loosened(watch: Watch, line: Line) -> str:
-    """A stop moves towards the price only."""
+    """No stop moves away from the price."""
     order = watch.exchange.orders.get(line.order)
     if order is None or order.leg is not Leg.STOP or line.what not in ("accepted", "amended") or line.price is None:
         return ""
@@ -167,7 +167,7 @@ def never_loosened(watch: Watch, line: Line) -> str:
 
 
 def only_reduces(watch: Watch, fill: OrderFilled) -> str:
-    """What may only reduce never enlarges a position nor takes it through zero."""
+    """Orders that may only reduce never enlarge a position, nor take it through zero."""
     before = watch.held.get(fill.instrument, ZERO)
     after = watch.held[fill.instrument] = before + fill.side.sign * fill.quantity
     order: BookOrder = watch.exchange.orders[fill.order]
@@ -236,7 +236,7 @@ def stops_stay(watch: Watch, command: Order) -> str:
 
 
 def absence_proven(watch: Watch, command: RetireOrder) -> str:
-    """What is given up as never having been at the exchange never was there."""
+    """Orders given up as never having been at the exchange never were there."""
     order = watch.exchange.orders.get(command.order)
     if order is None:
         return ""

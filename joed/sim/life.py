@@ -11,7 +11,7 @@ from joed.daemon.clock import SimulatedClock
 from joed.daemon.desk import Desk
 from joed.daemon.latch import Latches
 from joed.daemon.loop import StepFailed
-from joed.daemon.store import Entry, Store
+from joed.daemon.store import Store
 from joed.daemon.trading import Trading
 from joed.model.calendars import Calendar
 from joed.model.commands import Answer, Command, RaiseAlert, Stop, SubmitOrder
@@ -36,19 +36,19 @@ class Ground(Protocol):
     """What a life tells its world."""
 
     def ended(self, remains: Remains) -> None:
-        """It is over in order: it may be started again."""
+        """Hear that it is over in order: it may be started again."""
         ...
 
     def faulted(self, remains: Remains) -> None:
-        """A rule raised: it has left, and asks to be started again."""
+        """Hear that a rule raised: it has left, and asks to be started again."""
         ...
 
     def answered(self, answer: Answer) -> None:
-        """An operator has an answer."""
+        """Hear that an operator has an answer."""
         ...
 
     def point(self, name: str) -> None:
-        """A moment at which a power cut would hurt is reached."""
+        """Hear that a moment is reached at which a power cut would hurt."""
         ...
 
 
@@ -106,6 +106,7 @@ class Life:
         """Be about to start."""
         self.site = site
         self.alive = True
+        self.opened = False
         self.hangs_until_ns = 0
         self.full = False
         self.announced = 0
@@ -121,7 +122,7 @@ class Life:
         """Take the first steps of a start; with all of them it trades, with fewer it was cut on the way."""
         site = self.site
         store = Store.open(site.root / "joed.db")
-        self.journal = SlowJournal(store)
+        self.journal, self.opened = SlowJournal(store), True
         self.announced = store.last()
         if steps > 1:
             self.state = recovery.recover(store, site.id_key)
@@ -255,10 +256,10 @@ class Life:
 
     def _announce(self, seq: int) -> None:
         assert self.trading is not None
-        self.announced = seq
+        self.announced = max(self.announced, seq)
         if self.trading.carry_out:
             self.site.ground.point("durable")
-        self.trading.loop.release(seq)
+        self.trading.loop.release(self.announced)
 
     def flush(self) -> None:
         """Commit now, with a snapshot, and answer."""
@@ -272,7 +273,7 @@ class Life:
             self._announce(self.journal.commit())
 
     def _fail(self) -> None:
-        """Leave with the fault in the record, as the daemon does: it is durable, what waited for that is carried out."""
+        """Leave with the fault in the record, as the daemon does: what waited for a commit is carried out."""
         self.flush_all()
         self.site.wire.stop()
         remains = self._end(whole=False)
@@ -297,7 +298,8 @@ class Life:
         self.site.wire.cut()
         if self.trading is None:
             self.alive = False
-            self.journal.store.close()
+            if self.opened:
+                self.journal.store.close()
             return None
         return self._end(whole=True)
 

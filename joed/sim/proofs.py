@@ -1,6 +1,6 @@
 """The laws of the record: nothing durable is lost, recovery is the truth, and the same facts decide the same again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from joed.daemon.record import decode_state, encode_commands, encode_state
 from joed.daemon.store import Entry, Store
 from joed.engine import step as engine
 from joed.engine.markets import empty_bands
-from joed.model.commands import SubmitOrder
+from joed.model.commands import Command, SubmitOrder
 from joed.model.events import EpochStarted, Event, Quote
 from joed.model.state import State
 from joed.model.values import SECOND
@@ -44,14 +44,14 @@ def without_bands(state: State) -> bytes:
 
 
 def lost(recovered: State, remains: Remains) -> str:
-    """What had been announced as durable is there."""
+    """Hold that what had been announced as durable is there."""
     if recovered.seq >= remains.announced:
         return ""
     return f"the restart has {recovered.seq}, {remains.announced} was announced as durable"
 
 
 def untrue(recovered: State, remains: Remains, id_key: bytes) -> str:
-    """A recovered State with what was not yet durable on top is the State that died, byte for byte."""
+    """Hold that a recovered State with what was not yet durable on top is the State that died, byte for byte."""
     if not remains.whole:
         return ""
     state = twin(recovered, id_key)
@@ -80,20 +80,21 @@ BANDS = ("lo", "hi", "last_lo", "last_hi", "id_key")
 
 
 def unstable(store: Store, recovered: State, recover: Callable[[Store, bytes], State]) -> str:
-    """A second recovery of the same files gives the same State."""
+    """Hold that a second recovery of the same files gives the same State."""
     again = recover(store, recovered.id_key)
     return "" if encode_state(again) == encode_state(recovered) else difference(again, recovered)
 
 
 def chained(root: Path) -> str:
-    """The hash chain holds from the first record to the last."""
+    """Hold that the hash chain is whole from the first record to the last."""
     verdict = audit.verify(root)
     return "" if verdict.whole else verdict.words
 
 
 def decided_again(entries: Iterable[Entry], id_key: bytes, begin: Callable[[EpochStarted], None]) -> tuple[str, State]:
-    """Decide the whole record once more: each step gives the recorded commands, byte for byte; `begin` sets a life's
-    rules.
+    """Decide the whole record once more: each step gives the recorded commands, byte for byte.
+
+    `begin` sets a life's rules; the State comes back as it is at the end.
     """
     state = State(id_key=id_key)
     for seq, now, event, recorded in entries:
@@ -107,12 +108,12 @@ def decided_again(entries: Iterable[Entry], id_key: bytes, begin: Callable[[Epoc
     return "", state
 
 
-def change(recorded: list[object] | list[SubmitOrder], decided: object) -> str:
+def change(recorded: Sequence[Command], decided: Sequence[Command]) -> str:
     """Say what was recorded and what is decided now."""
     return f"recorded {str(recorded)[:300]}, decided again {str(decided)[:300]}"
 
 
-def aged(state: State, now: int, event: Event, decided: list[object] | list[SubmitOrder]) -> str:
+def aged(state: State, now: int, event: Event, decided: Sequence[Command]) -> str:
     """No entry was decided on a quote that was older than the limit."""
     if not isinstance(event, Quote) or not any(isinstance(c, SubmitOrder) and c.opens for c in decided):
         return ""

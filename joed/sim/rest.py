@@ -11,8 +11,8 @@ from joed.model.values import ZERO, Status
 SETTLED = (Status.WORKING, Status.PARTIAL)
 TIMED = ("market_closed", "no_session", "vix")
 """Blocks that only time lifts."""
-EXACT = Decimal("1e-8")
-"""Averages are quotients, which joed rounds: so far two ways to add them up may differ."""
+EXACT = Decimal("1e-6")
+"""Averages are quotients, which joed rounds: so far may two ways to add them up differ."""
 
 
 def positions(state: State, exchange: Exchange) -> str:
@@ -34,7 +34,7 @@ def cash(state: State, exchange: Exchange) -> str:
 
 
 def orders(state: State, exchange: Exchange) -> str:
-    """The live orders are the exchange's, each with its status, what is left of it and its level."""
+    """Live orders are the exchange's, each with its status, what is left of it and its level."""
     ours = {o.order: (o.status.value, o.left, o.terms) for o in state.orders.values() if o.live}
     theirs = {o.order: (o.status.value, o.left, o.level) for o in exchange.orders.values() if not o.status.ended}
     for name in sorted({*ours, *theirs}):
@@ -44,7 +44,7 @@ def orders(state: State, exchange: Exchange) -> str:
 
 
 def ends(state: State, exchange: Exchange) -> str:
-    """What has ended ended the same way on both sides, as far as joed still remembers it."""
+    """Both sides have seen orders end the same way, as far as joed still remembers them."""
     for order in state.orders.values():
         theirs = exchange.orders.get(order.order)
         if not order.status.ended:
@@ -75,7 +75,7 @@ def open_again(state: State, exchange: Exchange) -> str:
 
 
 def counters(state: State, exchange: Exchange) -> str:
-    """The day's trades, fills, profit and fees are the sum of the exchange's executions."""
+    """Trades, fills, profit and fees of the day are the sum of the exchange's executions."""
     found = tally(exchange)
     day = state.day
     ours = {"trades": day.trades, "fills": day.fills, "wins": day.wins, "losses": day.losses, "fees": day.fees}

@@ -131,13 +131,13 @@ def last_line(found: Sum) -> str:
     counts = found.counts
     exits = ", ".join(f"{counts[name]} {name.removeprefix('exits by ')}" for name in counts if name.startswith("exits"))
     faults = ", ".join(f"{name.removeprefix('fault ')} {counts[name]}" for name in counts if name.startswith("fault "))
+    n = counts.get
     words = [
-        f"{found.seeds} seeds ({found.repeated} played twice), {found.minutes} simulated minutes, {found.events} events,"
-        f" {counts.get('quotes', 0)} quotes, {counts.get('fills', 0)} fills, {counts.get('entries', 0)} entries,"
-        f" exits: {exits or 'none'}",
-        f"{counts.get('lives', 0)} lives of joed, {counts.get('power cuts', 0)} power cuts"
-        f" ({counts.get('cuts during recovery', 0)} during recovery), {counts.get('orderly ends', 0)} orderly ends,"
-        f" {counts.get('step faults', 0)} faults in step",
+        f"{found.seeds} seeds ({found.repeated} played twice)",
+        f"{found.minutes} simulated minutes, {found.events} events, {n('quotes', 0)} quotes",
+        f"{n('fills', 0)} fills, {n('entries', 0)} entries, exits: {exits or 'none'}",
+        f"{n('lives', 0)} lives, {n('power cuts', 0)} power cuts and {n('cuts during recovery', 0)} in recovery",
+        f"{n('orderly ends', 0)} orderly ends, {n('step faults', 0)} faults in step",
         f"faults: {faults or 'none'}",
         *([f"never happened: {', '.join(found.missing)}"] if found.missing else []),
         f"{len(found.laws)} laws checked {found.checks} times, broken {len(found.broken)}",

@@ -1,6 +1,4 @@
-"""Everything that a scenario plays on: time, prices, the exchange, the wire, a person on duty, and one life of joed
-after another.
-"""
+"""What a scenario plays on: time, prices, the exchange, the wire, a person on duty, one life of joed after another."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from joed.daemon.store import Store
 from joed.engine import sessions
 from joed.engine.step import RULES
 from joed.exchange import Exchange
+from joed.exchange import laws as exchange_laws
 from joed.model import events as e
 from joed.model import settings as s
 from joed.model.calendars import Calendar
@@ -172,7 +171,7 @@ class Stage:
             self.remains = None
 
     def cut(self, cut: PowerCut) -> None:
-        """The power goes: the life dies, and is started again, in vain as often as the cut says."""
+        """Let the power go: the life dies, and is started again, in vain as often as the cut says."""
         life, self.life = self.life, None
         if life is None:
             return
@@ -286,6 +285,13 @@ class Stage:
         assert self.remains is not None, "no life began"
         return self.remains.state
 
+    def abandon(self) -> None:
+        """Let go of all files, however it went."""
+        if self.life is not None:
+            self.life.die()
+            self.life = None
+        self.watch.close()
+
     def close(self) -> tuple[int, bytes]:
         """End the last life and judge the whole record; give its last seq and its hash."""
         life, self.life = self.life, None
@@ -310,13 +316,6 @@ class Stage:
 def _idle(strategist: Strategist) -> Strategist:
     strategist.idle = True
     return strategist
-
-
-def exchange_laws(exchange: Exchange) -> list[str]:
-    """Give what the exchange's own laws find."""
-    from joed.exchange import laws
-
-    return laws(exchange)
 
 
 def settings_of(scenario: Scenario) -> s.Settings:
@@ -352,7 +351,7 @@ def poisoned(state: State, now: int, event: Event, commands: list[Command]) -> N
         raise ValueError("a rule cannot handle this quote")
 
 
-PLAIN = dict(RULES)
+PLAIN = {event: RULES[event] for event in (e.Quote, e.Tick)}
 
 
 def set_rules(version: str) -> None:
@@ -363,4 +362,4 @@ def set_rules(version: str) -> None:
 
 def plain_rules() -> None:
     """Put the engine back as it was."""
-    RULES.update(PLAIN)
+    RULES[e.Quote], RULES[e.Tick] = PLAIN[e.Quote], PLAIN[e.Tick]

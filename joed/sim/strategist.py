@@ -1,4 +1,4 @@
-"""A stand-in for the worker: it thinks by seed and run alone, so that many short trades happen, and fails now and then."""
+"""A stand-in for the worker: it makes many short trades happen, by seed and moment alone, and fails now and then."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal

@@ -11,13 +11,12 @@ from pathlib import Path
 import msgspec
 
 from joed.daemon.calendars import load_calendars
-from joed.model.book import Line
 from joed.model.calendars import Calendar
 from joed.model.values import Leg
 from joed.sim.faults import FAULTS, draw_faults, strike
 from joed.sim.laws import Broken
 from joed.sim.scenario import Fault, Scenario, traits_of
-from joed.sim.seeds import Outcome, failure, last_line, play_all, read_seeds, sum_up, with_progress
+from joed.sim.seeds import BadSeeds, Outcome, failure, last_line, play_all, read_seeds, sum_up, with_progress
 from joed.sim.shrink import shrink
 from joed.sim.stage import Stage, plain_rules
 
@@ -33,6 +32,7 @@ NEEDED = (
     *("power cuts", "cuts during recovery", "orderly ends", "step faults", "entries in calm", "CancelOrder"),
 )
 """What must have happened where there were seeds enough, or the world was idle."""
+USAGE = 64
 MEMORY = Path("/dev/shm")  # noqa: S108 - a place for a directory that mkdtemp makes
 
 
@@ -64,17 +64,25 @@ def play(scenario: Scenario) -> Outcome:
         outcome.law, outcome.words = "nothing escapes", f"{error!r} at {place(error)}"
     finally:
         plain_rules()
-        shutil.rmtree(root, ignore_errors=True)
     outcome.at_s = (stage.clock.now() - stage.start_ns) / 1e9
     outcome.events = outcome.events or (stage.life.state.seq if stage.life is not None else 0)
     outcome.counts = {**stage.counts, **happened(stage), "quotes": stage.prices.quotes}
     outcome.checks = dict(stage.watch.checks)
+    stage.abandon()
+    shutil.rmtree(root, ignore_errors=True)
     return outcome
 
 
 def run_seeds(text: str, *, as_json: bool) -> int:
-    """Play these seeds, tell what broke and the sum; 1 where a law was broken or the world was idle, else 0."""
-    seeds = read_seeds(text)
+    """Play these seeds, tell what broke and the sum; 1 where a law was broken or the world was idle.
+
+    64 where the seeds cannot be read, else 0.
+    """
+    try:
+        seeds = read_seeds(text)
+    except BadSeeds as error:
+        sys.stderr.write(f"joed: {error}\n")
+        return USAGE
     told = _keep_quiet if as_json else _tell
     found = sum_up(with_progress(play_all(seeds, play_seed), len(seeds)), told)
     if len(seeds) >= SEEDS_FOR_ALL:

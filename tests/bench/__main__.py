@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: every budget of the design beside a floor measured in the same run; it judges, never fails."""
+"""`python -m tests.bench`: every budget of the design beside a floor of the same run; it tells, it never fails."""
 
 import argparse
 import os
@@ -50,7 +50,9 @@ def main() -> int:
     """Measure, print the table, write the file."""
     made = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     made.add_argument("--only", metavar="NAME", action="append", choices=SECTIONS, help=f"of {', '.join(SECTIONS)}")
-    made.add_argument("--json", metavar="FILE", type=Path, default=BUILD / "bench.json", help="default build/bench.json")
+    made.add_argument(
+        "--json", metavar="FILE", type=Path, default=BUILD / "bench.json", help="default build/bench.json"
+    )
     made.add_argument("--small", action="store_true", help="see that it runs: the numbers mean nothing")
     options = made.parse_args()
     before, begun = load(), perf_counter()

@@ -40,7 +40,9 @@ def thought(tapes: list[Tape], index: Tape):
 def tapes_of(count: int) -> list[Tape]:
     """Give random walks as daily bars, and a morning of minute bars."""
     chance = np.random.default_rng(7)
-    return [Tape(name, bars(chance, DAYS), bars(chance, MINUTES), bars(chance, MINUTES), 100.0) for name in names_of(count)]
+    return [
+        Tape(name, bars(chance, DAYS), bars(chance, MINUTES), bars(chance, MINUTES), 100.0) for name in names_of(count)
+    ]
 
 
 def bars(chance, count: int):

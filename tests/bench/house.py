@@ -7,9 +7,7 @@ its stdin sets a rate in quotes a second, and the worst pause of the loop since 
 import argparse
 import asyncio
 import gc
-import selectors
 import sys
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 from time import perf_counter_ns
@@ -27,8 +25,9 @@ from joed.exchange import Exchange
 from joed.model.events import Quote
 from joed.model.settings import Daemon as Shell
 from joed.model.settings import Instrument, Jobs, Settings
-from joed.model.values import DAY, HOUR, MINUTE, SECOND, Bar
+from joed.model.values import DAY, HOUR, SECOND, Bar
 from tests.bench.scene import OPEN_NS, names_of
+from tests.bench.timing import TimedSelector
 
 FEED_NS = SECOND // 200
 """How often the feed has its turn, in engine time at speed 1."""
@@ -36,23 +35,6 @@ DAYS = 300
 QUICK = Jobs(regime_s=2.0, scan_s=2.0, watchlist_s=1.0, strategies_s=1.0, analytics_s=1.0)
 """So that each second of the benchmark has its jobs."""
 INDEX, VIX = "SPY", "VIX"
-
-
-class TimedSelector(selectors.DefaultSelector):
-    """Knows for how long the loop has at worst not been asking what is ready: its worst pause."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.worst_ns = 0
-        self._back_ns = 0
-
-    def select(self, timeout=None):
-        """Note how long the turn took that ends here."""
-        if self._back_ns:
-            self.worst_ns = max(self.worst_ns, perf_counter_ns() - self._back_ns)
-        found = super().select(timeout)
-        self._back_ns = perf_counter_ns()
-        return found
 
 
 class ScriptedFeed:
@@ -137,9 +119,11 @@ class Echo(asyncio.Protocol):
     """Sends back what came, through the same loop: the floor of every answer."""
 
     def connection_made(self, transport) -> None:
+        """Keep the way back."""
         self._transport = transport
 
     def data_received(self, data) -> None:
+        """Send it back, and hang up."""
         self._transport.write(data)
         self._transport.close()
 
@@ -158,7 +142,7 @@ def main() -> int:
     log = Log("text", lambda: 0, level="warning")
     adopt(log)
     plan, feed = plan_of(options.instruments, options.speed, options.snapshot_s, quick=options.quick)
-    selector = TimedSelector()
+    selector = TimedSelector(perf_counter_ns)
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
         status: int = runner.run(live(Daemon(plan, where, Notifier(), log), feed, selector, where.run / "echo.sock"))
     log.close()
@@ -179,16 +163,13 @@ async def live(daemon: Daemon, feed: ScriptedFeed, selector: TimedSelector, echo
             gc.collect()
         else:
             feed.rate = int(line)
-        print(selector.worst_ns, loop.time(), flush=True)
-        selector.worst_ns = 0
+        print(selector.taken_ns(), flush=True)
 
     loop.add_reader(sys.stdin, obey)
     try:
         return await daemon.run()
     finally:
         server.close()
-        with suppress(FileNotFoundError):
-            echo.unlink()
 
 
 if __name__ == "__main__":

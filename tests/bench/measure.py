@@ -26,11 +26,22 @@ class Scale(Struct, frozen=True):
     kills: int = 15
     instruments: int = 500
     seconds: float = 5.0
+    warm_s: float = 2.0
     flood: int = 50_000
 
 
 SMALL = Scale(
-    rounds=2, quotes=2_000, orders=40, commits=5, records=2_000, runs=1, kills=1, instruments=40, seconds=1.0, flood=500
+    rounds=2,
+    quotes=2_000,
+    orders=40,
+    commits=5,
+    records=2_000,
+    runs=1,
+    kills=1,
+    instruments=40,
+    seconds=0.6,
+    warm_s=0.3,
+    flood=500,
 )
 
 

@@ -130,14 +130,14 @@ async def _durables(scale: Scale, room: Path) -> tuple[list[float], list[float]]
     ours, bare_us = list[float](), list[float]()
     loop = asyncio.get_running_loop()
     durable = asyncio.Event()
-    hooks = Hooks(notify=loop.call_soon_threadsafe, on_durable=lambda seq: release(seq))
-    journal = Journal(room / "durable.db", hooks)
-    firing = Firing(scale, journal, room)
-    house = firing.house
 
     def release(seq: int) -> None:
         house.loop.release(seq)
         durable.set()
+
+    journal = Journal(room / "durable.db", Hooks(notify=loop.call_soon_threadsafe, on_durable=release))
+    firing = Firing(scale, journal, room)
+    house = firing.house
 
     async def settled(until: Callable[[], bool]) -> None:
         async with asyncio.timeout(DURABLE_WAIT_S):

@@ -29,12 +29,23 @@ class Running(NamedTuple):
         assert self.process.stdout is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline().split()[0])
+        return int(self.process.stdout.readline())
 
 
 @contextmanager
-def running(room: Path, *words: str) -> Iterator[Running]:
-    """Start `python -m WORDS`, wait for its READY=1, and end it in order when the block ends."""
+def piped(*words: str) -> Iterator[Running]:
+    """Start `python -m WORDS`, which says nothing of itself, and let it end with its stdin."""
+    begun = perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Running(process, perf_counter() - begun)
+        process.communicate(timeout=STOP_WAIT_S)
+
+
+@contextmanager
+def running(room: Path, *words: str, gently: bool = True) -> Iterator[Running]:
+    """Start `python -m WORDS`, wait for its READY=1, and end it when the block ends: in order, or at once."""
     address = room / "notify"
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -54,13 +65,13 @@ def running(room: Path, *words: str) -> Iterator[Running]:
                     pass
                 yield Running(process, perf_counter() - begun)
             finally:
-                end(process)
+                end(process, gently=gently)
 
 
-def end(process: subprocess.Popen) -> None:
+def end(process: subprocess.Popen, *, gently: bool) -> None:
     """End a process in order, else by force."""
     process.send_signal(signal.SIGCONT)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
     try:
         process.communicate(timeout=STOP_WAIT_S)
     except subprocess.TimeoutExpired:

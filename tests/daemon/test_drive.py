@@ -1,104 +1,62 @@
-"""Tests of joed.daemon.drive: a paper account in simulated time."""
+"""Simulated time at work."""
 
-from random import Random
-
-from joed.brokers.paper import PaperBroker
-from joed.daemon.clock import SimulatedClock
-from joed.daemon.drive import drive, settle
-from joed.daemon.inline import InlineJobs, InlineJournal
-from joed.daemon.store import Store
-from joed.daemon.trading import Silence, Trading
-from joed.daemon.worker_main import InlineWorker
-from joed.exchange import Exchange
-from joed.model.events import EpochStarted, SettingsLoaded
-from joed.model.settings import Settings
-from joed.model.state import State
+from joed.daemon.drive import drive, drive_in_turns, settle
+from joed.model.commands import Answer
+from joed.model.events import OperatorAsked, Tick
 from joed.model.values import SECOND
-
-START_NS = 1_000 * SECOND
-
-
-class Watched(InlineJournal):
-    """A journal that notes how far it was durable each time something was let out."""
-
-    def commit(self):
-        """Commit, and note it."""
-        durable = super().commit()
-        self.commits = [*getattr(self, "commits", []), durable]
-        return durable
+from tests.daemon.shell import NOON, Rig
 
 
-class Shell:
-    """Takes what leaves for people, and nothing comes of it."""
-
-    def alert(self, command):
-        """Take an alert."""
-
-    def answered(self, command):
-        """Take an answer."""
-
-    def stop(self, command):
-        """Take a stop."""
+def asked(request):
+    """Give a person's request."""
+    return OperatorAsked("pause", request, 0, 0, 1)
 
 
-def world(tmp_path):
-    """Give a clock, the engine on a paper account, and its journal, about to begin."""
-    settings, clock = Settings(), SimulatedClock(START_NS)
-    journal, worker = Watched(Store.open(tmp_path / "joed.db")), InlineWorker()
-    trading = Trading(
-        State(id_key=bytes(32)),
-        settings,
-        clock=clock,
-        recorder=journal,
-        worker=InlineJobs(clock, worker.run, worker.bars),
-        shell=Shell(),
-        latch=Silence(),
-        wake=lambda: None,
-        conflates=False,
-    )
-    broker = PaperBroker("paper", Exchange({}, settings.paper, Random(1)), clock, trading.emit, settings.paper)
-    trading.begin(EpochStarted(1, "test", "0", ""), SettingsLoaded(settings, ""), {"paper": broker})
-    return clock, trading, journal
+def test_time_waits_for_the_commit_of_what_must_leave(tmp_path):
+    """When a moment is settled, its answers have been given and are durable."""
+    rig = Rig(tmp_path).begin()
+    rig.trading.emit(asked("r1"))
+
+    settle(rig.trading, rig.journal)
+
+    assert rig.shell.answers == [Answer("r1", "pause", "ok", "entries are paused")]
+    assert rig.journal.durable >= rig.loop.released > 0
+    rig.close()
 
 
 def test_time_runs_until_it_is_told_to_end(tmp_path):
-    """The end is asked for before each jump: nothing planned later happens any more."""
-    clock, trading, journal = world(tmp_path)
+    """The last callback is the one after which `ended` says so."""
+    rig = Rig(tmp_path).begin()
 
-    drive(clock, trading, journal, lambda: clock.now() >= START_NS + 3 * SECOND)
+    drive(rig.clock, rig.trading, rig.journal, lambda: rig.clock.now() >= NOON + 3 * SECOND)
 
-    assert clock.now() == START_NS + 3 * SECOND
-    assert trading.state.now == START_NS + 3 * SECOND
-
-
-def test_nothing_leaves_before_its_record_is_durable(tmp_path):
-    """The broker is read once the command to read it is committed, and its answer comes back as an event."""
-    clock, trading, journal = world(tmp_path)
-    asked = []
-    read = trading.brokers["paper"].read
-    trading.brokers["paper"].read = lambda command: (asked.append(journal.store.last()), read(command))
-
-    drive(clock, trading, journal, lambda: clock.now() >= START_NS + SECOND)
-
-    assert asked
-    assert asked[0] == journal.commits[0] >= 3
-    assert trading.state.brokers["paper"].reconciled
+    assert rig.clock.now() == NOON + 3 * SECOND
+    assert sum(isinstance(event, Tick) for event, _ in rig.records()) == 4
+    rig.close()
 
 
-def test_settling_leaves_nothing_waiting(tmp_path):
-    """What carrying out brings back is handled in the same moment, before time goes on."""
-    _, trading, journal = world(tmp_path)
+def test_time_ends_where_nothing_is_planned_any_more(tmp_path):
+    """An empty clock is an end too."""
+    rig = Rig(tmp_path).begin()
+    rig.trading.seal("over")
 
-    settle(trading, journal)
+    drive(rig.clock, rig.trading, rig.journal, lambda: False)
 
-    assert not trading.intake
-    assert not trading.carry_out
+    assert rig.clock.next_ns() is None
+    rig.close()
 
 
-def test_a_clock_with_nothing_planned_ends_the_drive(tmp_path):
-    """Where no callback is left there is no later moment."""
-    _, trading, journal = world(tmp_path)
+async def test_a_process_has_its_turn_while_time_runs(tmp_path):
+    """`turn` is called now and then, and the end is looked at before each callback."""
+    rig, turns = Rig(tmp_path).begin(), []
 
-    drive(SimulatedClock(START_NS), trading, journal, lambda: False)
+    await drive_in_turns(
+        rig.clock,
+        lambda: settle(rig.trading, rig.journal),
+        lambda: len(turns) >= 3,
+        lambda: turns.append(rig.clock.now()),
+    )
 
-    assert not trading.intake
+    assert len(turns) == 3
+    assert turns == sorted(set(turns))
+    rig.close()

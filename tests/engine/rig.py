@@ -26,14 +26,17 @@ from joed.model.events import (
     Tick,
     TriggersMade,
 )
-from joed.model.settings import Paper
+from joed.model.settings import Fear, Paper
 from joed.model.values import SECOND, Status
 from tests.engine.build import D, trading_state, trigger, without_bands
 
 MOMENT_NS = SECOND // 1000
 SYMBOLS = ("AAPL", "MSFT")
-SILENT = (CommandSent, CommandDropped)
-"""What the shell says of its own hand-over: it comes from within, so the wire cannot lose it."""
+CALM = (
+    ("quote",) * 8 + ("carry", "listen") * 6 + ("pass_second",) * 4 + ("arm", "ask") * 2 + ("snapshot", "fear", "fear")
+)
+FAULTS = ("lose_report", "lose_command", "repeat", "swap", "disconnect", "connect", "connect", "crash")
+KILLS = ("kill", "release")
 
 
 class Rig:
@@ -41,7 +44,7 @@ class Rig:
 
     def __init__(self, seed=0, partial_share=0.4, reject_share=0.0, **settings):
         """Begin in the middle of a session with 100,000 in cash on both sides."""
-        self.state = trading_state(symbols=SYMBOLS, **settings)
+        self.state = trading_state(symbols=SYMBOLS, vix=Fear(hold_s=20.0), **settings)
         self.twin = decode_state(encode_state(self.state), b"key")
         self.snapshots = [(0, encode_state(self.state))]
         self.records = []
@@ -56,26 +59,30 @@ class Rig:
     def turn(self, event):
         """Take one event in, in both engines, and hand on what they decide."""
         self.now = max(self.now, self.state.now)
-        blocks = [block.scope for block in self.state.blocks.values()]
+        scopes = {block.scope for block in self.state.blocks.values()}
+        statuses = {name: order.status for name, order in self.state.orders.items()}
         empty_bands(self.twin)
         commands = step(self.state, self.now, event)
         assert step(self.twin, self.now, event) == commands, event
         self.records.append((self.now, event, commands))
-        self.check(event, commands, blocks)
+        self.check(commands, scopes, statuses)
         self.release(commands)
         return commands
 
-    def check(self, event, commands, scopes):
-        """Hold each turn's commands to what no turn may do."""
-        assert not ("all" in scopes and any(isinstance(one, SubmitOrder) and one.opens for one in commands)), event
-        closes = [one.instrument for one in commands if isinstance(one, SubmitOrder) and one.leg == "C"]
+    def check(self, commands, scopes, statuses):
+        """Hold each turn to what no turn may do."""
+        sent = [one for one in commands if isinstance(one, SubmitOrder)]
+        for one in sent:
+            assert not one.opens or not scopes & {"all", "broker:paper", f"instrument:{one.instrument}"}, commands
+        closes = [one.instrument for one in sent if one.leg == "C"]
         assert len(closes) == len(set(closes)), commands
-        ids = [one.order for one in commands if isinstance(one, SubmitOrder)]
-        assert len(ids) == len(set(ids)), commands
         for one in commands:
             if isinstance(one, AmendOrder) and one.reason == "trail":
                 assert one.level >= self.moved_stops.get(one.order, D(0)), "a stop was loosened"
                 self.moved_stops[one.order] = one.level
+        for name, before in statuses.items():
+            after = self.state.orders[name].status
+            assert after.ended or not before.ended or before is Status.ABSENT_PROVEN, (name, before, after)
 
     def release(self, commands):
         """Hand over what goes to the broker, as the shell does: checked once more, its fate told."""
@@ -106,6 +113,12 @@ class Rig:
         self.hear(self.exchange.quote(self.now, seen))
         if self.up:
             self.turn(seen)
+
+    def fear(self, price):
+        """Let VIX print."""
+        self.pass_moment()
+        if self.up:
+            self.turn(Quote("VIX", price, price, received_ns=self.now, broker="paper"))
 
     def pass_moment(self):
         """Let a thousandth of a second pass."""
@@ -245,6 +258,29 @@ class Rig:
         assert not any(one.unprotected_ns for one in self.state.positions.values() if one.quantity)
         assert self.state.brokers["paper"].reconciled
         self.money()
+
+    def drive(self, chance, steps, acts):
+        """Do so many things by chance, each weighted by how often it is named, and hold the exchange to its laws."""
+        for _ in range(steps):
+            symbol, act = chance.choice(SYMBOLS), chance.choice(acts)
+            if act == "quote":
+                self.quote(symbol, chance.choice((-8, -4, -2, -1, 0, 1, 2, 4, 8)))
+            elif act in ("carry", "listen"):
+                getattr(self, act)(chance.choice((1, 1, 2, 5, 20)))
+            elif act == "pass_second":
+                for _ in range(chance.choice((1, 1, 2, 7))):
+                    self.pass_second()
+            elif act == "arm":
+                self.arm(symbol, chance.choice((1, 1, 2, 4)), chance.choice("012"))
+            elif act == "fear":
+                self.fear(chance.choice((14.0, 15.0, 15.0, 15.0, 16.0, 17.2, 17.3, 36.0)))
+            elif act == "kill":
+                self.ask_operator("kill", scope=chance.choice(("entries", "orders", "flatten")))
+            elif act == "release":
+                self.ask_operator("release")
+            else:
+                getattr(self, act)()
+            self.laws()
 
     def money(self):
         """Hold the books to arithmetic: what was gained and what is held is what the cash says."""

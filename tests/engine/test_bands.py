@@ -59,7 +59,7 @@ def test_a_trigger_whose_time_is_over_bounds_nothing():
 
 
 def test_a_position_bounds_at_its_first_r_and_then_where_the_trail_moves():
-    """At 204; then at stop plus step plus distance; not at all while an exit is under way or the stop is not working."""
+    """At 204; then at stop plus step plus distance; not at all while an exit is under way."""
     state = holding("AAPL", trail="2")
     step(state, START, quote("AAPL", 200.0, 200.0))
     first = rounded(state)

@@ -85,6 +85,18 @@ def test_a_rise_within_minutes_shuts_entries(price, shut):
     assert (KEY in state.blocks) is shut
 
 
+def test_a_falling_vix_lowers_the_level_for_the_very_next_print():
+    """The window's lowest is the measure, also for a print that lay inside the bounds before it."""
+    state = calm_state(20.0)
+    step(state, START + 370 * SECOND, Tick())
+    vix(state, 18.5, at=state.now)
+    step(state, START + 381 * SECOND, Tick())
+
+    vix(state, 21.4, 21.4, at=state.now)
+
+    assert KEY in state.blocks
+
+
 def test_one_wrong_print_shuts_nothing_and_is_no_anchor():
     """High for one print, then as before: entries stay on, and no later leap is measured from it."""
     state = calm_state()

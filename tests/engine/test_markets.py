@@ -41,6 +41,17 @@ def test_numbers_that_are_no_prices_never_reach_a_decision(bid, ask, last, volum
     assert (state.markets["AAPL"].quote, state.markets["AAPL"].rejected) == (before, 1)
 
 
+@pytest.mark.parametrize("last", [NAN, INF, 0.0])
+def test_nonsense_as_the_first_quote_is_no_anchor(last):
+    """Nothing was there to judge it by, and it is still no price."""
+    state = trading_state()
+
+    step(state, START, Quote("AAPL", 200.0, 200.02, last, received_ns=START))
+    step(state, START, quote("AAPL", 100.0, 100.0))
+
+    assert (state.markets["AAPL"].anchor, state.markets["AAPL"].rejected) == (100.0, 1)
+
+
 def test_equal_bid_and_ask_are_a_price():
     """A locked market is a market."""
     state = trading_state()

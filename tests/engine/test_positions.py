@@ -291,6 +291,7 @@ def test_worth_is_cash_and_positions_at_their_last_price():
 def test_profit_comes_out_even_though_an_average_does_not():
     """A third has no end in decimals; money that was gained has."""
     state = bought(fill("AAPL-e", "3", "100", execution="a"), fill("AAPL-e", "4", "101", execution="b"), quantity="7")
+    assert state.positions["AAPL"].average == D("100.5714285714")
     for number, price in enumerate(("103", "99", "105")):
         quantity = "2" if number < 2 else "3"
         step(state, START, fill("AAPL-t", quantity, price, side=SELL, execution=f"s{number}"))

@@ -37,9 +37,8 @@ def seconds(state, count, start=START):
     """Let seconds pass and give every order that was sent and every alert that was told, with its second."""
     told = []
     for second in range(1, count + 1):
-        for command in step(state, start + second * SECOND, Tick()):
-            if isinstance(command, SubmitOrder | AmendOrder | RaiseAlert):
-                told.append((second, command))
+        commands = of_kind(step(state, start + second * SECOND, Tick()), SubmitOrder | AmendOrder | RaiseAlert)
+        told.extend((second, command) for command in commands)
     return told
 
 
@@ -111,10 +110,11 @@ def test_a_lost_stop_is_replaced_where_it_stood_within_a_second_or_two():
 def test_a_stop_that_ended_because_its_target_filled_is_not_replaced():
     """The two words may come in either order: nothing is sent before the fill had its time to arrive."""
     state = holding("AAPL")
-    step(state, START, OrderCancelled(stop_of("AAPL")))
-    step(state, START + SECOND // 2, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
+    step(state, START + SECOND - 1, OrderCancelled(stop_of("AAPL")))
+    at_once = step(state, START + SECOND, Tick())
+    step(state, START + SECOND + 1, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
 
-    assert seconds(state, 20) == []
+    assert of_kind(at_once, SubmitOrder) == seconds(state, 20, START + SECOND) == []
 
 
 def test_after_five_seconds_a_person_is_told_and_after_fifteen_it_is_closed():

@@ -256,28 +256,28 @@ def know_no_fear():
 
 
 BUGS = {
-    bug.__name__: bug
-    for bug in (
-        skip_the_commit,
-        send_before_commit,
-        count_a_fill_twice,
-        forget_reconciliation,
-        decide_again_in_recovery,
-        read_the_clock_in_step,
-        cancel_stops_at_shutdown,
-        loosen_a_trail,
-        ignore_the_latch,
-        keep_the_kill_in_memory,
-        ignore_blocks_at_release,
-        ignore_the_expiry,
-        send_again_what_is_uncertain,
-        take_a_refused_cancel_for_granted,
-        believe_half_a_read,
-        trust_a_link_unread,
-        forget_signals_in_snapshots,
-        lose_a_row_of_tape,
-        enter_without_a_stop,
-        know_no_fear,
-    )
+    bug.__name__: (bug, laws)
+    for bug, laws in {
+        skip_the_commit: ("durable before sent",),
+        send_before_commit: ("durable before sent",),
+        count_a_fill_twice: ("positions agree", "cash agrees", "counters agree", "always protected"),
+        forget_reconciliation: ("cash agrees", "positions agree"),
+        decide_again_in_recovery: ("recovery is the truth",),
+        read_the_clock_in_step: ("decided again, the same",),
+        cancel_stops_at_shutdown: ("stops stay", "always protected"),
+        loosen_a_trail: ("stops never loosen",),
+        ignore_the_latch: ("killed means shut",),
+        keep_the_kill_in_memory: ("killed means shut",),
+        ignore_blocks_at_release: ("fear means shut", "read before entries", "paused means shut"),
+        ignore_the_expiry: ("expired stays here",),
+        send_again_what_is_uncertain: ("handed over once", "always protected", "one order an intent"),
+        take_a_refused_cancel_for_granted: ("ends agree", "orders agree"),
+        believe_half_a_read: ("absence is proven",),
+        trust_a_link_unread: ("read before entries",),
+        forget_signals_in_snapshots: ("recovery is the truth",),
+        lose_a_row_of_tape: ("nothing escapes",),
+        enter_without_a_stop: ("always protected",),
+        know_no_fear: ("fear means shut",),
+    }.items()
 }
-"""Every bug that the world must find."""
+"""Every bug that the world must find, and the laws by which it may."""

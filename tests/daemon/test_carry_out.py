@@ -1,0 +1,161 @@
+"""Release: in order, only what is durable, each with one more look in the breath in which it leaves."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from joed.daemon.carry_out import CarryOut
+from joed.daemon.counters import Counters
+from joed.engine.step import refold
+from joed.model.blocks import Block
+from joed.model.commands import (
+    AmendOrder,
+    Answer,
+    CancelOrder,
+    MarkEquity,
+    RaiseAlert,
+    ReadBroker,
+    RunJob,
+    Stop,
+    SubmitOrder,
+)
+from joed.model.events import CommandDropped, CommandSent, Tick
+from joed.model.values import SECOND, ZERO, Severity
+from tests.daemon.shell import NOON, Broker, Shell, Worker, closing
+from tests.engine.build import START, bracket, trading_state
+
+ALERT = RaiseAlert("key", Severity.WARNING, "words")
+MARK = MarkEquity(Decimal(1), Decimal(1), ZERO, ZERO, ZERO)
+
+
+class Station:
+    """A CarryOut with a broker that takes everything, and all that comes of it."""
+
+    def __init__(self, *commands):
+        self.events, self.latched, self.now = [], False, START
+        self.state = trading_state()
+        self.broker, self.worker, self.shell, self.counters = Broker(self.events.append), Worker(), Shell(), Counters()
+        refold(self.state, START, Tick(), [command for command in commands if isinstance(command, SubmitOrder)])
+        self.out = CarryOut(
+            self.state,
+            brokers={"paper": self.broker},
+            worker=self.worker,
+            shell=self.shell,
+            latched=lambda: self.latched,
+            emit=self.events.append,
+            now=lambda: self.now,
+            counters=self.counters,
+        )
+        self.out.queue(7, START, list(commands))
+
+
+def test_nothing_leaves_before_its_record_is_durable():
+    """Record 7 waits for 7, whatever else has been committed."""
+    entry = bracket("KO")
+    station = Station(entry)
+
+    station.out.release(6)
+    assert (station.broker.handed, len(station.out)) == ([], 1)
+
+    station.out.release(7)
+    assert station.broker.handed == [entry]
+    assert station.events == [CommandSent(7, 0, entry.order)]
+    assert (len(station.out), station.counters.sent) == (0, 1)
+
+
+def test_a_kill_that_comes_while_an_entry_waits_stops_it():
+    """The kill file is looked at in the same breath as the order leaves."""
+    entry = bracket("KO")
+    station = Station(entry)
+    station.latched = True
+
+    station.out.release(7)
+
+    assert station.broker.handed == []
+    assert station.events == [CommandDropped(7, 0, entry.order, "killed")]
+    assert station.counters.dropped == 1
+
+
+def test_a_block_that_came_meanwhile_stops_an_entry():
+    """What forbids opening is asked again at release."""
+    entry = bracket("KO")
+    station = Station(entry)
+    block = Block("instrument:KO", "quote_stale", "no quote")
+    station.state.blocks[block.key] = block
+
+    station.out.release(7)
+
+    assert station.events == [CommandDropped(7, 0, entry.order, "blocked: quote_stale")]
+
+
+@pytest.mark.parametrize(("late_ns", "reason"), [(0, ""), (1, "expired")])
+def test_an_entry_has_an_end(late_ns, reason):
+    """At its last nanosecond it may leave, one later not."""
+    station = Station()
+    station.now = START + late_ns
+
+    assert station.out.permit(replace(bracket("KO"), expires_at_ns=START)) == reason
+
+
+def test_what_reduces_risk_needs_no_permission():
+    """Killed, blocked and late: a close, an amendment and a cancel leave all the same."""
+    station = Station()
+    station.latched, station.now = True, START + 1000 * SECOND
+    block = Block("all", "killed", "killed")
+    station.state.blocks[block.key] = block
+
+    for command in (closing("KO"), AmendOrder("KO-s", Decimal(1)), CancelOrder("KO-e")):
+        assert station.out.permit(command) == ""
+
+
+def test_a_broker_that_refuses_is_heard():
+    """Its reason comes back as an event, and so does the absence of any broker."""
+    entry = bracket("KO")
+    station = Station(entry, CancelOrder("nobody"))
+    station.broker.refusal = "not connected"
+
+    station.out.release(7)
+
+    assert station.events == [
+        CommandDropped(7, 0, entry.order, "not connected"),
+        CommandDropped(7, 1, "nobody", "no such broker", "CancelOrder"),
+    ]
+
+
+def test_each_kind_of_command_goes_its_own_way():
+    """Jobs to the worker, readings to the broker, alerts, answers and the end to the shell; the rest was State's."""
+    job, answer, stop = RunJob("scan", 1, NOON), Answer("r", "pause", "ok", ""), Stop("over")
+    station = Station(job, ReadBroker("paper"), ReadBroker("unknown"), ALERT, MARK, answer, stop)
+
+    station.out.release(7)
+
+    assert (station.worker.jobs, station.broker.reads) == ([job], 1)
+    assert (station.shell.alerts, station.shell.answers, station.shell.stops) == ([ALERT], [answer], [stop])
+
+
+def test_a_journal_that_failed_lets_out_what_reduces_risk_and_drops_entries():
+    """Cancels, closes, alerts leave unrecorded; an entry never does; nothing leaves a second time."""
+    entry, close = bracket("KO"), closing("AAPL")
+    station = Station(entry, close, CancelOrder(entry.order), ALERT)
+
+    station.out.release_reductions()
+    station.out.release_reductions()
+    station.out.release(7)
+
+    assert station.broker.handed == [close, CancelOrder(entry.order)]
+    assert station.shell.alerts == [ALERT]
+    assert CommandDropped(7, 0, entry.order, "the journal can't commit") in station.events
+    assert len(station.out) == 0
+
+
+def test_an_answer_that_frees_waits_for_the_journal_and_one_that_forbids_does_not():
+    """A kill is answered on a full disk; a release holds only once it is recorded."""
+    kill, release = Answer("k", "kill", "ok", ""), Answer("r", "release", "ok", "")
+    station = Station(kill, release)
+
+    station.out.release_reductions()
+    assert station.shell.answers == [kill]
+
+    station.out.release(7)
+    assert station.shell.answers == [kill, release]

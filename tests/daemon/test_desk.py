@@ -1,0 +1,212 @@
+"""The desk: requests in, answers out, nothing of it ahead of the durable horizon."""
+
+import asyncio
+
+import pytest
+
+from joed import protocol
+from joed.daemon import desk as desks
+from joed.daemon.desk import Desk
+from joed.daemon.journal import Journal
+from joed.daemon.latch import Latches
+from joed.model.events import OperatorAsked
+from joed.model.values import Scope
+from tests.daemon.records import SESSION, commands, fill, order
+from tests.daemon.shell import Rig
+
+
+class Office:
+    """A desk in front of a real journal and a life, whose requests are handled when a test says so."""
+
+    def __init__(self, folder, *, with_path=True):
+        (folder / "latch").mkdir()
+        (folder / "other").mkdir()
+        self.journal = Journal(folder / "joed.db")
+        self.latches = Latches(folder / "latch")
+        self.rig = Rig(folder / "other", latch=self.latches).begin()
+        path = folder / "joed.db" if with_path else None
+        self.desk = Desk(self.journal, self.latches, self.rig.trading.emit, path)
+        self.desk.loop = self.rig.loop
+
+    def record(self, count, first=1):
+        """Append so many facts, and wait until they are durable."""
+        for seq in range(first, first + count):
+            self.desk.append(seq, seq, SESSION, fill(seq), commands(seq))
+        self.journal.flush()
+
+    def handle(self):
+        """Have the engine handle what was asked, and give the answers at the desk."""
+        self.rig.settle()
+        answers, self.rig.shell.answers[:] = list(self.rig.shell.answers), []
+        for answer in answers:
+            self.desk.answered(answer)
+
+    def close(self):
+        """Let go of the files."""
+        self.rig.close()
+        self.journal.close()
+
+
+@pytest.fixture
+def office(tmp_path):
+    """Give a desk."""
+    made = Office(tmp_path)
+    yield made
+    made.close()
+
+
+def asked(verb, request="r1", reason="a test"):
+    """Give a person's request."""
+    return OperatorAsked(verb, request, 0, 0, 1, reason)
+
+
+async def seqs(desk, *words):
+    """Give the seqs that the desk finds."""
+    return [record.seq for record in await desk.records(*words)]
+
+
+async def test_a_request_is_answered_once_its_answer_is_durable(office):
+    """It goes through the intake like any event."""
+    waiting = asyncio.ensure_future(office.desk.ask(asked("pause")))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    office.handle()
+
+    assert (await waiting).code == "ok"
+
+
+async def test_the_same_request_is_put_once_and_answered_to_all(office):
+    """While it is under way, and afterwards too."""
+    both = [asyncio.ensure_future(office.desk.ask(asked("pause"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert len(office.rig.trading.intake) == 1
+
+    office.handle()
+    first, second = await asyncio.gather(*both)
+
+    assert first == second == await office.desk.ask(asked("pause"))
+    assert len(office.rig.trading.intake) == 0
+
+
+async def test_requests_that_nobody_answers_do_not_pile_up(office, monkeypatch):
+    """The oldest is forgotten."""
+    monkeypatch.setattr(desks, "ANSWER_WAIT_S", 0.001)
+    monkeypatch.setattr(desks, "ASKED_MAX", 3)
+
+    for number in range(10):
+        with pytest.raises(TimeoutError):
+            await office.desk.ask(asked("pause", f"r{number}"))
+
+    assert list(office.desk._asked) == ["r7", "r8", "r9"]
+
+
+async def test_an_answer_that_nobody_waits_for_is_no_fault(office):
+    """Whoever asked has gone."""
+    office.rig.trading.emit(asked("pause"))
+    office.handle()
+
+
+async def test_a_release_takes_the_kill_file_away_once_it_is_durable(office):
+    """Not before: an interrupted release has not happened."""
+    protocol.latch(office.latches.state_dir, "orders")
+    office.rig.trading.emit(asked("kill"))
+    office.handle()
+    office.rig.trading.emit(asked("release", "r2"))
+    office.rig.loop.drain()
+    assert office.latches.present()
+
+    office.handle()
+
+    assert not office.latches.present()
+    assert office.rig.loop.releasing == 0
+
+
+async def test_a_kill_that_comes_right_after_a_release_keeps_its_file(office):
+    """The answer to the release takes away what it released, not what came since."""
+    protocol.latch(office.latches.state_dir, "orders")
+    for verb, request in (("kill", "r1"), ("release", "r2"), ("kill", "r3")):
+        office.rig.trading.emit(asked(verb, request))
+
+    office.handle()
+
+    assert office.latches.present()
+    assert office.rig.state.killed is Scope.ORDERS
+
+
+async def test_a_release_of_another_block_leaves_the_kill_file_alone(office):
+    """Only what lifts the kill takes its file."""
+    protocol.latch(office.latches.state_dir, "orders")
+    office.rig.trading.emit(OperatorAsked("release", "r1", 0, 0, 1, "a test", {"block": "all/loss_day_max"}))
+
+    office.handle()
+
+    assert office.latches.present()
+
+
+async def test_records_are_shown_when_durable_and_in_order(office):
+    """At most so many, after a seq; one that is not durable yet is not there."""
+    office.record(6)
+    office.desk._records.append(office.desk._records[-1].__class__(7, 7, fill(7)))
+
+    assert await seqs(office.desk, 0, 100) == [1, 2, 3, 4, 5, 6]
+    assert await seqs(office.desk, 2, 3) == [3, 4, 5]
+    assert await seqs(office.desk, 6, 100) == []
+
+
+async def test_records_that_have_left_the_memory_come_from_the_file(office):
+    """Whoever watches from the beginning sees no seam."""
+    office.record(6)
+    for _ in range(4):
+        office.desk._records.popleft()
+
+    assert await seqs(office.desk, 0, 100) == [1, 2, 3, 4, 5, 6]
+    assert await seqs(office.desk, 1, 2) == [2, 3]
+    assert await seqs(office.desk, 0, 5) == [1, 2, 3, 4, 5]
+    assert office.desk.oldest() == 1
+
+
+async def test_a_process_that_has_recorded_nothing_yet_knows_its_past(office):
+    """`joectl why` works right after a restart."""
+    office.record(6)
+    office.desk._records.clear()
+
+    assert await seqs(office.desk, 0, 100, order(5)) == [5]
+
+
+async def test_an_order_is_found_by_any_of_its_legs(office):
+    """Entry, stop and target have one beginning."""
+    office.record(6)
+    office.desk._records.popleft()
+
+    assert await seqs(office.desk, 0, 100, order(5, "S")) == [5]
+    assert await seqs(office.desk, 0, 100, order(1, "T")) == [1]
+    assert await seqs(office.desk, 0, 100, "KO") == []
+
+
+async def test_without_a_file_the_memory_is_all_there_is(tmp_path):
+    """The seeded world has no way back."""
+    office = Office(tmp_path, with_path=False)
+    office.record(3)
+    office.desk._records.popleft()
+
+    assert (await seqs(office.desk, 0, 100), office.desk.oldest()) == ([2, 3], 2)
+    office.close()
+
+
+async def test_flush_answers_what_is_durable(tmp_path):
+    """The seq that it gives is on disk, with a State of that moment."""
+    folder = tmp_path / "life"
+    folder.mkdir()
+    rig = Rig(folder)
+    journal = Journal(tmp_path / "joed.db")
+    desk = Desk(journal, Latches(tmp_path / "latch"), rig.trading.emit)
+    desk.loop = rig.loop
+    desk.append(1, 1, SESSION, fill(1), [])
+    rig.state.seq = 1
+
+    seq = await desk.flush()
+
+    assert seq == journal.durable == 1
+    rig.close()
+    journal.close()

@@ -1,0 +1,46 @@
+"""Records read back from the journal's file."""
+
+import sqlite3
+
+import pytest
+
+from joed.daemon.past import read_past
+from joed.daemon.store import Store
+from joed.model.values import SECOND
+from tests.daemon.records import add, commands, fill, order
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Give a file of facts 1, 2, 5 and 6, with tape at 3 and 4, while its writer has it open."""
+    store = Store.open(tmp_path / "joed.db")
+    add(store, "ffttff")
+    store.commit()
+    yield tmp_path / "joed.db"
+    store.close()
+
+
+def test_facts_come_back_whole_and_tape_does_not(path):
+    """Event, commands and time as they were recorded."""
+    found = read_past(path, 0, 100, 100)
+
+    assert [record.seq for record in found] == [1, 2, 5, 6]
+    assert (found[0].now_ns, found[0].event, found[0].commands) == (SECOND, fill(1), commands(1))
+
+
+@pytest.mark.parametrize(("after", "before", "limit", "seqs"), [(1, 6, 9, [2, 5]), (0, 9, 3, [1, 2, 5]), (6, 9, 9, [])])
+def test_a_page_has_its_bounds(path, after, before, limit, seqs):
+    """After one seq, before another, at most so many, oldest first."""
+    assert [record.seq for record in read_past(path, after, before, limit)] == seqs
+
+
+def test_a_name_is_found_in_the_event_or_in_its_commands(path):
+    """Whoever asks why an order is there sees every record that names it."""
+    assert [record.seq for record in read_past(path, 0, 9, 9, order(5))] == [5]
+    assert read_past(path, 0, 9, 9, "nobody") == []
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    """It is not made by looking."""
+    with pytest.raises(sqlite3.OperationalError):
+        read_past(tmp_path / "joed.db", 0, 9, 9)

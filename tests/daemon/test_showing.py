@@ -1,0 +1,59 @@
+"""What a running joed shows by itself."""
+
+import asyncio
+import gc
+import os
+import socket
+import urllib.request
+
+from joed.daemon.counters import Counters
+from joed.daemon.log import Log
+from joed.daemon.showing import show_metrics, tell_status
+from joed.daemon.systemd import Notifier
+from joed.engine.view import view
+from joed.model.settings import Daemon, Settings
+from tests.engine.build import trading_state
+
+
+def free_port():
+    """Give a port that nobody has."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def quiet_log():
+    """Give a log that nobody reads."""
+    return Log("json", lambda: 0, descriptor=os.open(os.devnull, os.O_WRONLY))
+
+
+def test_metrics_are_served_on_the_port_that_the_settings_name():
+    """What is shown is the View and the counters."""
+    shown, port = view(trading_state()), free_port()
+    server = show_metrics(lambda: shown, Counters(), Settings(daemon=Daemon(metrics_port=port)), quiet_log())
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert b"joed_" in answer.read()
+    finally:
+        server.close()
+        gc.callbacks.clear()
+
+
+def test_no_port_is_no_server():
+    """Port 0 is off."""
+    shown = view(trading_state())
+
+    assert show_metrics(lambda: shown, Counters(), Settings(daemon=Daemon(metrics_port=0)), quiet_log()) is None
+    gc.callbacks.clear()
+
+
+async def test_systemd_shows_the_line_that_joectl_shows(tmp_path, monkeypatch):
+    """Sent again only where it has changed."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        telling = asyncio.ensure_future(tell_status(Notifier(), lambda: "TRADING"))
+        assert await asyncio.to_thread(manager.recv, 100) == b"STATUS=TRADING"
+        telling.cancel()

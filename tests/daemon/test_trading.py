@@ -1,0 +1,158 @@
+"""One life of the engine: begun, ticking, its kill file looked at, sealed."""
+
+import pytest
+
+from joed.daemon.latch import Latch
+from joed.daemon.trading import Silence
+from joed.model.events import (
+    BrokerDown,
+    EpochStarted,
+    LatchSeen,
+    OperatorAsked,
+    SessionEnded,
+    SettingsLoaded,
+    StopAsked,
+    Tick,
+)
+from joed.model.values import SECOND, Scope
+from tests.daemon.shell import NOON, Rig
+
+
+class KillFile:
+    """A kill file that a test makes and takes away; `seen` says that it bears its right name."""
+
+    def __init__(self):
+        self.found, self.seen = None, True
+
+    def present(self):
+        """Say whether it is there under its name."""
+        return self.found is not None and self.seen
+
+    def read(self):
+        """Give what is there."""
+        return self.found
+
+
+@pytest.fixture
+def file():
+    """Give a kill file."""
+    return KillFile()
+
+
+@pytest.fixture
+def rig(tmp_path, file):
+    """Give a life that has begun."""
+    made = Rig(tmp_path, latch=file).begin()
+    yield made
+    made.close()
+
+
+def pass_seconds(rig, count):
+    """Let time run for so many Ticks."""
+    until = rig.clock.now() + count * SECOND
+    while rig.clock.next_ns() is not None and rig.clock.next_ns() <= until:
+        rig.clock.advance()
+        rig.settle()
+
+
+def events(rig, kind):
+    """Give the durable events of one kind."""
+    return [event for event, _ in rig.records() if isinstance(event, kind)]
+
+
+def test_a_life_begins_with_its_epoch_and_its_settings(rig):
+    """Before anything that a broker says."""
+    kinds = [type(event) for event, _ in rig.records()][:2]
+
+    assert kinds == [EpochStarted, SettingsLoaded]
+    assert rig.state.brokers["paper"].reconciled
+
+
+def test_there_is_a_tick_at_each_full_second(rig):
+    """On the second, whenever the life began."""
+    before = sum(isinstance(event, Tick) for event, _ in rig.records())
+    pass_seconds(rig, 5)
+
+    ticks = [now for _, now, event, _ in rig.journal.store.read() if isinstance(event, Tick)]
+    assert len(ticks) - before == 5
+    assert all(now % SECOND == 0 for now in ticks)
+
+
+def test_one_tick_stands_for_all_that_a_suspend_missed(rig):
+    """An hour's sleep is no thousand Ticks; the next comes at the next second."""
+    pass_seconds(rig, 1)
+    rig.clock._now += 3600 * SECOND + 1
+
+    rig.clock.advance()
+
+    assert rig.clock.next_ns() == NOON + 3602 * SECOND
+
+
+def test_the_books_are_read_every_few_seconds_while_the_broker_is_up(rig):
+    """Each `orders_read_s`; a broker that is down is not asked."""
+    before = rig.broker.reads
+    pass_seconds(rig, 10)
+    assert rig.broker.reads - before == 2
+
+    rig.trading.emit(BrokerDown("paper", "a test"))
+    rig.settle()
+    before = rig.broker.reads
+    pass_seconds(rig, 10)
+    assert rig.broker.reads == before
+
+
+def test_a_kill_file_is_told_within_a_second_and_once(rig, file):
+    """Its owner is its author; what State knows is not told again, a wider scope is."""
+    file.found = Latch(Scope.ENTRIES, 1001)
+    pass_seconds(rig, 3)
+    assert events(rig, LatchSeen) == [LatchSeen(Scope.ENTRIES, 1001)]
+    assert rig.state.killed is Scope.ENTRIES
+
+    file.found = Latch(Scope.FLATTEN, 1002)
+    pass_seconds(rig, 3)
+    assert events(rig, LatchSeen)[1:] == [LatchSeen(Scope.FLATTEN, 1002)]
+
+
+def test_a_misspelt_kill_file_is_found_with_the_next_look_at_the_books(rig, file):
+    """The quick look is for the right name; the slow one finds what was meant."""
+    file.found, file.seen = Latch(Scope.ORDERS, 0), False
+
+    pass_seconds(rig, 6)
+
+    assert events(rig, LatchSeen) == [LatchSeen(Scope.ORDERS, 0)]
+
+
+def test_a_release_on_its_way_to_the_disk_is_not_killed_again_by_its_own_file(rig, file):
+    """The file goes once the release is durable; until then it is known, afterwards it kills again."""
+    file.found = Latch(Scope.ORDERS, 0)
+    pass_seconds(rig, 1)
+    rig.trading.emit(OperatorAsked("release", "r1", 0, 0, 1, "a drill"))
+    rig.loop.drain()
+    assert rig.state.killed is None
+
+    rig.clock.advance()
+    rig.loop.drain()
+    assert rig.state.killed is None
+
+    rig.loop.releasing = 0
+    pass_seconds(rig, 1)
+    assert rig.state.killed is Scope.ORDERS
+
+
+def test_the_seal_is_the_last_record(rig):
+    """Whatever comes after it is not taken, and no second is counted any more."""
+    pass_seconds(rig, 2)
+    rig.trading.seal("a test")
+    rig.trading.emit(StopAsked("too late"))
+    while rig.clock.advance():
+        rig.settle()
+
+    last = rig.records()[-1][0]
+    assert isinstance(last, SessionEnded)
+    assert (last.reason, last.positions) == ("a test", 0)
+    assert rig.state.sealed
+
+
+def test_worlds_without_a_disk_have_no_kill_file():
+    """Silence has nothing to show."""
+    assert (Silence().present(), Silence().read()) == (False, None)
