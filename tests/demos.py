@@ -54,8 +54,9 @@ def joed(*words, timeout=60, env=None, **options):
 class Demo:
     """One state directory and the joed that runs on it, if one does."""
 
-    def __init__(self, root, *words, config=None, env=None):
+    def __init__(self, root, *words, config=None, env=None, program=("-m", "joed")):
         """Run demos on `root` with these words; `config` None makes one that is quiet."""
+        self.program = program
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
         self.config = config or quiet(self.root)
@@ -68,17 +69,8 @@ class Demo:
     def start(self):
         """Start it, and give the moment (monotonic, in s)."""
         begun = time.monotonic()
-        command = [
-            sys.executable,
-            "-m",
-            "joed",
-            "--demo",
-            "--state-dir",
-            self.root,
-            "--config",
-            self.config,
-            *self.words,
-        ]
+        where = ["--demo", "--state-dir", self.root, "--config", self.config]
+        command = [sys.executable, *self.program, *where, *self.words]
         with self.out.open("wb") as out, self.err.open("ab") as err:
             self.process = subprocess.Popen(
                 [*map(str, command)], env=self.env, stdout=out, stderr=err, stdin=subprocess.DEVNULL
@@ -129,6 +121,15 @@ class Demo:
                 return shown
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s (lives: {self.lives}): {self.err.read_text()[-2000:]}")
+
+    def until_err(self, words, seconds=20.0):
+        """Say whether it says these words, on its standard error, in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if words in self.err.read_text():
+                return True
+            time.sleep(0.05)
+        return False
 
     def book(self) -> ExchangeState | None:
         """Give the exchange's whole book, None while it holds none."""

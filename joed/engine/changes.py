@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from joed.engine import exits, fear, health, jobs, orders, phase, positions, reconcile
+from joed.engine import exits, fear, health, jobs, life, orders, phase, positions, reconcile
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
 from joed.model import commands as c
 from joed.model import events as e
@@ -41,6 +41,8 @@ def tick(state: State, now: int, event: e.Tick) -> None:
     """Close the second of every market, value the account, and keep what fades with time."""
     newest: dict[str, int] = {}
     for market in state.markets.values():
+        if market.low > market.high and (market.minute is None or market.minute.at_ns + MINUTE > now):
+            continue  # no price in this second, and no minute ends with it
         fold_second(state, market, now)
         quote = market.quote
         if quote is not None and quote.received_ns > newest.get(quote.broker, 0):
@@ -60,7 +62,7 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     if now < state.day.close_ns:
         state.day.epoch = event.epoch
     state.version, state.code = event.version, event.code
-    orders.apply_restart(state, now)
+    life.apply_restart(state, now)
     for broker in state.brokers.values():
         broker.up, broker.reconciled = False, False
     for job in state.jobs.values():
@@ -132,7 +134,7 @@ def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
 def order_rejected(state: State, now: int, event: e.OrderRejected) -> None:
     """Move the order and count the refusal against its instrument."""
     order = state.orders.get(event.order)
-    if order is not None and order.live and event.code != orders.EXISTS:
+    if order is not None and order.live and event.code != life.EXISTS:
         state.rejects[order.instrument] = state.rejects.get(order.instrument, 0) + 1
     word(state, now, event)
 
@@ -269,9 +271,9 @@ def touch(state: State, commands: list[Command]) -> None:
             empty_bands(state)
 
 
-def word(state: State, now: int, event: orders.Word) -> None:
+def word(state: State, now: int, event: life.Word) -> None:
     """Move the order by the table; its instrument's next quote is looked at anew."""
-    orders.apply_word(state, now, event)
+    life.apply_word(state, now, event)
     order = state.orders.get(event.order)
     if order is not None:
         empty_band(market_of(state, order.instrument))

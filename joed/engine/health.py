@@ -30,15 +30,17 @@ def feeds(state: State, now: int, commands: list[Command]) -> None:
     for broker in state.brokers.values():
         newest = max(broker.quoted_ns, broker.changed_ns, state.day.open_ns)
         silent = is_open and broker.up and now - newest > silence_ns
-        words = f"{broker.name} has sent no quote for {silence_ns // SECOND} s"
-        keep(state, now, commands, silent, f"broker:{broker.name}", SILENT, words)
+        if silent != (key(f"broker:{broker.name}", SILENT) in state.blocks):
+            words = f"{broker.name} has sent no quote for {silence_ns // SECOND} s"
+            keep(state, now, commands, silent, f"broker:{broker.name}", SILENT, words)
     if not is_open:
         return
+    early = now - state.day.open_ns <= stale_ns
     for candidate in state.watchlist:
         market = state.markets.get(candidate.instrument)
         if market is None or market.quote is None:
             continue
-        late = now - state.day.open_ns > stale_ns and stale(state, now, market.quote)
+        late = not early and now - market.quote.received_ns > stale_ns
         if late != market.blocked:
             words = f"no quote for {state.settings.feed.stale_s:g} s"
             keep(state, now, commands, late, f"instrument:{candidate.instrument}", STALE, words)

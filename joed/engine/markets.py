@@ -134,7 +134,8 @@ def _end_minute(state: State, market: Market) -> None:
 def widened(market: Market, start: int) -> Bar:
     """Give the minute's bar with the second's range in it; its open is the price that ended its first second."""
     assert market.quote is not None
-    close = price_of(market.quote)
+    quote = market.quote
+    close = (quote.bid + quote.ask) / 2 if quote.last is None else quote.last
     volume = traded(market)
     minute = market.minute
     if minute is None:

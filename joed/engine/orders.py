@@ -1,99 +1,40 @@
-"""The life of an order: submit once, change only by the table, end once.
+"""The one door: nothing else builds a SubmitOrder. Submit once, ask for the end, wait for the word, forget nothing.
 
-This is the one door: nothing else builds a SubmitOrder. An order's status is what evidence says, never what we hope;
-where the broker's answer is lost it is UNCERTAIN, keeps its risk reserved, and only evidence ends it.
+What a word makes of an order is the table's matter (life); here is what we send, what may still fill, what is overdue.
 """
 
 from decimal import Decimal
 from hashlib import blake2s
 
+from msgspec.structs import replace
+
 from joed.model.commands import AmendOrder, CancelOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
-from joed.model.events import (
-    AmendRejected,
-    CancelRejected,
-    CommandDropped,
-    CommandSent,
-    OrderAccepted,
-    OrderCancelled,
-    OrderExpired,
-    OrderRejected,
-    OrderWorking,
-)
 from joed.model.orders import Order, Position
 from joed.model.state import State
 from joed.model.triggers import Trigger
 from joed.model.values import SECOND, ZERO, Kind, Leg, Scope, Side, Status, Tif
 
-Word = (
-    CommandSent
-    | CommandDropped
-    | OrderAccepted
-    | OrderWorking
-    | OrderCancelled
-    | OrderExpired
-    | OrderRejected
-    | CancelRejected
-    | AmendRejected
-)
-
-S = Status
-
-NEXT: dict[tuple[Status, type], Status] = {
-    (S.ARMED, CommandSent): S.SENT,
-    (S.ARMED, CommandDropped): S.ABSENT_PROVEN,  # refused before its first byte: proven
-    (S.ARMED, OrderAccepted): S.ACKED,  # the broker's answer overtook our own note of the sending
-    (S.ARMED, OrderWorking): S.WORKING,
-    (S.ARMED, OrderRejected): S.REJECTED,
-    (S.ARMED, OrderCancelled): S.CANCELLED,
-    (S.ARMED, OrderExpired): S.EXPIRED,
-    (S.SENT, OrderAccepted): S.ACKED,
-    (S.SENT, OrderWorking): S.WORKING,
-    (S.SENT, OrderRejected): S.REJECTED,
-    (S.SENT, OrderCancelled): S.CANCELLED,
-    (S.SENT, OrderExpired): S.EXPIRED,
-    (S.ACKED, OrderWorking): S.WORKING,
-    (S.ACKED, OrderRejected): S.REJECTED,  # some brokers acknowledge first and check margin after
-    (S.ACKED, OrderCancelled): S.CANCELLED,
-    (S.ACKED, OrderExpired): S.EXPIRED,
-    (S.WORKING, OrderCancelled): S.CANCELLED,
-    (S.WORKING, OrderExpired): S.EXPIRED,
-    (S.WORKING, OrderRejected): S.REJECTED,  # a stop refused when it triggers
-    (S.PARTIAL, OrderCancelled): S.CANCELLED,  # what filled stays filled: the position holds it
-    (S.PARTIAL, OrderExpired): S.EXPIRED,
-    (S.PARTIAL, OrderRejected): S.REJECTED,
-    (S.CANCEL_ASKED, OrderCancelled): S.CANCELLED,
-    (S.CANCEL_ASKED, OrderExpired): S.EXPIRED,
-    (S.CANCEL_ASKED, OrderRejected): S.REJECTED,
-    (S.CANCEL_ASKED, CancelRejected): S.UNCERTAIN,  # it may have filled, or be gone: the next whole read tells
-    (S.CANCEL_ASKED, CommandDropped): S.ABSENT_PROVEN,  # we changed our mind while it waited, and it never left
-    (S.UNCERTAIN, OrderAccepted): S.ACKED,
-    (S.UNCERTAIN, OrderWorking): S.WORKING,
-    (S.UNCERTAIN, OrderRejected): S.REJECTED,
-    (S.UNCERTAIN, OrderCancelled): S.CANCELLED,
-    (S.UNCERTAIN, OrderExpired): S.EXPIRED,
-    (S.UNCERTAIN, CommandDropped): S.ABSENT_PROVEN,
-    (S.ABSENT_PROVEN, OrderAccepted): S.ACKED,  # late adoption: we were sure it never was, the broker knows better
-    (S.ABSENT_PROVEN, OrderWorking): S.WORKING,
-}
-"""What a broker's word makes of an order; a pair that is not here changes nothing (an answer that came twice or late).
-"""
-
-UNSETTLED = (S.ARMED, S.SENT, S.ACKED, S.CANCEL_ASKED)
-"""What a restart cannot vouch for: maybe sent, maybe answered."""
-
-EXISTS = "duplicate"
-"""The refusal that proves the opposite: the broker has an order of this id already, so this one lives or has lived."""
+BRACKET = (Leg.ENTRY, Leg.STOP, Leg.TARGET)
 
 
-def order_id(state: State, index: int, leg: Leg) -> str:
-    """Give an id that no other command of any life of joed can make: session, epoch, seq, index, leg and a tag.
+def order_ids(state: State, index: int, legs: tuple[Leg, ...]) -> list[str]:
+    """Give ids that no other command of any life of joed can make: session, epoch, seq, index, leg and a tag.
 
     The tag (keyed BLAKE2s, RFC 7693, 16 bits) tells our orders from another client's that copies the form.
     """
-    session = state.day.session.replace("-", "")
-    body = f"j1-{session}-{state.epoch}-{state.seq}.{index}-{leg.value}"
-    tag = blake2s(body.encode(), key=state.id_key, digest_size=2).hexdigest()
-    return f"{body}-{tag}"
+    body = f"j1-{state.day.session.replace('-', '')}-{state.epoch}-{state.seq}.{index}-"
+    begun = blake2s(body.encode(), key=state.id_key, digest_size=2)  # what the legs share is digested once
+    ids = []
+    for leg in legs:
+        tag = begun.copy()
+        tag.update(leg.encode())
+        ids.append(f"{body}{leg}-{tag.hexdigest()}")
+    return ids
+
+
+def order_id(state: State, index: int, leg: Leg) -> str:
+    """Give the id of one leg."""
+    return order_ids(state, index, (leg,))[0]
 
 
 def ours(state: State, order: str) -> bool:
@@ -113,7 +54,7 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
 
     It leaves within the fill time-out or not at all.
     """
-    entry = order_id(state, index, Leg.ENTRY)
+    entry, stop, target = order_ids(state, index, BRACKET)
     return SubmitOrder(
         order=entry,
         broker=state.settings.universe[trigger.instrument].broker,
@@ -124,9 +65,9 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
         leg=Leg.ENTRY,
         opens=True,
         level=limit,
-        stop_order=order_id(state, index, Leg.STOP),
+        stop_order=stop,
         stop=trigger.stop,
-        target_order=order_id(state, index, Leg.TARGET),
+        target_order=target,
         target=trigger.target,
         group=entry,
         strategy=trigger.strategy,
@@ -174,7 +115,7 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
     entry.children = tuple(name for name, *_ in named)
     state.orders[command.order] = entry
     for name, leg, kind, level in named:
-        child = _order(command, now)
+        child = replace(entry, executions={}, children=())
         child.order, child.leg, child.kind, child.terms = name, leg, kind, level
         child.side, child.opens = command.side.opposite, False
         state.orders[name] = child
@@ -261,60 +202,6 @@ def children_of(state: State, order: Order) -> list[Order]:
     return [child for child in found if child is not None]
 
 
-def apply_word(state: State, now: int, event: Word) -> None:
-    """Move an order by the table at its broker's word, or at the word of our own release."""
-    order = state.orders.get(event.order)
-    if order is None:
-        return
-    if isinstance(event, CommandSent | CommandDropped) and event.command != "SubmitOrder":
-        if isinstance(event, CommandDropped):
-            order.asked, order.asked_ns = None, min(order.asked_ns, order.armed_ns)  # it may be asked again at once
-        return
-    status = NEXT.get((order.status, type(event)))
-    if isinstance(event, OrderRejected) and event.code == EXISTS:
-        status = Status.UNCERTAIN if order.status in (Status.ARMED, Status.SENT) else None
-    order.changed_ns, order.absent_reads = now, 0
-    if order.live or status is not None:
-        _take_terms(order, event)
-    if status is not None:
-        order.status = status
-        _tell_children(state, now, order, event)
-    note_resting(state, order)
-
-
-def _take_terms(order: Order, event: Word) -> None:
-    """Keep what the broker says of an order's terms; an entry's quantity stays ours: nothing of it is ever amended."""
-    if isinstance(event, OrderAccepted):
-        order.broker_id = event.broker_id
-    elif isinstance(event, OrderWorking):
-        if not order.opens:
-            order.quantity = order.filled + event.quantity
-        order.terms = event.level if event.level is not None else order.terms
-        order.asked, order.amend_tries = None, 0
-    elif isinstance(event, AmendRejected):
-        order.asked = None
-        order.amend_tries += 1
-
-
-def _tell_children(state: State, now: int, order: Order, event: Word) -> None:
-    """Let the children share what only the parent is told: it left, it was never sent, it was refused whole."""
-    if not isinstance(event, CommandSent | CommandDropped | OrderRejected) or not order.opens or order.filled:
-        return
-    if isinstance(event, OrderRejected) and event.code == EXISTS:
-        return
-    for child in children_of(state, order):
-        if child.live:
-            child.status, child.changed_ns = NEXT.get((child.status, type(event)), child.status), now
-
-
-def apply_restart(state: State, now: int) -> None:
-    """Doubt what was under way: a new process can't vouch for it, so it is UNCERTAIN until the broker was read."""
-    for order in state.orders.values():
-        if order.status in UNSETTLED:
-            order.status, order.changed_ns = Status.UNCERTAIN, now
-        order.asked = None
-
-
 def listens(state: State, broker: str) -> bool:
     """Say whether a broker is up and its whole book was read over this link.
 
@@ -326,7 +213,7 @@ def listens(state: State, broker: str) -> bool:
 
 def resting(state: State) -> list[Order]:
     """Give every entry that may still fill."""
-    return [state.orders[name] for name in state.resting]
+    return [state.orders[name] for name in state.resting] if state.resting else []
 
 
 def cancel_entries(state: State, reason: str) -> list[Command]:
@@ -378,6 +265,8 @@ def note_resting(state: State, order: Order) -> None:
 
 def reserved(state: State) -> Decimal:
     """Give the notional that entries may still add, in base currency: whatever may fill counts as filled."""
+    if not state.resting:
+        return ZERO
     return sum((order.left * (order.terms or ZERO) for order in resting(state)), ZERO)
 
 

@@ -6,8 +6,9 @@ An incomplete read may add what it shows and prove no absence. Reconciliation ch
 from decimal import Decimal
 
 from joed.engine import orders
+from joed.engine.life import NEXT
 from joed.engine.markets import empty_band, market_of
-from joed.engine.orders import NEXT, ours
+from joed.engine.orders import ours
 from joed.engine.positions import apply_fill
 from joed.model.blocks import Block, key
 from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder

@@ -10,7 +10,7 @@ from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised
 from joed.engine.reconcile import reconciled
-from joed.model.blocks import ALL
+from joed.model.blocks import ALL, key
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
 from joed.model.settings import Jobs
 from joed.model.state import Job, State
@@ -22,6 +22,9 @@ LOST_NS = 30 * SECOND
 """A job whose answer is this late beyond its deadline is taken for lost."""
 STRATEGIES_LAG_NS = 1 * SECOND
 """Strategies run this long after the full minute, when its bar is whole."""
+
+NEVER = Job("")
+"""What is known of a job that never ran."""
 
 CLOSED = "market_closed"
 NO_SESSION = "no_session"
@@ -39,13 +42,15 @@ def session(state: State, now: int, commands: list[Command]) -> None:
         commands.append(OpenSession(name, found.open_ns, found.close_ns, state.worth))
         if needs_confirmation(state):  # a signature lasts one session
             commands.append(RaiseBlock(unconfirmed(now)))
-    words = f"no session; next open {local(found.open_ns, calendar.timezone)}"
-    keep(state, now, commands, not due, ALL, NO_SESSION, words)
+    if due == (key(ALL, NO_SESSION) in state.blocks):
+        words = f"no session; next open {local(found.open_ns, calendar.timezone)}"
+        keep(state, now, commands, not due, ALL, NO_SESSION, words)
     for market, hours in state.calendars.items():
-        here = sessions.session_at(hours, now)
-        opens_ns = here.open_ns if now < here.open_ns else sessions.next_open(hours, now)
-        words = f"{market} opens {local(opens_ns, hours.timezone)}"
-        keep(state, now, commands, not sessions.within(here, now), f"calendar:{market}", CLOSED, words)
+        here = found if hours is calendar else sessions.session_at(hours, now)
+        scope = f"calendar:{market}"
+        if sessions.within(here, now) == (key(scope, CLOSED) in state.blocks):
+            words = f"{market} opens {local(sessions.next_open(hours, now), hours.timezone)}"
+            keep(state, now, commands, not sessions.within(here, now), scope, CLOSED, words)
 
 
 def jobs(state: State, now: int, commands: list[Command]) -> None:
@@ -53,12 +58,12 @@ def jobs(state: State, now: int, commands: list[Command]) -> None:
     if not state.day.session or state.stopping or not ours(state, now):
         return
     for name, due in DUE.items():
-        job = state.jobs.get(name) or Job(name)
-        running = job.running and now < job.started_ns + deadline_ns(state) + LOST_NS
-        if not running and now >= job.next_ns and due(state, now):
-            commands.append(
-                RunJob(name, job.runs + 1, now + deadline_ns(state), params(state, name), names(state, name))
-            )
+        job = state.jobs.get(name, NEVER)
+        if now < job.next_ns or not due(state, now):
+            continue
+        if not job.running or now >= job.started_ns + deadline_ns(state) + LOST_NS:
+            until_ns = now + deadline_ns(state)
+            commands.append(RunJob(name, job.runs + 1, until_ns, params(state, name), names(state, name)))
 
 
 def deadline_ns(state: State) -> int:
@@ -152,7 +157,7 @@ def mark(state: State, now: int, commands: list[Command]) -> None:
 
 
 def ours(state: State, now: int) -> bool:
-    """Say whether the day in the books is this life's to end: an earlier day's end is no reason to leave a later one."""
+    """Say whether the day in the books is this life's to end: an earlier day's is no reason to leave a later one."""
     if state.day.epoch == state.epoch:
         return True
     calendar = state.calendars.get(state.settings.calendar)

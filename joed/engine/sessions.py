@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from joed.model.calendars import Calendar, Kind, Override
-from joed.model.values import SECOND
+from joed.model.values import HOUR, SECOND
 
 
 class Session(Struct, frozen=True, gc=False):
@@ -53,6 +53,9 @@ SEARCH_DAYS_MAX = 400
 """How far a search for a session goes: over any closure the loader lets through."""
 SESSIONS_KEPT = 1024
 """Sessions remembered, about four years of one calendar."""
+
+NEAR = 4
+"""Sessions kept together for an hour: yesterday's, today's, and what follows over a day line within the hour."""
 
 NOON = "12:00"
 ONE_DAY = dt.timedelta(days=1)
@@ -284,7 +287,18 @@ Edge = Literal["open_ns", "close_ns", "after_close_ns"]
 
 def _first_after(calendar: Calendar, now: int, edge: Edge) -> Session:
     """Give the first session whose edge lies after `now`; from yesterday on, for days that go round midnight."""
-    for session in _sessions_from(calendar, _local(calendar, now).date() - ONE_DAY):
+    near = _near(calendar, now // HOUR)
+    for session in near:
+        if getattr(session, edge) > now:
+            return session
+    for session in _sessions_from(calendar, near[-1].date):
         if getattr(session, edge) > now:
             return session
     raise AssertionError(f"{calendar.name} has no session within {SEARCH_DAYS_MAX} days")
+
+
+@lru_cache(maxsize=SESSIONS_KEPT)
+def _near(calendar: Calendar, hour: int) -> tuple[Session, ...]:
+    """Give the sessions around an hour (counted from 1970), from the day before it on: what each Tick asks for."""
+    found = _sessions_from(calendar, _local(calendar, hour * HOUR).date() - ONE_DAY)
+    return tuple(session for _, session in zip(range(NEAR), found, strict=False))

@@ -16,7 +16,7 @@ LOOKS_EVERY_NS = 10 * SECOND
 WAITS_NS = 15 * SECOND
 """How long an answer is waited for before the question is put again."""
 AGAIN_NS = 200_000
-"""How soon after a release was asked for somebody kills anew: before any commit has ended."""
+"""How soon after a release was decided somebody kills anew: before any commit has ended."""
 KILLED = key(ALL, "killed")
 
 
@@ -41,6 +41,7 @@ class Operator:
         self._asked: dict[str, tuple[str, int]] = {}
         self._killed_ns = 0
         self._again = False
+        self._releasing_ns = 0
         self.killed_until_ns = 0
         self.paused_until_ns = 0
 
@@ -82,20 +83,26 @@ class Operator:
     def answered(self, answer: Answer) -> None:
         """Hear an answer: only a release that was granted opens the gate again."""
         self._counts[f"answer {answer.verb} {answer.code}"] += 1
-        what, asked_ns = self._asked.pop(answer.request, ("", 0))
+        what, _ = self._asked.pop(answer.request, ("", 0))
         if answer.code != "ok":
             return
         if what == f"release {KILLED}":
-            self._released(asked_ns)
+            self._released()
         elif what.startswith("pause"):
             self._watch.paused = self.paused_until_ns > self._clock.now()
 
-    def _released(self, asked_ns: int) -> None:
-        """See the kill go that was released; one that came later was not."""
-        if self._killed_ns <= asked_ns:
+    def releasing(self) -> None:
+        """See a release decided, and not yet done: whoever kills from here on means it."""
+        self._releasing_ns = self._clock.now()
+        if self._again:
+            self._clock.call_at(self._releasing_ns + AGAIN_NS, lambda: self.kill(Scope.ENTRIES, 20.0, told=False))
+
+    def _released(self) -> None:
+        """See the kill go that was released; one that came after that was decided was not."""
+        if self._killed_ns <= self._releasing_ns:
             self._watch.killed_ns = 0
             return
-        gone = "" if self._latches.present() else "a kill that came after the release was asked for has lost its file"
+        gone = "" if self._latches.present() else "a kill that came after the release was decided has lost its file"
         self._watch.hold("a later kill stays", gone)
 
     def _ask(self, verb: str, args: dict[str, str]) -> None:
@@ -105,6 +112,4 @@ class Operator:
         self._requests += 1
         request = f"world-{self._requests}"
         self._asked[request] = (what, self._clock.now())
-        if what == f"release {KILLED}" and self._again:
-            self._clock.call_at(self._clock.now() + AGAIN_NS, lambda: self.kill(Scope.ENTRIES, 20.0, told=False))
         self._emit(OperatorAsked(verb, request, 1000, 1000, 1, "the world goes on", args))

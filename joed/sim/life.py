@@ -14,13 +14,14 @@ from joed.daemon.loop import StepFailed
 from joed.daemon.store import Store
 from joed.daemon.trading import Trading
 from joed.model.calendars import Calendar
-from joed.model.commands import Answer, Command, RaiseAlert, Stop, SubmitOrder
+from joed.model.commands import Answer, Command, LiftBlock, RaiseAlert, Stop, SubmitOrder
 from joed.model.events import EpochStarted, Event, JournalFailed, JournalRestored, OrderFilled, SettingsLoaded
 from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.values import SECOND
 from joed.sim import proofs
 from joed.sim.disk import Disk, SlowJournal
+from joed.sim.duty import KILLED
 from joed.sim.laws import Watch
 from joed.sim.proofs import Remains
 from joed.sim.strategist import Strategist
@@ -183,6 +184,8 @@ class Life:
             self.site.ground.point("recorded")
         elif isinstance(event, OrderFilled):
             self.site.ground.point("filled")
+        elif any(isinstance(command, LiftBlock) and command.key == KILLED for command in issued):
+            self.site.ground.point("releasing")
 
     def tape(self, seq: int, now: int, event: Event) -> None:
         """Record a row of tape."""

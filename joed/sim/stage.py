@@ -149,6 +149,8 @@ class Stage:
 
     def point(self, name: str) -> None:
         """Spring what waits for this moment."""
+        if name == "releasing":
+            self.operator.releasing()
         for index, (point, act) in enumerate(self.traps):
             if point == name:
                 del self.traps[index]

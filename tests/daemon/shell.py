@@ -1,5 +1,7 @@
 """The shell's stations for tests: a broker that notes what it is handed, a mute worker, and a real journal."""
 
+import asyncio
+
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.inline import InlineJournal
 from joed.daemon.store import Store
@@ -19,6 +21,13 @@ def closing(symbol):
     return SubmitOrder(
         f"{symbol}-c", "paper", symbol, Side.SELL, D(10), Kind.MARKET, Leg.CLOSE, opens=False, group=f"{symbol}-e"
     )
+
+
+async def until(holds, seconds=10.0):
+    """Let other tasks have their turns until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is waited for belongs to nobody who could tell
+            await asyncio.sleep(0.001)
 
 
 class Broker:

@@ -8,7 +8,7 @@ from joed.daemon import heartbeat as heartbeats
 from joed.daemon.heartbeat import CLOCK_STEP_NS, Heartbeat, memory_bytes
 from joed.daemon.systemd import Notifier
 from joed.model.events import BrokerDown, ClockStepped, HeartbeatMeasured
-from tests.daemon.shell import Rig
+from tests.daemon.shell import Rig, until
 
 
 class Body:
@@ -91,11 +91,9 @@ async def test_a_broker_that_is_down_does_not_starve_the_watchdog(body):
 async def test_the_watchdog_is_fed_for_each_proof_and_for_nothing_else(body):
     """No proof, no ping."""
     living, beating = asyncio.ensure_future(body.live()), asyncio.ensure_future(body.heart.run())
-    while body.rig.trading.counters.watchdog_pings < 3:
-        await asyncio.sleep(0.001)
+    await until(lambda: body.rig.trading.counters.watchdog_pings >= 3)
     body.steps = False
-    while not body.heart.missing:
-        await asyncio.sleep(0.001)
+    await until(lambda: body.heart.missing)
     fed = body.rig.trading.counters.watchdog_pings
     await asyncio.sleep(0.05)
 

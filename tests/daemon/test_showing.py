@@ -54,6 +54,8 @@ async def test_systemd_shows_the_line_that_joectl_shows(tmp_path, monkeypatch):
         manager.bind(address)
         manager.settimeout(5)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-        telling = asyncio.ensure_future(tell_status(Notifier(), lambda: "TRADING"))
+        notifier = Notifier()
+        telling = asyncio.ensure_future(tell_status(notifier, lambda: "TRADING"))
         assert await asyncio.to_thread(manager.recv, 100) == b"STATUS=TRADING"
         telling.cancel()
+        notifier.close()

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from joed.daemon.log import Log
 from joed.daemon.supervise import supervise, supervised, supervised_broker, trace_of
 from joed.model.events import BrokerDown
@@ -98,8 +100,7 @@ async def test_an_adapter_that_fails_is_a_broker_that_is_down(tmp_path):
 
 def test_a_trace_names_the_place():
     """File and words of the error."""
-    try:
-        raise ValueError("here")
-    except ValueError as error:
-        assert "test_supervise.py" in trace_of(error)
-        assert "here" in trace_of(error)
+    with pytest.raises(ValueError, match="here") as raised:
+        int("here")
+
+    assert "test_supervise.py" in trace_of(raised.value)

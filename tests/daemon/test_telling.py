@@ -3,6 +3,7 @@
 import asyncio
 
 from joed.daemon.telling import Teller
+from tests.daemon.shell import until
 from tests.daemon.test_desk import Office
 
 
@@ -32,8 +33,7 @@ async def test_news_is_told_without_being_asked(tmp_path):
 
     office.record(1)
     teller.notice()
-    while not told:
-        await asyncio.sleep(0.001)
+    await until(lambda: told)
 
     assert told == [1]
     telling.cancel()

@@ -3,11 +3,8 @@
 from itertools import product
 
 import pytest
-from msgspec.structs import replace
 
 from joed.engine.orders import (
-    EXISTS,
-    NEXT,
     cancel_entries,
     children_of,
     leg_of,
@@ -15,22 +12,13 @@ from joed.engine.orders import (
     order_id,
     ours,
     reserved,
-    resting,
 )
 from joed.engine.step import refold, step
 from joed.model.commands import CancelOrder, MarkUncertain, OpenSession, RetireOrder, SubmitOrder
 from joed.model.events import (
-    AmendRejected,
     BrokerDown,
-    CancelRejected,
     CommandDropped,
-    CommandSent,
-    EpochStarted,
-    OrderAccepted,
     OrderCancelled,
-    OrderExpired,
-    OrderRejected,
-    OrderWorking,
     StopAsked,
     Tick,
 )
@@ -55,8 +43,6 @@ from tests.engine.build import (
 )
 
 TIMEOUT_NS = 30 * SECOND
-NAMED = {(Status.ABSENT_PROVEN, OrderAccepted), (Status.ABSENT_PROVEN, OrderWorking)}
-"""The only words that bring an ended order back: late adoption."""
 
 
 def statuses(state, *orders):
@@ -126,109 +112,6 @@ def test_an_id_tells_its_leg():
 
     assert [leg_of(order_id(state, 3, leg)) for leg in Leg] == list(Leg)
     assert [leg_of(name) for name in ("", "manual", "a-b-c-d-X-e")] == [None, None, None]
-
-
-def test_the_table_lets_no_ended_order_live_again_but_by_late_adoption():
-    """A terminal state never leaves, except where the broker proves that what never was is there (I11)."""
-    back = {(status, word) for (status, word), after in NEXT.items() if status.ended and not after.ended}
-
-    assert back == NAMED
-    assert {status for status, _ in NEXT if status.ended} == {Status.ABSENT_PROVEN}
-
-
-def test_every_live_status_can_be_ended_by_the_brokers_word():
-    """Nothing waits for a word that the table does not know."""
-    live = [status for status in Status if not status.ended and status is not Status.PLANNED]
-
-    for status, word in product(live, (OrderCancelled, OrderExpired, OrderRejected)):
-        assert NEXT[status, word].ended, (status, word)
-
-
-WORDS = {
-    OrderAccepted: OrderAccepted("AAPL-e", "77"),
-    OrderWorking: OrderWorking("AAPL-e", D(10)),
-    OrderCancelled: OrderCancelled("AAPL-e"),
-    OrderExpired: OrderExpired("AAPL-e"),
-    OrderRejected: OrderRejected("AAPL-e", "margin"),
-    CancelRejected: CancelRejected("AAPL-e"),
-    AmendRejected: AmendRejected("AAPL-e"),
-    CommandSent: CommandSent(1, 0, "AAPL-e"),
-    CommandDropped: CommandDropped(1, 0, "AAPL-e", "blocked"),
-}
-
-
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PLANNED])
-@pytest.mark.parametrize("word", WORDS, ids=lambda word: word.__name__)
-def test_a_word_moves_an_order_by_the_table_and_not_otherwise(status, word):
-    """A pair that is not in the table changes nothing: the answer came twice, or late."""
-    state = trading_state()
-    refold(state, START, Tick(), [bracket("AAPL")])
-    state.orders["AAPL-e"].status = status
-
-    step(state, START + 1, WORDS[word])
-
-    assert state.orders["AAPL-e"].status is NEXT.get((status, word), status)
-
-
-def test_a_word_on_an_order_that_nobody_knows_changes_nothing():
-    """Another client's order is not ours to follow."""
-    state = trading_state()
-
-    for word in WORDS.values():
-        step(state, START, replace(word, order="manual"))
-
-    assert (state.orders, state.resting, state.rejects) == ({}, {}, {})
-
-
-def test_the_children_share_what_only_the_parent_is_told():
-    """Sent, dropped and refused concern the whole bracket; an acknowledgement each leg for itself."""
-    for word, expected in (
-        (CommandSent(1, 0, "AAPL-e"), Status.SENT),
-        (CommandDropped(1, 0, "AAPL-e", "blocked"), Status.ABSENT_PROVEN),
-        (OrderRejected("AAPL-e", "margin"), Status.REJECTED),
-        (OrderAccepted("AAPL-e", "1"), Status.ARMED),
-    ):
-        state = trading_state()
-        refold(state, START, Tick(), [bracket("AAPL")])
-
-        step(state, START, word)
-
-        assert statuses(state, "AAPL-s", "AAPL-t") == [expected] * 2
-
-
-def test_a_bracket_refused_leg_by_leg_counts_once():
-    """One refusal of one intent, though the broker says it three times."""
-    state = trading_state()
-    refold(state, START, Tick(), [bracket("AAPL")])
-
-    told = [step(state, START, OrderRejected(f"AAPL-{leg}", "margin", "no")) for leg in "estse"]
-
-    assert state.rejects == {"AAPL": 1}
-    assert [len(commands) for commands in told] == [1, 0, 0, 0, 0]
-
-
-def test_a_refusal_because_the_id_exists_proves_that_the_order_does():
-    """A duplicate is no rejection (reliability B7): the order may live, so its risk stays and a read must tell."""
-    state = trading_state()
-    submitted(state, bracket("AAPL"))
-    refold(state, START, Tick(), [bracket("MSFT")])
-
-    step(state, START, OrderRejected("AAPL-e", EXISTS))
-    step(state, START, OrderRejected("MSFT-e", EXISTS))
-
-    assert statuses(state, "AAPL-e", "MSFT-e", "MSFT-s") == [Status.WORKING, Status.UNCERTAIN, Status.ARMED]
-    assert state.rejects == {}
-
-
-def test_a_command_dropped_after_its_cancel_was_asked_never_left():
-    """Killed while it waited for its record: proven, for the children too."""
-    state = trading_state()
-    refold(state, START, Tick(), [bracket("AAPL"), CancelOrder("AAPL-e", "killed")])
-
-    step(state, START, CommandDropped(state.seq, 0, "AAPL-e", "killed"))
-
-    assert statuses(state, "AAPL-e", "AAPL-s", "AAPL-t") == [Status.ABSENT_PROVEN] * 3
-    assert resting(state) == []
 
 
 def test_dropping_a_cancel_ends_nothing_and_lets_it_be_asked_again_at_once():
@@ -312,22 +195,6 @@ def test_cancelling_entries_names_each_once_and_nothing_that_reduces():
     assert cancel_entries(state, "why") == [CancelOrder("AAPL-e", "why")]
 
 
-def test_a_new_process_doubts_what_was_under_way_and_nothing_else():
-    """Armed, sent, acknowledged, cancel asked: maybe. Working and ended: as they were."""
-    state = trading_state()
-    for name in ("AAPL", "MSFT", "KO"):
-        refold(state, START, Tick(), [bracket(name)])
-    for order, status in zip(state.orders, [*list(Status)[1:7], Status.FILLED, Status.CANCELLED], strict=False):
-        state.orders[order].status = status
-    before = {name: order.status for name, order in state.orders.items()}
-
-    step(state, START + 1, EpochStarted(2, "crash", "0", "code"))
-
-    doubted = {Status.ARMED, Status.SENT, Status.ACKED, Status.CANCEL_ASKED}
-    for name, status in before.items():
-        assert state.orders[name].status is (Status.UNCERTAIN if status in doubted else status)
-
-
 def test_an_order_proven_absent_takes_its_unfilled_children_with_it():
     """No word will ever come for children whose parent never was."""
     state = trading_state()
@@ -347,29 +214,6 @@ def test_an_order_proven_absent_that_had_filled_keeps_its_protection():
     refold(state, START, Tick(), [RetireOrder("AAPL-e", "absent")])
 
     assert statuses(state, "AAPL-s", "AAPL-t") == [Status.WORKING] * 2
-
-
-def test_an_entrys_quantity_is_what_was_asked_whatever_a_late_word_says():
-    """A repeated "working, 10 left" after 6 have filled would reserve 16 otherwise."""
-    state = trading_state()
-    submitted(state, bracket("AAPL"))
-    step(state, START, fill("AAPL-e", "6", "200"))
-
-    step(state, START, OrderWorking("AAPL-e", D(10)))
-
-    assert (state.orders["AAPL-e"].quantity, state.orders["AAPL-e"].left) == (10, 4)
-    assert reserved(state) == D(800)
-
-
-def test_a_late_word_on_an_ended_order_changes_none_of_its_terms():
-    """What is over does not grow again."""
-    state = holding("AAPL")
-    step(state, START, fill("AAPL-s", "10", "196", side=Side.SELL, execution="x9"))
-
-    step(state, START, OrderWorking("AAPL-s", D(10), D("190")))
-
-    assert (state.orders["AAPL-s"].status, state.orders["AAPL-s"].left) == (Status.FILLED, 0)
-    assert state.orders["AAPL-s"].terms == D("196.00")
 
 
 def test_a_session_begins_without_yesterdays_ended_orders():

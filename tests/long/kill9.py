@@ -102,9 +102,8 @@ def play(root, seed, speed, kills, chance, log):
         check_dead(demo)
         durable = demo.folded().seq if demo.places.journal.exists() else 0
         hold("flush", flushed is None or durable >= flushed, f"answered {flushed}, {durable} is durable")
-        log(
-            f"seed {seed} kill {done}: after {delay_s:.2f} s, books agreed in {took and round(took, 2)} s, seq {durable}"
-        )
+        agreed = f", books agreed in {took:.2f} s" if took else ""
+        log(f"seed {seed} kill {done}: after {delay_s:.2f} s{agreed}, seq {durable}")
         begun = demo.start()
     finish(demo, begun, log)
     return done

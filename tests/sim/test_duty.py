@@ -68,6 +68,7 @@ def test_a_kill_is_released_after_its_time_and_holds_until_that_is_granted(rig):
     rig.wait(31)
     rig.operator.look(rig.killed)
     rig.operator.look(rig.killed)
+    rig.operator.releasing()
     assert rig.verbs() == ["kill", "release"]
     rig.operator.answered(Answer(rig.said[-1].request, "release", "not_reconciled", ""))
     assert rig.watch.killed_ns
@@ -87,10 +88,11 @@ def test_a_question_without_an_answer_is_put_again(rig):
     assert rig.said[0].request != rig.said[1].request
 
 
-def test_a_kill_that_came_after_the_release_was_asked_for_stays(rig):
+def test_a_kill_that_came_after_the_release_was_decided_stays(rig):
     """Its file must still be there when the release is granted."""
     rig.operator.kill(Scope.ORDERS, 0.0, told=False, again=True)
     rig.operator.look(rig.killed)
+    rig.operator.releasing()
     rig.wait(1)
     granted = Answer(rig.said[-1].request, "release", "ok", "")
     rig.latches.clear()

@@ -1,0 +1,135 @@
+"""What a word makes of an order: the table of its life, and what a word tells of its terms and its children.
+
+An order's status is what evidence says, never what we hope; where the answer is lost it is UNCERTAIN, keeps its
+risk reserved, and only evidence ends it.
+"""
+
+from joed.engine.orders import children_of, note_resting
+from joed.model.events import (
+    AmendRejected,
+    CancelRejected,
+    CommandDropped,
+    CommandSent,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    OrderWorking,
+)
+from joed.model.orders import Order
+from joed.model.state import State
+from joed.model.values import Status
+
+Word = (
+    CommandSent
+    | CommandDropped
+    | OrderAccepted
+    | OrderWorking
+    | OrderCancelled
+    | OrderExpired
+    | OrderRejected
+    | CancelRejected
+    | AmendRejected
+)
+
+S = Status
+
+NEXT: dict[tuple[Status, type], Status] = {
+    (S.ARMED, CommandSent): S.SENT,
+    (S.ARMED, CommandDropped): S.ABSENT_PROVEN,  # refused before its first byte: proven
+    (S.ARMED, OrderAccepted): S.ACKED,  # the broker's answer overtook our own note of the sending
+    (S.ARMED, OrderWorking): S.WORKING,
+    (S.ARMED, OrderRejected): S.REJECTED,
+    (S.ARMED, OrderCancelled): S.CANCELLED,
+    (S.ARMED, OrderExpired): S.EXPIRED,
+    (S.SENT, OrderAccepted): S.ACKED,
+    (S.SENT, OrderWorking): S.WORKING,
+    (S.SENT, OrderRejected): S.REJECTED,
+    (S.SENT, OrderCancelled): S.CANCELLED,
+    (S.SENT, OrderExpired): S.EXPIRED,
+    (S.ACKED, OrderWorking): S.WORKING,
+    (S.ACKED, OrderRejected): S.REJECTED,  # some brokers acknowledge first and check margin after
+    (S.ACKED, OrderCancelled): S.CANCELLED,
+    (S.ACKED, OrderExpired): S.EXPIRED,
+    (S.WORKING, OrderCancelled): S.CANCELLED,
+    (S.WORKING, OrderExpired): S.EXPIRED,
+    (S.WORKING, OrderRejected): S.REJECTED,  # a stop refused when it triggers
+    (S.PARTIAL, OrderCancelled): S.CANCELLED,  # what filled stays filled: the position holds it
+    (S.PARTIAL, OrderExpired): S.EXPIRED,
+    (S.PARTIAL, OrderRejected): S.REJECTED,
+    (S.CANCEL_ASKED, OrderCancelled): S.CANCELLED,
+    (S.CANCEL_ASKED, OrderExpired): S.EXPIRED,
+    (S.CANCEL_ASKED, OrderRejected): S.REJECTED,
+    (S.CANCEL_ASKED, CancelRejected): S.UNCERTAIN,  # it may have filled, or be gone: the next whole read tells
+    (S.CANCEL_ASKED, CommandDropped): S.ABSENT_PROVEN,  # we changed our mind while it waited, and it never left
+    (S.UNCERTAIN, OrderAccepted): S.ACKED,
+    (S.UNCERTAIN, OrderWorking): S.WORKING,
+    (S.UNCERTAIN, OrderRejected): S.REJECTED,
+    (S.UNCERTAIN, OrderCancelled): S.CANCELLED,
+    (S.UNCERTAIN, OrderExpired): S.EXPIRED,
+    (S.UNCERTAIN, CommandDropped): S.ABSENT_PROVEN,
+    (S.ABSENT_PROVEN, OrderAccepted): S.ACKED,  # late adoption: we were sure it never was, the broker knows better
+    (S.ABSENT_PROVEN, OrderWorking): S.WORKING,
+}
+"""What a broker's word makes of an order; a pair that is not here changes nothing (an answer that came twice or late).
+"""
+
+UNSETTLED = (S.ARMED, S.SENT, S.ACKED, S.CANCEL_ASKED)
+"""What a restart cannot vouch for: maybe sent, maybe answered."""
+
+EXISTS = "duplicate"
+"""The refusal that proves the opposite: the broker has an order of this id already, so this one lives or has lived."""
+
+
+def apply_word(state: State, now: int, event: Word) -> None:
+    """Move an order by the table at its broker's word, or at the word of our own release."""
+    order = state.orders.get(event.order)
+    if order is None:
+        return
+    if isinstance(event, CommandSent | CommandDropped) and event.command != "SubmitOrder":
+        if isinstance(event, CommandDropped):
+            order.asked, order.asked_ns = None, min(order.asked_ns, order.armed_ns)  # it may be asked again at once
+        return
+    status = NEXT.get((order.status, type(event)))
+    if isinstance(event, OrderRejected) and event.code == EXISTS:
+        status = Status.UNCERTAIN if order.status in (Status.ARMED, Status.SENT) else None
+    order.changed_ns, order.absent_reads = now, 0
+    if order.live or status is not None:
+        _take_terms(order, event)
+    if status is not None:
+        order.status = status
+        _tell_children(state, now, order, event)
+    note_resting(state, order)
+
+
+def _take_terms(order: Order, event: Word) -> None:
+    """Keep what the broker says of an order's terms; an entry's quantity stays ours: nothing of it is ever amended."""
+    if isinstance(event, OrderAccepted):
+        order.broker_id = event.broker_id
+    elif isinstance(event, OrderWorking):
+        if not order.opens:
+            order.quantity = order.filled + event.quantity
+        order.terms = event.level if event.level is not None else order.terms
+        order.asked, order.amend_tries = None, 0
+    elif isinstance(event, AmendRejected):
+        order.asked = None
+        order.amend_tries += 1
+
+
+def _tell_children(state: State, now: int, order: Order, event: Word) -> None:
+    """Let the children share what only the parent is told: it left, it was never sent, it was refused whole."""
+    if not isinstance(event, CommandSent | CommandDropped | OrderRejected) or not order.opens or order.filled:
+        return
+    if isinstance(event, OrderRejected) and event.code == EXISTS:
+        return
+    for child in children_of(state, order):
+        if child.live:
+            child.status, child.changed_ns = NEXT.get((child.status, type(event)), child.status), now
+
+
+def apply_restart(state: State, now: int) -> None:
+    """Doubt what was under way: a new process can't vouch for it, so it is UNCERTAIN until the broker was read."""
+    for order in state.orders.values():
+        if order.status in UNSETTLED:
+            order.status, order.changed_ns = Status.UNCERTAIN, now
+        order.asked = None
