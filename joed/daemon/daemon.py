@@ -92,7 +92,8 @@ class Daemon:
             self.notifier.extend(START_EXTENSION_S)
             self._recover(aloop)
             try:
-                await self._serve()
+                if self._orderly:
+                    await self._serve()
             finally:
                 self.journal.close()
         return self._exit_code
@@ -138,6 +139,7 @@ class Daemon:
         self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
         if self.plan.tell is not None:
             self._teller = Teller(self.desk, self.plan.tell)
+        self._take_over()
 
     def _hooks(self, aloop: asyncio.AbstractEventLoop) -> Hooks:
         return Hooks(
@@ -164,7 +166,6 @@ class Daemon:
         """Say READY, trade until it is over, and go in order."""
         self.notifier.ready(self._status())
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
-        self.keeping.store(kept=True)
         if self.plan.prepare is not None:
             await asyncio.to_thread(self.plan.prepare)
         from joed.daemon.showing import show_metrics, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
@@ -189,16 +190,22 @@ class Daemon:
             if server is not None:
                 await asyncio.to_thread(server.close)
 
-    def _begin(self, brokers: Mapping[str, Broker]) -> None:
-        """Take over; a stop that was asked for meanwhile comes right after."""
+    def _take_over(self) -> None:
+        """Begin a life before anybody can ask: what is shown is this one's, durable, and trusts no broker yet."""
+        self.keeping.store(kept=True)
         settings = SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars)
         try:
-            self.trading.begin(self._epoch(), settings, brokers)
+            self.trading.take_over(self._epoch(), settings)
         except StepFailed as failure:
             self._fail(failure)
-            return
+        self.trading.loop.show(self.journal.flush(FLUSH_WAIT_S))
+
+    def _begin(self, brokers: Mapping[str, Broker]) -> None:
+        """Trade; a stop that was asked for meanwhile comes right after."""
+        self.trading.connect(brokers)
         self.plan.feed(self.clock, brokers)
         self._begun = True
+        self._on_durable(self.journal.durable)
         if self._signals:
             self._ask_to_stop(self._ending)
 
@@ -283,7 +290,8 @@ class Daemon:
         self.trading.counters.records += records
 
     def _on_durable(self, seq: int) -> None:
-        self.trading.loop.release(seq)
+        """Let it be seen, and be done once there is somebody to do it."""
+        (self.trading.loop.release if self._begun else self.trading.loop.show)(seq)
         if self._teller is not None:
             self._teller.notice()
 

@@ -156,15 +156,22 @@ class Loop:
 
     def release(self, durable: int) -> None:
         """Let what is durable be seen and be done: orders leave first, then there is time for a new picture."""
-        self.released = durable
-        if self._next_view.seq <= durable:
-            self.view = self._next_view
+        self._turn_page(durable)
         self.carry_out.release(durable)
+        self.show(durable)
+
+    def show(self, durable: int) -> None:
+        """Let what is durable be seen; with a new picture, if the last one has been shown and is of some age."""
+        self._turn_page(durable)
         waits = self.view is not self._next_view
         if self.shown and not waits and stopwatch_ns() - self._viewed_ns >= VIEW_INTERVAL_NS:
             self._draw()
-            if self._next_view.seq <= durable:
-                self.view = self._next_view
+            self._turn_page(durable)
+
+    def _turn_page(self, durable: int) -> None:
+        self.released = durable
+        if self._next_view.seq <= durable:
+            self.view = self._next_view
 
     def _fault(self, now: int, event: Event, error: Exception) -> None:
         """Record an event that could not be handled; State is not to be trusted from here on."""

@@ -94,9 +94,17 @@ class Trading:
             self.intake.put(event)
 
     def begin(self, epoch: EpochStarted, settings: SettingsLoaded, brokers: Mapping[str, Broker]) -> None:
-        """Take over: the epoch, the settings, the brokers, the first Tick."""
+        """Take over, and connect."""
+        self.take_over(epoch, settings)
+        self.connect(brokers)
+
+    def take_over(self, epoch: EpochStarted, settings: SettingsLoaded) -> None:
+        """Begin a life: from here on nothing that the one before believed of its brokers is believed."""
         self.loop.turn(epoch)
         self.loop.turn(settings)
+
+    def connect(self, brokers: Mapping[str, Broker]) -> None:
+        """Start the brokers, and the second hand."""
         self.brokers.update(brokers)
         for broker in brokers.values():
             broker.start()

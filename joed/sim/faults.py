@@ -85,12 +85,13 @@ def lag(stage: Stage, args: Args) -> None:
 
 def draw_outage(chance: Random, traits: Traits) -> Args:
     """Draw how long the link is gone: a moment, or long."""
-    return {"seconds": round(chance.choice((chance.uniform(0.01, 0.5), chance.uniform(0.5, 40))), 2)}
+    seconds = round(chance.choice((chance.uniform(0.01, 0.5), chance.uniform(0.5, 40))), 2)
+    return {"seconds": seconds, "unheard": chance.choice((0, 1, 2, 4))}
 
 
 def disconnect(stage: Stage, args: Args) -> None:
     """Cut the link for a while."""
-    stage.wire.outage(number(args, "seconds"), "the link was cut")
+    stage.wire.outage(number(args, "seconds"), "the link was cut", int(number(args, "unheard")))
 
 
 def draw_flap(chance: Random, traits: Traits) -> Args:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from joed.exchange import Exchange
+from joed.model.book import BookOrder
 from joed.model.events import OrderFilled
+from joed.model.orders import Order
 from joed.model.state import State
 from joed.model.values import ZERO, Status
 
@@ -52,9 +54,14 @@ def ends(state: State, exchange: Exchange) -> str:
         if theirs is None:
             if order.filled or order.status is not Status.ABSENT_PROVEN:
                 return f"{order.order} is {order.status} here, the exchange never had it"
-        elif (order.status, order.filled) != (theirs.status, theirs.filled):
+        elif order.filled != theirs.filled or (order.status is not theirs.status and not filled_up(order, theirs)):
             return f"{order.order} is {order.status} with {order.filled}, there {theirs.status} with {theirs.filled}"
     return ""
+
+
+def filled_up(ours: Order, theirs: BookOrder) -> bool:
+    """Say whether an exit was reduced to what it had filled: one may call that filled, the other cancelled."""
+    return theirs.quantity == theirs.filled > 0 and {ours.status, theirs.status} == {Status.FILLED, Status.CANCELLED}
 
 
 def reconciled(state: State, exchange: Exchange) -> str:

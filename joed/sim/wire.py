@@ -5,6 +5,7 @@ The exchange and its paper broker stand behind it and go on, whatever happens to
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -85,15 +86,16 @@ class Wire:
         """Ask for the whole book."""
         self.broker.read(command)
 
-    def outage(self, seconds: float, reason: str) -> None:
-        """Cut the link for a while."""
+    def outage(self, seconds: float, reason: str, unheard: int = 0) -> None:
+        """Cut the link for a while; of what comes after it the first few reports are lost, the read's answer first."""
         self.out_until_ns = max(self.out_until_ns, self._clock.now() + int(seconds * SECOND))
         self.broker.disconnect(reason)
-        self._clock.call_at(self.out_until_ns, self.mend)
+        self._clock.call_at(self.out_until_ns, partial(self.mend, unheard))
 
-    def mend(self) -> None:
+    def mend(self, unheard: int = 0) -> None:
         """Connect again, where the outage is over and somebody is there."""
         if self._deliver is not None and self._clock.now() >= self.out_until_ns:
+            self.lost_reports += unheard
             self.broker.connect()
 
     def receive(self, event: Event) -> None:
