@@ -266,7 +266,7 @@ class Latch(NamedTuple):
 def latch(state_dir: Path, scope: str, *, sync: bool = True) -> None:
     """Latch a kill: the scope's file first, then the one that is looked at, then the directory to the disk.
 
-    The files are empty, so a full disk takes them; whoever made them first stays their owner. With `sync` False the
+    The files are made empty, so a full disk takes them; whoever made them first stays their owner. With `sync` False the
     caller calls `sync_latch` when it may wait for the disk.
     """
     directory = state_dir / LATCH_DIR
@@ -275,10 +275,23 @@ def latch(state_dir: Path, scope: str, *, sync: bool = True) -> None:
         directory.chmod(LATCH_DIR_MODE)
     for name in (f"{LATCH}-{scope}", LATCH):
         # O_EXCL: never through a link, and no O_CREAT over another's file in a sticky directory (protected_regular).
-        with suppress(FileExistsError):
+        try:
             os.close(os.open(directory / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o660))
+        except FileExistsError:
+            _mark_again(directory / name)
     if sync:
         sync_latch(state_dir)
+
+
+def _mark_again(file: Path) -> None:
+    """Leave a trace in a latch that is there already: a release decided before this kill must not take it away."""
+    with suppress(OSError):
+        os.utime(file, follow_symlinks=False)
+        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(handle, b".")  # the clock of a file system is coarse; its size is not
+        finally:
+            os.close(handle)
 
 
 def sync_latch(state_dir: Path) -> None:

@@ -127,7 +127,7 @@ class Daemon:
             wake=self._plan_drain,
             conflates=getattr(self.clock, "speed", 0.0) == 1.0,
         )
-        self.desk.loop = self.trading.loop
+        self.desk.attach(self.trading.loop)
         self.keeping = Keeping(
             self.state,
             self.journal,
@@ -193,6 +193,7 @@ class Daemon:
     def _take_over(self) -> None:
         """Begin a life before anybody can ask: what is shown is this one's, durable, and trusts no broker yet."""
         self.keeping.store(kept=True)
+        self.journal.stretch()
         settings = SettingsLoaded(self.plan.settings, self.plan.digest, self.plan.calendars)
         try:
             self.trading.take_over(self._epoch(), settings)

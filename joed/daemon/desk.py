@@ -40,6 +40,16 @@ class Desk:
         self._path = path
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._records: deque[Record] = deque(maxlen=RECORDS_KEPT)
+        self._released: tuple[tuple[str, int, int, int], ...] = ()
+
+    def attach(self, loop: Loop) -> None:
+        """Serve this loop."""
+        self.loop = loop
+        loop.on_release = self._note_kill
+
+    def _note_kill(self) -> None:
+        """Remember the kill that a release was decided for: another may come before that is durable."""
+        self._released = self._latches.marks()
 
     @property
     def durable(self) -> int:
@@ -88,7 +98,7 @@ class Desk:
         """Take the kill's files away, unless somebody has killed anew since; what cannot be taken away kills again."""
         assert self.loop is not None
         self.loop.releasing = 0
-        if self.loop.state.killed is None:
+        if self.loop.state.killed is None and self._latches.marks() == self._released:
             with suppress(OSError):
                 self._latches.clear()
 

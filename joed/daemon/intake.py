@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
+from joed.engine.markets import sound
 from joed.model.events import Event, Quote
 
 
@@ -24,6 +25,7 @@ class Intake:
         self._quotes: dict[str, Quote] = {}
         self._names: deque[str] = deque()  # whose turn it is: to find a dict's first key anew gets slow as it empties
         self.conflated = 0
+        self.unsound = 0
         self.high_watermark = 0
 
     def __len__(self) -> int:
@@ -36,9 +38,12 @@ class Intake:
         return len(self._facts) >= self._size_max
 
     def put(self, event: Event) -> None:
-        """Take an event in."""
+        """Take an event in; a quote whose numbers can be no prices is counted and goes no further."""
         idle = not self._facts and not self._quotes
-        if type(event) is Quote and (self._conflates or self.full):
+        if isinstance(event, Quote) and not sound(event):
+            self.unsound += 1
+            return
+        if isinstance(event, Quote) and (self._conflates or self.full):
             name = event.instrument
             if name in self._quotes:
                 self.conflated += 1

@@ -186,6 +186,15 @@ class Journal:
         self._chores.append(chore)
         self._ring()
 
+    def stretch(self) -> None:
+        """Have the write-ahead log lengthened once, so that the commits after it write in place."""
+
+        def once(store: Store) -> bool:
+            store.stretch()
+            return False
+
+        self.when_idle(once)
+
     def move_tape(self, session: str) -> None:
         """Have the tape leave for the session's own file, a few blocks at each idle moment."""
         self.when_idle(lambda store: store.move_tape(session, at_most=CHORE_BLOCKS) == CHORE_BLOCKS)

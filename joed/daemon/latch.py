@@ -60,6 +60,15 @@ class Latches:
         """Latch a kill, durably; it may be there already, also as somebody else's."""
         protocol.latch(self.state_dir, scope)
 
+    def marks(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Give what tells one kill from the next: each file's name, inode, size and time."""
+        try:
+            with os.scandir(self.directory) as entries:
+                found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in islice(entries, NAMES_MAX)]
+        except OSError:
+            return ()
+        return tuple(sorted((name, seen.st_ino, seen.st_size, seen.st_mtime_ns) for name, seen in found))
+
     def clear(self) -> None:
         """Take every kill away, durably, the one that `permit` sees last: an interrupted release has not happened."""
         for file in self._misspelt():

@@ -87,6 +87,7 @@ class Loop:
         self.proof: Event | None = None
         self.proof_seq = 0
         self.releasing = 0
+        self.on_release: Callable[[], None] = _nobody
         self._on_bars = on_bars
         self._next_view = self.view
         self._viewed_ns = 0
@@ -143,6 +144,7 @@ class Loop:
             self.proof_seq = state.seq
         elif type(event) is OperatorAsked and any(isinstance(c, LiftBlock) and c.key == KILL for c in commands):
             self.releasing = state.seq
+            self.on_release()
         if self.shown and any(type(command) is Answer for command in commands):
             self._draw()
 
@@ -205,3 +207,7 @@ def instrument_of(state: State, event: Event) -> str | None:
     named = getattr(event, "instrument", None)
     order = state.orders.get(getattr(event, "order", ""))
     return named or (order.instrument if order is not None else None)
+
+
+def _nobody() -> None:
+    """Tell nobody."""

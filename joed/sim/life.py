@@ -156,7 +156,7 @@ class Life:
             wake=_nothing,
             conflates=site.conflates,
         )
-        self.desk.loop = self.trading.loop
+        self.desk.attach(self.trading.loop)
         self.trading.loop.shown = site.shown
         if self.state.seq:
             self.journal.snapshot(self.state, kept=True)

@@ -136,6 +136,7 @@ async def _durables(scale: Scale, room: Path) -> tuple[list[float], list[float]]
         durable.set()
 
     journal = Journal(room / "durable.db", Hooks(notify=loop.call_soon_threadsafe, on_durable=release))
+    journal.stretch()  # as the daemon does at its start
     firing = Firing(scale, journal, room)
     house = firing.house
 

@@ -26,7 +26,7 @@ class Office:
         self.rig = Rig(folder / "other", latch=self.latches).begin()
         path = folder / "joed.db" if with_path else None
         self.desk = Desk(self.journal, self.latches, self.rig.trading.emit, path)
-        self.desk.loop = self.rig.loop
+        self.desk.attach(self.rig.loop)
 
     def record(self, count, first=1):
         """Append so many facts, and wait until they are durable."""
@@ -201,7 +201,7 @@ async def test_flush_answers_what_is_durable(tmp_path):
     rig = Rig(folder)
     journal = Journal(tmp_path / "joed.db")
     desk = Desk(journal, Latches(tmp_path / "latch"), rig.trading.emit)
-    desk.loop = rig.loop
+    desk.attach(rig.loop)
     desk.append(1, 1, SESSION, fill(1), [])
     rig.state.seq = 1
 

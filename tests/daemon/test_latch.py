@@ -158,3 +158,15 @@ def test_the_quick_look_is_one_system_call_and_no_more(latches, monkeypatch):
 
     assert latches.present()
     assert asked == [str(latches.directory / "KILL")]
+
+
+def test_a_second_kill_changes_the_marks_of_the_first(tmp_path):
+    """A release takes away the kill that it was decided for; one that was repeated since is another."""
+    latches = Latches(tmp_path / "latch")
+    latches.write(Scope.ORDERS)
+    first = latches.marks()
+
+    latches.write(Scope.ORDERS)
+
+    assert first != latches.marks()
+    assert latches.marks() == latches.marks()

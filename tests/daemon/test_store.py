@@ -292,3 +292,21 @@ def test_folding_the_log_changes_nothing_that_is_read(path):
     assert store.unfolded_bytes == 0
     assert list(store.read()) == entries("ftf")
     store.close()
+
+
+def test_a_stretched_log_is_written_in_place_and_leaves_nothing_behind(tmp_path):
+    """Commits after it do not grow the log's file; the journal holds what it held, and checks out."""
+    path = tmp_path / "joed.db"
+    store = Store.open(path)
+    store.stretch()
+    log = path.with_name("joed.db-wal")
+    size = log.stat().st_size
+
+    for seq in range(1, 101):
+        store.add(seq, seq, "", Tick(), [])
+        store.commit()
+
+    assert log.stat().st_size == size >= 4 << 20
+    assert store.meta("stretch") is None
+    store.close()
+    assert chain.check(path, chain.EVERYTHING).records == 100
