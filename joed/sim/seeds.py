@@ -44,15 +44,13 @@ def read_seeds(text: str) -> list[int]:
     """Read N (1 to N), FROM-TO, or several of these with commas between them (there, N is the seed N)."""
     parts = text.split(",")
     try:
-        if len(parts) == 1 and "-" not in text:
-            found = list(range(1, int(text) + 1))
-        else:
-            found = [seed for part in parts if part for seed in _range_of(part)]
+        whole = len(parts) == 1 and "-" not in text
+        found = [range(1, int(text) + 1)] if whole else [_range_of(part) for part in parts if part]
     except ValueError:
         raise BadSeeds(f"seeds are N, FROM-TO or a list with commas, not {text!r}") from None
-    if not 0 < len(found) <= SEEDS_MAX or min(found) < 0:
-        raise BadSeeds(f"seeds are 1 to {SEEDS_MAX} numbers from 0 on, not {text!r}")
-    return found
+    if not 0 < sum(map(len, found)) <= SEEDS_MAX:
+        raise BadSeeds(f"seeds are 1 to {SEEDS_MAX} numbers, not {text!r}")
+    return [seed for part in found for seed in part]
 
 
 def _range_of(part: str) -> range:

@@ -11,7 +11,7 @@ from joed.daemon.carry_out import CarryOut
 from joed.daemon.latch import Latches
 from joed.daemon.record import decode_state
 from joed.daemon.store import Store
-from joed.engine import exits, fear, orders, positions, reconcile, schedule, triggers
+from joed.engine import exits, fear, life, orders, positions, reconcile, schedule, triggers
 from joed.engine.changes import APPLY_EVENT
 from joed.engine.step import RULES, step
 from joed.model.commands import SubmitOrder
@@ -187,7 +187,7 @@ def resubmitted(state, order):
 
 def take_a_refused_cancel_for_granted():
     """Call an order cancelled when its cancel was refused."""
-    return patched(orders.NEXT, (Status.CANCEL_ASKED, CancelRejected), Status.CANCELLED)
+    return patched(life.NEXT, (Status.CANCEL_ASKED, CancelRejected), Status.CANCELLED)
 
 
 def believe_half_a_read():

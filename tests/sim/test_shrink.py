@@ -30,8 +30,8 @@ def test_times_are_rounded_where_that_does_no_harm():
     assert found == (Fault(10.0, "cut"), Fault(42.7, "kill"))
 
 
-def test_shrinking_ends():
-    """However long the list, so many worlds are played at most."""
+def test_shrinking_ends_however_long_the_list():
+    """So many worlds are played at most."""
     played = []
 
     def breaks(some):

@@ -21,6 +21,29 @@ print([play(scenario_of(int(seed))).trace for seed in sys.argv[1:]])
 """
 
 
+REGRESSIONS = {
+    "a quote that is no number, after an event was faulted": (
+        1,
+        (
+            Fault(220.0, "poison", {"instrument": "BBB"}),
+            Fault(500.0, "bad_print", {"instrument": "CCC", "wrong": "nan ask"}),
+        ),
+    ),
+    "somebody kills anew while a release is on its way to the disk": (
+        26,
+        (Fault(120.0, "kill", {"at": "handed", "scope": "orders", "told": 0, "seconds": 50.0, "again": 1}),),
+    ),
+    "the link flaps while the loop hangs": (
+        284,
+        (
+            Fault(470.0, "stall", {"at": "recorded", "seconds": 6.0}),
+            Fault(509.7, "flap", {"count": 3, "seconds": 0.9}),
+        ),
+    ),
+}
+"""What once broke a law: the seed, and the few faults that were enough."""
+
+
 @cache
 def outcome(seed):
     """Play a seed once for all tests."""
@@ -31,6 +54,16 @@ def outcome(seed):
 def test_no_law_is_broken(seed):
     """Whatever goes wrong."""
     found = outcome(seed)
+
+    assert (found.law, found.words) == ("", "")
+
+
+@pytest.mark.parametrize("what", REGRESSIONS)
+def test_what_once_broke_a_law_breaks_none_any_more(what):
+    """Each by its shortest scenario."""
+    seed, faults = REGRESSIONS[what]
+
+    found = play(msgspec.structs.replace(scenario_of(seed), faults=faults))
 
     assert (found.law, found.words) == ("", "")
 
