@@ -80,6 +80,7 @@ def gate(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """Run a day on the embedded market, tell it line by line, and print its report."""
+    gc.disable()  # until READY, as for the daemon
     from joed.demo import run_demo
 
     settings, folder = settings_of(options, needed=False)

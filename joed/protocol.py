@@ -266,8 +266,8 @@ class Latch(NamedTuple):
 def latch(state_dir: Path, scope: str, *, sync: bool = True) -> None:
     """Latch a kill: the scope's file first, then the one that is looked at, then the directory to the disk.
 
-    The files are made empty, so a full disk takes them; whoever made them first stays their owner. With `sync` False the
-    caller calls `sync_latch` when it may wait for the disk.
+    The files are made empty, so a full disk takes them; whoever made them first stays their owner. With `sync` False
+    the caller calls `sync_latch` when it may wait for the disk.
     """
     directory = state_dir / LATCH_DIR
     with suppress(FileExistsError):

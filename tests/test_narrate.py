@@ -74,7 +74,7 @@ def test_an_event_worth_telling_has_a_line(event, line):
         (c.RefuseEntry("KO", "breakout", "s", "cash", "too dear"), "refused   KO: too dear (cash)"),
         (c.LatchKill(Scope.ORDERS, "a drill"), "KILLED    orders: a drill"),
         (c.Stop("over"), "stopping  over"),
-        (c.OpenSession("2026-09-01", 1, 2, D(100)), "session   2026-09-01 begins with 100"),
+        (c.OpenSession("2026-09-01", 1, 2, D(100)), "session   2026-09-01 begins with 100.00"),
     ],
 )
 def test_a_command_worth_telling_has_a_line(command, line):

@@ -1,6 +1,7 @@
 """The paper exchange as a process of its own."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,17 +52,15 @@ def test_the_markets_halts_stop_its_exchange():
     market = next(market for market in markets if market.halts)
     clock, heard = SimulatedClock(market.halts[0][1] - SECOND), []
 
-    class Server:
-        """A server whose exchange notes its halts."""
+    class Exchange:
+        """Notes its halts."""
 
-        class broker:
-            """The exchange."""
+        def halt(self, instrument, *, halted):
+            """Note one."""
+            heard.append((clock.now(), instrument, halted))
 
-            @staticmethod
-            def halt(instrument, *, halted):
-                heard.append((clock.now(), instrument, halted))
-
-    venue.HaltingFeed(market, lambda: Server).start(clock, lambda quote: None)
+    server = SimpleNamespace(broker=Exchange())
+    venue.HaltingFeed(market, lambda: server).start(clock, lambda quote: None)
     while len(heard) < 2:
         assert clock.advance()
 

@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
+from time import CLOCK_BOOTTIME, clock_gettime_ns
 from typing import Protocol
 
 from joed.model.values import SECOND
@@ -69,7 +70,7 @@ class RealClock:
 
     def now(self) -> int:
         """Give the time, in nanoseconds since 1970."""
-        passed = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.base_ns
+        passed = clock_gettime_ns(CLOCK_BOOTTIME) - self.base_ns
         return self.origin_ns + (passed if self.speed == 1.0 else int(passed * self.speed))
 
     def call_at(self, at_ns: int, callback: Callable[[], None]) -> None:
@@ -143,7 +144,7 @@ def utc_ns() -> int:
 
 def boot_ns() -> int:
     """Give the time since boot, suspends included, in nanoseconds."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return clock_gettime_ns(CLOCK_BOOTTIME)
 
 
 def stopwatch_ns() -> int:

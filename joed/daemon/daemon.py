@@ -291,7 +291,8 @@ class Daemon:
         self.trading.counters.records += records
 
     def _on_durable(self, seq: int) -> None:
-        """Let it be seen, and be done once there is somebody to do it."""
+        """Let it be seen, and be done once there is somebody to do it; after what waits, which may forbid it."""
+        self._drain()
         (self.trading.loop.release if self._begun else self.trading.loop.show)(seq)
         if self._teller is not None:
             self._teller.notice()

@@ -40,10 +40,12 @@ class Intake:
     def put(self, event: Event) -> None:
         """Take an event in; a quote whose numbers can be no prices is counted and goes no further."""
         idle = not self._facts and not self._quotes
-        if isinstance(event, Quote) and not sound(event):
+        if type(event) is not Quote:
+            self._facts.append(event)
+        elif not sound(event):
             self.unsound += 1
             return
-        if isinstance(event, Quote) and (self._conflates or self.full):
+        elif self._conflates or self.full:
             name = event.instrument
             if name in self._quotes:
                 self.conflated += 1

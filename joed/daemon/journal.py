@@ -272,15 +272,18 @@ class Journal:
 
     def _drain(self, store: Store) -> None:
         """Hand over what waits now, not what comes meanwhile: a commit must have an end."""
-        take = self._queue.popleft
+        take, rows = self._queue.popleft, list[Row]()
         for _ in range(len(self._queue)):
             item = take()
-            if type(item) is Snapshot:
+            if isinstance(item, Snapshot):
+                _hand_over(store, rows)
                 store.add_snapshot(item.seq, item.now, item.state, kept=item.kept)
             elif len(item) == 3:
-                store.add_row(item)
+                rows.append(item)
             else:
+                _hand_over(store, rows)
                 store.add_fact(item)
+        _hand_over(store, rows)
 
     def _commit(self, store: Store) -> bool:
         """Commit once; say whether it succeeded, having told the reason if not."""
@@ -350,6 +353,13 @@ class Journal:
     def _tell(self, hook: Callable[..., object], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to be told
             self._hooks.notify(hook, *args)
+
+
+def _hand_over(store: Store, rows: list[Row]) -> None:
+    """Add rows of tape that follow each other, all at once: most of what comes is tape."""
+    if rows:
+        store.add_rows(rows)
+        rows.clear()
 
 
 def why(error: sqlite3.Error, path: Path) -> str:

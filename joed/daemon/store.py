@@ -23,8 +23,8 @@ BLOCK_ROWS_MAX = 2_000
 """So long is a block at most: packing one takes a fraction of a millisecond, and holds Python's lock."""
 
 SNAPSHOTS_KEPT = 3
-STRETCH, STRETCH_BYTES = "stretch", 4 << 20
-"""As long as the write-ahead log gets before an idle moment folds it."""
+STRETCH, STRETCHES, STRETCH_BYTES = "stretch-{}", 64, 1 << 16
+"""In all as long as the write-ahead log gets before an idle moment folds it."""
 COMMIT_BYTES = 12_288
 """What a commit writes besides its records: the pages that they share with others."""
 
@@ -101,14 +101,15 @@ class Store:
 
     def add_tape(self, seq: int, now: int, event: Event) -> None:
         """Add a row of tape: an event that led to no command and changes no book."""
-        self.add_row((seq, now, event))
+        self.add_rows([(seq, now, event)])
 
-    def add_row(self, row: Row) -> None:
-        """Add a row of tape as it was handed over."""
-        assert row[0] == self._added + 1, f"record {row[0]} does not follow {self._added}"
-        self._added = row[0]
-        self._rows.append(row)
-        if len(self._rows) >= BLOCK_ROWS_MAX:
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows of tape, each the next seq after the one before it."""
+        first, last = rows[0][0], rows[-1][0]
+        assert (first, last) == (self._added + 1, self._added + len(rows)), f"{first} does not follow {self._added}"
+        self._added = last
+        self._rows.extend(rows)
+        while len(self._rows) >= BLOCK_ROWS_MAX:
             self._seal()
 
     def add_snapshot(self, seq: int, now: int, state: bytes, *, kept: bool = False) -> None:
@@ -213,11 +214,15 @@ class Store:
     def stretch(self) -> None:
         """Give the write-ahead log its size ahead of need: a commit that grows no file takes half the time.
 
-        A value lengthens it and is taken away again; its pages stay free in the file, to be used later.
+        Notes lengthen it and are taken away again; their pages stay free in the file, to be used later.
         """
-        self._write_meta(STRETCH, "0" * STRETCH_BYTES)
+        value = "0" * STRETCH_BYTES  # many small ones: the memory that a large one takes is not given back
         with schema.transaction(self._db):
-            self._db.execute("DELETE FROM meta WHERE key = ?", (STRETCH,))
+            for key in map(STRETCH.format, range(STRETCHES)):
+                digest = schema.digest_meta(key.encode(), value.encode())
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?, ?)", (key, value, digest))
+        with schema.transaction(self._db):
+            self._db.execute("DELETE FROM meta WHERE key GLOB ?", (STRETCH.format("*"),))
         self.fold()
 
     def _follow(self, seq: int) -> None:
@@ -225,8 +230,8 @@ class Store:
         self._added = seq
 
     def _seal(self) -> None:
-        self._blocks.append(record.seal_rows(self._rows))
-        self._rows = []
+        self._blocks.append(record.seal_rows(self._rows[:BLOCK_ROWS_MAX]))
+        self._rows = self._rows[BLOCK_ROWS_MAX:]
 
     def _with_ballast(self) -> Head:
         try:

@@ -7,7 +7,7 @@ reason, moves the target to where it trades at once: the two share a group at th
 from decimal import Decimal
 
 from joed.engine.markets import tick_of
-from joed.engine.orders import listens, reduce
+from joed.engine.orders import listens, read_since, reduce
 from joed.engine.positions import sums_of
 from joed.model.commands import AmendOrder, Command, RatchetTrail
 from joed.model.events import Quote
@@ -123,6 +123,8 @@ def flatten(state: State, now: int, position: Position, reason: str, commands: l
     if not listens(state, position.broker) or under_way(state, now, position):
         return
     group, quantity = share(state, position)
+    if group == "" and not read_since(state, position):
+        return
     target = state.orders.get(position.target_order)
     fits = target is not None and target.status in MOVABLE and target.left <= quantity
     level = marketable(state, position)

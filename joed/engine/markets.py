@@ -1,7 +1,7 @@
 """What a quote does to its market: it is judged, folded into bars, and fenced by bands in which nothing can act."""
 
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 
 from joed.model.events import Quote
 from joed.model.state import EMPTY_HI, EMPTY_LO, Market, State
@@ -39,7 +39,7 @@ def tick_of(state: State, instrument: str) -> Decimal | None:
 def sound(quote: Quote) -> bool:
     """Say whether the numbers can be prices at all: finite, positive, bid not above ask."""
     last = quote.last
-    return isfinite(quote.ask) and 0.0 < quote.bid <= quote.ask and (last is None or (isfinite(last) and last > 0.0))
+    return 0.0 < quote.bid <= quote.ask < inf and (last is None or 0.0 < last < inf)  # NaN is in no order
 
 
 def price_of(quote: Quote) -> float:

@@ -211,6 +211,16 @@ def listens(state: State, broker: str) -> bool:
     return found is not None and found.up and found.read_ns >= found.changed_ns
 
 
+def read_since(state: State, position: Position) -> bool:
+    """Say whether the broker's whole book was read after the position's last fill.
+
+    What no order of ours explains may be a share that only a lost message lets us believe in: an exit for it would open
+    a position.
+    """
+    found = state.brokers.get(position.broker)
+    return found is not None and found.read_from_ns > position.changed_ns
+
+
 def resting(state: State) -> list[Order]:
     """Give every entry that may still fill."""
     return [state.orders[name] for name in state.resting] if state.resting else []

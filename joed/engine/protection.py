@@ -7,10 +7,10 @@ to be gone, and a flatten by policy at `protection.flatten_s`. Nothing here ever
 from decimal import Decimal
 
 from joed.engine.markets import tick_of
-from joed.engine.orders import listens, reduce
+from joed.engine.orders import listens, read_since, reduce
 from joed.engine.positions import sound, sums_of
 from joed.model.blocks import Block, key
-from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock
+from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock, ReadBroker
 from joed.model.events import BrokerRead, OrderFilled
 from joed.model.orders import Order, Position
 from joed.model.state import State
@@ -102,6 +102,7 @@ def judge(state: State, now: int, fill: OrderFilled, commands: list[Command]) ->
     if odd and key(at, OVERFILL) not in state.blocks:
         commands.append(RaiseBlock(Block(at, OVERFILL, odd, now, latched=True)))
         tell(state, f"{OVERFILL}:{fill.execution}", Severity.CRITICAL, odd, commands)
+        commands.append(ReadBroker(order.broker, odd))
 
 
 def tell(state: State, alert: str, severity: Severity, words: str, commands: list[Command]) -> None:
@@ -140,7 +141,8 @@ def mend(state: State, now: int, position: Position, commands: list[Command]) ->
     side = Side.SELL if position.quantity > 0 else Side.BUY
     stops = [stop for stop in stops_of(state, position) if stop.side is side]
     for group, quantity in shares(state, position):
-        if not any(stop.group == group for stop in stops):
+        real = group != "" or read_since(state, position)
+        if real and not any(stop.group == group for stop in stops):
             replace_stop(state, now, position, group, min(quantity, abs(position.quantity)), commands)
 
 

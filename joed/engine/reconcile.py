@@ -69,7 +69,7 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
             broker.differences += _take(state, order, seen.get(order.order), read, now)
     if read.complete:
         broker.differences += _compare(state, read) + _take_cash(state, broker, read)
-        broker.read_ns = now
+        broker.read_ns, broker.read_from_ns = now, read.from_ns
         judge(state, broker)
 
 

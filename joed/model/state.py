@@ -66,6 +66,7 @@ class Broker(Struct, gc=False):
     differences: int = 0
     quoted_ns: int = 0
     cash: Decimal = ZERO
+    read_from_ns: int = 0
 
 
 class Job(Struct, gc=False):

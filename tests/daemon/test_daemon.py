@@ -18,7 +18,8 @@ from joed.daemon.log import Log
 from joed.daemon.past import read_past
 from joed.daemon.places import places
 from joed.daemon.systemd import Notifier
-from joed.model.events import EventFaulted, SessionEnded
+from joed.engine import step as engine
+from joed.model.events import EventFaulted, SessionEnded, SettingsLoaded
 from tests.daemon.shell import until
 from tests.demos import Demo, alive, quiet
 
@@ -372,6 +373,21 @@ async def test_a_callback_that_raises_ends_the_process_for_a_fresh_start(tmp_pat
     assert await alone.run(during) == 75
     assert "planted" in (tmp_path / "log").read_text()
     assert verify(alone.where.root).whole
+
+
+async def test_a_start_that_a_rule_cannot_handle_is_in_the_record_too(tmp_path, monkeypatch):
+    """Before anybody could ask, and before a broker was there: 75, with the fault."""
+
+    def raises(state, now, event, commands):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setitem(engine.RULES, SettingsLoaded, (raises,))
+    alone = Alone(tmp_path)
+
+    assert await Daemon(alone.plan, alone.where, Notifier(), alone.log).run() == 75
+    alone.log.close()
+    last = read_past(alone.where.journal, 0, FOREVER, FOREVER)[-1].event
+    assert (type(last), last.kind) == (EventFaulted, "SettingsLoaded")
 
 
 async def test_a_disk_that_lies_ends_the_process_soon(tmp_path, monkeypatch):

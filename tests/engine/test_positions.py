@@ -235,7 +235,7 @@ def test_a_position_that_two_exits_turned_round_is_shown_and_stops_its_instrumen
 
     held = state.positions["AAPL"]
     assert (held.quantity, held.average) == (-10, 208)
-    assert kinds(commands) == ["RaiseBlock", "RaiseAlert"]
+    assert kinds(commands) == ["RaiseBlock", "RaiseAlert", "ReadBroker"]
     assert state.cash == D(100_000) - 2000 + 1960 + 2200
 
 

@@ -22,6 +22,14 @@ print([play(scenario_of(int(seed))).trace for seed in sys.argv[1:]])
 
 
 REGRESSIONS = {
+    "an entry's fill is lost, its stop's is not": (
+        141,
+        (
+            Fault(80.4, "stop", {"seconds": 20.1}),
+            Fault(480.0, "jump", {"instrument": "CCC", "by": 0.038}),
+            Fault(560.0, "lost_reports", {"at": "recorded", "count": 6}),
+        ),
+    ),
     "a quote that is no number, after an event was faulted": (
         1,
         (

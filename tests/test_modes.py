@@ -1,0 +1,103 @@
+"""Each mode, as it is asked for on the command line."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from joed import modes
+from joed.errors import ConfigError
+from joed.model.settings import Settings
+from tests.daemon.records import SESSION, fill
+from tests.demos import joed, quiet
+
+
+def options(**more):
+    """Give the options of a command line."""
+    return Namespace(**{"config": None, "broker": None, "state_dir": None, "json": False} | more)
+
+
+def test_the_first_flag_that_is_set_is_the_mode_and_without_any_it_is_the_daemon():
+    """One mode at a time; the table names them all."""
+    assert list(modes.MODES)[-1] == "daemon"
+    assert set(modes.MODES) >= {"demo", "once", "replay", "backtest", "simulate", "audit", "check", "gate"}
+
+
+def test_brokers_are_chosen_among_those_configured_and_paper():
+    """Any other is a mistake with a name."""
+    settings, _ = modes.settings_of(options(broker=["paper"]), needed=False)
+    assert settings.brokers == ("paper",)
+
+    with pytest.raises(ConfigError, match="'ibk' is not configured; there are: paper"):
+        modes.settings_of(options(broker=["ibk"]), needed=False)
+
+
+def test_the_daemon_does_not_run_on_defaults(monkeypatch):
+    """Real money wants a file; a demo does not."""
+    monkeypatch.setattr(modes, "DEFAULT_CONFIG", Path("/nowhere/joed.yaml"))
+
+    with pytest.raises(ConfigError, match="try joed --demo"):
+        modes.settings_of(options(), needed=True)
+    assert modes.settings_of(options(), needed=False) == (Settings(), None)
+
+
+def test_the_calendars_overrides_lie_beside_the_configuration(tmp_path):
+    """In calendar.d."""
+    assert modes.settings_of(options(config=quiet(tmp_path)), needed=True)[1] == tmp_path / "calendar.d"
+
+
+def test_a_sound_configuration_is_told_so(tmp_path):
+    """With the mode, the brokers and the calendar's age."""
+    done = joed("--check", "--config", quiet(tmp_path))
+
+    assert done.returncode == 0
+    assert "the configuration is sound: paper mode, brokers paper" in done.stdout
+
+
+def test_the_gate_says_whether_a_session_is_due(tmp_path):
+    """0 or 1, and 255 where nobody can say."""
+    assert joed("--gate", "--config", quiet(tmp_path)).returncode in {0, 1}
+    assert joed("--gate", "--config", tmp_path / "absent.yaml").returncode == 255
+
+
+def test_an_audit_needs_no_daemon(tmp_path):
+    """Whole is 0; a state directory without a journal is 1, damage too, and says where."""
+    from joed.daemon.store import Store
+
+    assert joed("--audit", "verify", "--state-dir", tmp_path).returncode == 1
+    store = Store.open(tmp_path / "joed.db")
+    store.add(1, 1, SESSION, fill(1), [])
+    store.commit()
+    store.close()
+
+    whole = joed("--audit", "verify", "--json", "--state-dir", tmp_path)
+    assert (whole.returncode, json.loads(whole.stdout)["records"]) == (0, 1)
+    exported = joed("--audit", "export", "--state-dir", tmp_path)
+    assert json.loads(exported.stdout)[0]["seq"] == 1
+
+    data = (tmp_path / "joed.db").read_bytes()
+    (tmp_path / "joed.db").write_bytes(data.replace(b"101.50", b"101.51"))
+    assert joed("--audit", "verify", "--state-dir", tmp_path).returncode == 1
+
+
+def test_a_temporary_state_directory_goes_at_the_end():
+    """One that was named stays."""
+    with modes._state_dir(None) as root:
+        assert root.is_dir()
+    assert not root.exists()
+
+    with modes._state_dir(Path("/somewhere")) as root:
+        assert root == Path("/somewhere")
+
+
+def test_the_daemon_runs_a_day_on_another_clock(tmp_path):
+    """As fast as it goes, on the paper account, to its end; the alternative clock is for paper alone."""
+    config = quiet(tmp_path, "session:\n  lead_s: 600\n  after_close_s: 60\n")
+    words = ("--daemon", "--config", config, "--state-dir", tmp_path / "s", "--log-format", "json")
+
+    done = joed(*words, "--clock", "2026-09-01T19:40:00Z@max", "--broker", "paper", timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert '"stopped"' in done.stderr
+    assert joed("--audit", "verify", "--state-dir", tmp_path / "s").returncode == 0
