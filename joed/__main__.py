@@ -83,7 +83,9 @@ def _speed(text: str) -> float | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run joed and give its exit status."""
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    refuse_idle(made, options)
     from joed import modes
 
     try:
@@ -100,6 +102,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"joed: {cause}\n")
         return status
+
+
+def refuse_idle(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse an option that the chosen mode would not look at: it was meant to do something."""
+    if options.clock and (options.demo or options.replay or options.backtest or options.simulate):
+        made.error("--clock is for --daemon and --once; a demo has --speed")
+    if options.other and not options.replay:
+        made.error("--with goes with --replay")
+    if options.html and not options.backtest:
+        made.error("--html goes with --backtest")
 
 
 def first_of(error: BaseException) -> BaseException:

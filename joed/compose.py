@@ -73,11 +73,18 @@ def calendars_for(settings: Settings, directory: Path | None) -> dict[str, Calen
     return load_calendars(tuple(names), directory)
 
 
-def live_choices(options: Namespace, settings: Settings, folder: Path | None, where: Places) -> Choices:
-    """Give what the daemon runs with: today's session, the paper account, the clock that was asked for."""
+def refuse_unknown(settings: Settings) -> None:
+    """Refuse a broker that this joed has no adapter for, and live mode where all that there is is paper."""
     unknown = sorted(set(settings.brokers) - {"paper"})
     if unknown:
         raise ConfigError(f"broker {unknown[0]!r} is not known to this joed; there is: paper")
+    if settings.mode is Mode.LIVE:
+        raise ConfigError("mode is live, and the only broker is paper: set mode: paper")
+
+
+def live_choices(options: Namespace, settings: Settings, folder: Path | None, where: Places) -> Choices:
+    """Give what the daemon runs with: today's session, the paper account, the clock that was asked for."""
+    refuse_unknown(settings)
     confirm = options.confirm or "manual"
     if confirm == "auto" and settings.mode is Mode.LIVE:
         raise ConfigError("--confirm auto is for paper accounts; this one is live")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from joed.errors import ConfigError
 from joed.market.day import AFTER_CLOSE_S, DEMO_DATE_NS, LEAD_S, day_at, demo_settings
 from joed.model.settings import Settings
 from joed.model.values import SECOND
-from joed.protocol import announce_demo
+from joed.protocol import in_reach, announce_demo, read_demo
 
 NAME = "demo.json"
 TEMPORARY = 75
@@ -104,6 +105,11 @@ def live(plan: Plan, where: Places, options: Namespace) -> int:
 @contextmanager
 def announced(where: Places) -> Iterator[None]:
     """Tell joectl where this demo is, until it is over."""
+    other = read_demo(os.environ)
+    if other is not None and answers(other):
+        sys.stderr.write(f"another demo is running; this one answers to: joectl --state-dir {where.root}\n")
+        yield
+        return
     address = announce_demo(os.environ, where.socket)
     ours = address.read_bytes()
     try:
@@ -112,6 +118,12 @@ def announced(where: Places) -> Iterator[None]:
         with suppress(FileNotFoundError):
             if address.read_bytes() == ours:  # another demo may have begun since
                 address.unlink()
+
+
+def answers(address: Path) -> bool:
+    """Say whether somebody serves at this address."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, in_reach(address) as near:
+        return probe.connect_ex(near) == 0
 
 
 def tell(record: Record) -> None:

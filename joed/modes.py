@@ -52,10 +52,11 @@ def _only(settings: Settings, names: list[str]) -> Settings:
 
 def check(options: Namespace) -> int:
     """Check the configuration and the calendars' age."""
-    from joed.compose import calendars_for
+    from joed.compose import calendars_for, refuse_unknown
     from joed.daemon.calendars import age
 
     settings, folder = settings_of(options, needed=True)
+    refuse_unknown(settings)
     for calendar in calendars_for(settings, folder).values():
         found = age(calendar, utc_ns())
         sys.stdout.write(f"{found.words}\n")
@@ -163,8 +164,13 @@ def replay(options: Namespace) -> int:
     """Decide a recorded session again."""
     from joed.replay import run_replay
 
+    root = options.state_dir or default_root()
+    if options.other is not None:
+        from joed.rerun import run_with
+
+        return run_with(root, options.replay, load(options.other), options)
     settings = load(options.config) if options.config is not None else None
-    return run_replay(options.state_dir or default_root(), options.replay, settings, options)
+    return run_replay(root, options.replay, settings, options)
 
 
 def simulate(options: Namespace) -> int:

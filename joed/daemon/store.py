@@ -109,8 +109,9 @@ class Store:
         assert (first, last) == (self._added + 1, self._added + len(rows)), f"{first} does not follow {self._added}"
         self._added = last
         self._rows.extend(rows)
-        while len(self._rows) >= BLOCK_ROWS_MAX:
-            self._seal()
+        full = len(self._rows) - len(self._rows) % BLOCK_ROWS_MAX
+        if full:
+            self._seal(full)
 
     def add_snapshot(self, seq: int, now: int, state: bytes, *, kept: bool = False) -> None:
         """Add the State as it was after `seq`; the newest three stay, and those that are `kept` (a session's first)."""
@@ -120,7 +121,7 @@ class Store:
     def commit(self) -> int:
         """Make all that was added durable, in one transaction, and give the newest durable seq."""
         if self._rows:
-            self._seal()
+            self._seal(len(self._rows))
         if not (self._blocks or self._facts or self._snapshots):
             return self._head.seq
         head = self._with_ballast()
@@ -229,9 +230,11 @@ class Store:
         assert seq == self._added + 1, f"record {seq} does not follow {self._added}"
         self._added = seq
 
-    def _seal(self) -> None:
-        self._blocks.append(record.seal_rows(self._rows[:BLOCK_ROWS_MAX]))
-        self._rows = self._rows[BLOCK_ROWS_MAX:]
+    def _seal(self, count: int) -> None:
+        """Pack the oldest rows into blocks."""
+        for begin in range(0, count, BLOCK_ROWS_MAX):
+            self._blocks.append(record.seal_rows(self._rows[begin : min(begin + BLOCK_ROWS_MAX, count)]))
+        self._rows = self._rows[count:]
 
     def _with_ballast(self) -> Head:
         try:

@@ -171,6 +171,8 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
     if block is None:
         return
     instrument = block.scope.partition(":")[2]
+    told = (f"{block.reason}:", f"{block.key}:")
+    state.alerts = {name: alert for name, alert in state.alerts.items() if not name.startswith(told)}
     if block.reason == health.STALE:
         market_of(state, instrument).blocked = False
     if block.reason == "rejects_max":

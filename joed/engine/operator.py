@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from joed.engine.card import card_of, digest_of
 from joed.engine.exits import flatten
-from joed.engine.orders import cancel_entries
+from joed.engine.orders import cancel_entries, resting
 from joed.engine.phase import UNCONFIRMED
 from joed.engine.reconcile import reconciled
 from joed.engine.view import view
@@ -58,9 +58,29 @@ def kill(state: State, now: int, event: OperatorAsked, commands: list[Command]) 
         commands.append(answer(event, f"there is no scope {name!r}", "unknown_scope"))
         return
     scope = Scope(name)
-    before = len(commands)
-    latch(state, now, scope, f"killed by uid {event.uid}: {event.reason or 'no reason given'}", commands)
-    commands.append(answer(event, f"{scope.value}: {len(commands) - before} commands given"))
+    words = f"killed by uid {event.uid}: {event.reason or 'no reason given'}"
+    if state.killed is not None and scope.width <= state.killed.width:
+        commands.append(LatchKill(scope, words))  # the file was seen first: who asked, and why, is still worth knowing
+    latch(state, now, scope, words, commands)
+    commands.append(answer(event, receipt(state, scope)))
+
+
+def receipt(state: State, scope: Scope) -> str:
+    """Say in words what a kill of this scope does now."""
+    said = ["no entries any more"]
+    if scope.width >= Scope.ORDERS.width:
+        said.append(f"{counted(len(resting(state)), 'resting entry', 'resting entries')} to be cancelled")
+    if scope.width >= Scope.FLATTEN.width:
+        held = sum(1 for position in state.positions.values() if position.quantity)
+        said.append(f"{counted(held, 'position', 'positions')} to be closed")
+    else:
+        said.append("stops kept")
+    return f"{scope.value}: {', '.join(said)}"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Give a number with its noun."""
+    return f"{number or 'no'} {one if number == 1 else many}"
 
 
 def seen(state: State, now: int, event: LatchSeen, commands: list[Command]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from decimal import Decimal
 
 from joed.engine import sessions
 from joed.engine.health import keep
@@ -22,6 +23,9 @@ LOST_NS = 30 * SECOND
 """A job whose answer is this late beyond its deadline is taken for lost."""
 STRATEGIES_LAG_NS = 1 * SECOND
 """Strategies run this long after the full minute, when its bar is whole."""
+
+CENT_HUNDREDTH = Decimal("0.0001")
+"""How finely worth is noted: an average price has as many digits as its division gave."""
 
 NEVER = Job("")
 """What is known of a job that never ran."""
@@ -153,7 +157,8 @@ def mark(state: State, now: int, commands: list[Command]) -> None:
     """Note the account's worth each minute while the market is open, and once after."""
     over = now >= state.day.close_ns and state.marked_ns < state.day.close_ns
     if state.day.session and (over or (is_open(state, now) and now - state.marked_ns >= MINUTE)):
-        commands.append(MarkEquity(state.worth, state.cash, state.day.realised, unrealised(state), state.day.fees))
+        figures = (state.worth, state.cash, state.day.realised, unrealised(state), state.day.fees)
+        commands.append(MarkEquity(*(figure.quantize(CENT_HUNDREDTH) for figure in figures)))
 
 
 def ours(state: State, now: int) -> bool:

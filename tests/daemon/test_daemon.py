@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -22,6 +22,7 @@ from joed.engine import step as engine
 from joed.model.events import EventFaulted, SessionEnded, SettingsLoaded
 from tests.daemon.shell import until
 from tests.demos import Demo, alive, quiet
+from tests.joectl.running import joectl
 
 FOREVER = 1 << 62
 
@@ -285,37 +286,9 @@ def small_disk(tmp_path):
     """Give a file system of a few megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
-
-
-@pytest.mark.needs_root
-def test_a_full_disk_stops_entries_and_not_joed(small_disk, tmp_path):
-    """It says so, lives, and can be killed; with room again it commits, and its record is whole."""
-    demo = Demo(small_disk / "s", "--speed", "60", config=quiet(tmp_path))
-    demo.out, demo.err = tmp_path / "out.txt", tmp_path / "err.txt"
-    demo.start()
-    demo.until(trades)
-    stuffing = small_disk / "stuffing"
-    with stuffing.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
-    blocked = demo.until_err("journal_failed")
-
-    kill = demo.ask("kill", "--json", "--timeout", "8")
-    assert (small_disk / "s" / "latch" / "KILL").exists()
-    stuffing.unlink()
-    shown = demo.until(lambda shown: shown["killed"] is not None)
-
-    assert blocked
-    assert kill.code in {0, 6}
-    assert any(block["reason"] == "journal_failed" for block in shown["blocks"])
-    assert demo.interrupt() == 0
-    assert verify(demo.root).whole
 
 
 class Alone:
@@ -358,6 +331,39 @@ class Nobody:
 
     def bars(self, bars):
         """Take no notice."""
+
+
+@pytest.mark.needs_root
+async def test_a_full_disk_stops_entries_and_not_joed(small_disk):
+    """It says so, lives, and can be killed; with room again it commits, and its record is whole."""
+    alone, seen = Alone(small_disk), {}
+
+    async def during(daemon):
+        stuffing = filled(small_disk / "stuffing")
+        while not daemon.journal.failed:
+            daemon.keeping.store()
+            await asyncio.sleep(0.01)
+        await until(lambda: "all/journal_failed" in daemon.state.blocks)
+        seen["kill"] = await asyncio.to_thread(joectl, "kill", "--json", state_dir=alone.where.root)
+        seen["file"], seen["killed"] = daemon.latches.present(), daemon.state.killed
+        stuffing.unlink()
+        await until(lambda: not daemon.journal.failed)
+        await until(lambda: daemon.desk.view().killed is not None)
+        seen["blocks"] = [block.reason for block in daemon.desk.view().blocks]
+        daemon._on_signal("SIGTERM")
+
+    assert await alone.run(during) == 0
+    assert (seen["kill"].code, seen["file"], seen["killed"]) == (0, True, "orders")
+    assert {"journal_failed", "killed"} <= set(seen["blocks"])
+    assert verify(alone.where.root).whole
+
+
+def filled(path):
+    """Give a file that takes all the room there is."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return path
 
 
 async def test_a_callback_that_raises_ends_the_process_for_a_fresh_start(tmp_path):
