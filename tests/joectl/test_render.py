@@ -26,7 +26,7 @@ def test_status_fits_a_narrow_terminal_and_says_it_all():
     assert text.splitlines()[0] == "TRADING: paper, 1 position, 3 orders, day +111.90 USD, closes in 5 h 30 min"
     assert "day       +111.90 USD, limit -2,000.00 (realised +100.00, open +15.10, fees 3.20)" in text
     assert "broker    paper up, reconciled, quote 1.0 s old" in text
-    assert "AAPL  10 @ 199.5  now 201.01  +15.10  stop 196.00  target 210.00  breakout" in text
+    assert "AAPL  10 @ 199.50  now 201.01  +15.10  stop 196.00  target 210.00  breakout" in text
     assert "MSFT  entry   buy 5 limit 410.00" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
