@@ -272,7 +272,10 @@ def card(body: Body) -> str:
         ("limits", f"loss a day {amounts['loss_day_max']}, an order {amounts['notional_max']}"),
         ("", f"in all {amounts['gross_max']}, {limits['position_max']} positions, {limits['trades_day_max']} trades"),
         ("risk", f"{float(limits['per_trade']):.2%} of equity a trade"),
-        *(("position", f"{row['instrument']} {row['quantity']} @ {_rounded(row['average'])}") for row in found["positions"]),
+        *(
+            ("position", f"{row['instrument']} {row['quantity']} @ {_rounded(row['average'])}")
+            for row in found["positions"]
+        ),
         *(("order", f"{row['instrument']} {row['side']} {row['quantity']} {row['kind']}") for row in found["orders"]),
         *(("not ours", f"{name} {quantity}") for name, quantity in found["external"].items()),
         *(("DIFFERS", f"{name}: {count}") for name, count in found["differences"].items() if count),
