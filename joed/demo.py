@@ -24,7 +24,7 @@ from joed.errors import ConfigError
 from joed.market.day import AFTER_CLOSE_S, DEMO_DATE_NS, LEAD_S, day_at, demo_settings
 from joed.model.settings import Settings
 from joed.model.values import SECOND
-from joed.protocol import in_reach, announce_demo, read_demo
+from joed.protocol import announce_demo, in_reach, read_demo
 
 NAME = "demo.json"
 TEMPORARY = 75

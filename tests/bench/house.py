@@ -74,7 +74,7 @@ def plan_of(count: int, speed: float, snapshot_s: float, *, quick: bool) -> tupl
     settings = Settings(
         universe={name: Instrument(name, tradable=name not in (INDEX, VIX)) for name in names},
         daemon=Shell(metrics_port=0, snapshot_s=snapshot_s),
-        jobs=QUICK if quick else Jobs(),
+        jobs=QUICK if quick else Jobs(deadline_s=30.0 * speed),
     )
     feed = ScriptedFeed(names, speed)
     emits = []
