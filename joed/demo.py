@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from joed import compose, narrate
 from joed.daemon.clock import utc_ns
 from joed.daemon.daemon import Daemon
-from joed.daemon.lock import StateHeld
+from joed.daemon.lanes import answers
 from joed.daemon.log import Log, adopt, pick_format
 from joed.daemon.places import Places, places
 from joed.daemon.plan import Plan
@@ -24,7 +23,7 @@ from joed.errors import ConfigError
 from joed.market.day import AFTER_CLOSE_S, DEMO_DATE_NS, LEAD_S, day_at, demo_settings
 from joed.model.settings import Settings
 from joed.model.values import SECOND
-from joed.protocol import announce_demo, in_reach, read_demo
+from joed.protocol import announce_demo, read_demo
 
 NAME = "demo.json"
 TEMPORARY = 75
@@ -36,15 +35,11 @@ def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: 
     where.make()
     choices = choose(options, settings, folder, where)
     status = TEMPORARY
-    held = True
     try:
         status = live(replace(compose.paper_plan(choices), tell=tell), where, options)
-    except StateHeld:
-        held = False  # the exchange is another joed's
-        raise
     finally:
-        if held and (status != TEMPORARY or options.state_dir is None):
-            compose.end_venue(where)  # else the next start finds a world that went on
+        if status != TEMPORARY or options.state_dir is None:  # else the next start finds a world that went on
+            compose.end_venue(where)
     if status == 0:
         from joed.report import day_report
 
@@ -118,12 +113,6 @@ def announced(where: Places) -> Iterator[None]:
         with suppress(FileNotFoundError):
             if address.read_bytes() == ours:  # another demo may have begun since
                 address.unlink()
-
-
-def answers(address: Path) -> bool:
-    """Say whether somebody serves at this address."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, in_reach(address) as near:
-        return probe.connect_ex(near) == 0
 
 
 def tell(record: Record) -> None:

@@ -51,6 +51,12 @@ class SocketTaken(JoedError):
     """Another process answers on this socket."""
 
 
+def answers(address: Path) -> bool:
+    """Say whether somebody serves at this address."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, in_reach(address) as near:
+        return probe.connect_ex(near) == 0
+
+
 def listen(path: Path, state_dir: Path, viewers: int | None = None) -> socket.socket:
     """Bind the control socket, mode 0660 from its first moment, for the viewers' group where there is one.
 

@@ -87,6 +87,17 @@ def test_the_card_is_signed_once_the_analysis_is_there(tmp_path):
     assert any(isinstance(command, LiftBlock) for command in commands)
 
 
+def test_a_card_that_does_not_wait_is_not_signed(tmp_path):
+    """Once a session is enough."""
+    state, keeping, asked = signer(tmp_path)
+    state.regime = RegimeRead("bull", 1.0)
+    state.blocks.clear()
+
+    keeping.look()
+
+    assert asked == []
+
+
 def test_nobody_signs_for_a_person_who_did_not_say_so(tmp_path):
     """Without --confirm auto the card waits."""
     state, keeping, asked = signer(tmp_path, confirms=False)
