@@ -56,11 +56,11 @@ def test_a_fact_is_taken_however_much_waits():
 
 def test_accelerated_quotes_keep_their_turns_until_too_many_wait():
     """From there on they conflate, so that the queue has an end."""
-    quotes = [quote("KO", number) for number in range(10)]
+    quotes = [quote("KO", number) for number in range(1, 11)]
     intake, _ = filled(*quotes, size_max=10, conflates=False)
     assert intake.conflated == 0
 
-    for number in range(10, 1000):
+    for number in range(11, 1000):
         intake.put(quote("KO", number))
 
     assert taken(intake) == [*quotes, quote("KO", 999)]
@@ -77,3 +77,10 @@ def test_the_loop_is_woken_once_until_it_has_taken_all():
     assert woken == [1, 1]
     assert intake.take() == quote("KO", 3)
     assert intake.take() is None
+
+
+def test_a_quote_that_can_be_no_price_goes_no_further():
+    """Counted, never traded on; the loop is not even woken."""
+    intake, woken = filled(quote("KO", float("nan")), quote("KO", -1), quote("KO", 0))
+
+    assert (intake.unsound, len(intake), woken) == (3, 0, [])
