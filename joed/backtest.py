@@ -229,6 +229,7 @@ def assumptions_of(settings: Settings, bias: str) -> tuple[str, ...]:
     return (
         bias,
         SURVIVORS,
+        "Times without a zone are taken for UTC.",
         f"Orders take {paper.latency_s:g} s each way and move no price; all but limits slip by {paper.slippage:%}.",
         f"Fees are {paper.fee_share} a unit, at least {paper.fee_min} an order.",
         f"Positions are closed from {eod.at_s:g} s before each close."

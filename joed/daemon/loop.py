@@ -89,6 +89,7 @@ class Loop:
         self.releasing = 0
         self.on_release: Callable[[], None] = _nobody
         self._on_bars = on_bars
+        self._tape = recorder.tape
         self._next_view = self.view
         self._viewed_ns = 0
 
@@ -120,10 +121,10 @@ class Loop:
         if type(event) is Quote:
             self.quotes += 1
             if not commands:
-                self.recorder.tape(seq, now, event)
+                self._tape(seq, now, event)
                 return
         elif not commands and leaves_no_mark(state, event):
-            self.recorder.tape(seq, now, event)
+            self._tape(seq, now, event)
             self._after(now, event, commands)
             return
         self.recorder.append(seq, now, state.day.session, event, commands)

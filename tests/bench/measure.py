@@ -2,7 +2,8 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -88,6 +89,17 @@ def interleaved(rounds: int, sides: Mapping[str, Round]) -> dict[str, float]:
             gc.collect()
             found[name].append(side())
     return {name: median(values) for name, values in found.items()}
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """Keep collections from what is there already, as the daemon does after READY."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def percentile(values: Iterable[float], share: float) -> float:

@@ -1,7 +1,6 @@
 """From a quote that fires to the order: up to the broker's hand without the commit, and up to the durable record."""
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from joed.daemon.record import encode_commands, encode_event, kind_of
 from joed.model.commands import SubmitOrder
 from joed.model.events import TriggersMade
 from joed.model.values import Kind, Leg, Side
-from tests.bench.measure import Row, Scale, percentile
+from tests.bench.measure import Row, Scale, frozen, percentile
 from tests.bench.scene import PRICE, QUANTITY, House, names_of, quote_of, scene, trigger_of
 
 FIRES = 4.5
@@ -90,16 +89,14 @@ def submits(scale: Scale, room: Path) -> Iterator[Row]:
     loop, taken = firing.house.loop, firing.house.broker.taken_ns
     took_us: list[float] = []
     bare_us: list[float] = []
-    gc.collect()
-    gc.freeze()
-    for quote in firing.quotes(scale.orders):
-        bare_us.append(bare(quote.instrument))
-        begun = perf_counter_ns()
-        loop.turn(quote)
-        loop.release(loop.recorder.durable)
-        took_us.append((taken.pop() - begun) / 1e3)
-        firing.settle()
-    gc.unfreeze()
+    with frozen():
+        for quote in firing.quotes(scale.orders):
+            bare_us.append(bare(quote.instrument))
+            begun = perf_counter_ns()
+            loop.turn(quote)
+            loop.release(loop.recorder.durable)
+            took_us.append((taken.pop() - begun) / 1e3)
+            firing.settle()
     assert len(took_us) == scale.orders
     for share, budget in ((0.5, 12), (0.99, 40)):
         name = f"quote to broker.submit, no commit, p{share:.0%}".rstrip("%")

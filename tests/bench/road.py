@@ -14,7 +14,7 @@ from joed.engine.step import step
 from joed.model.events import HeartbeatMeasured, Quote, Tick
 from joed.model.values import HOUR, MINUTE
 from joed.replay import replay
-from tests.bench.measure import HIGHER, Row, Scale, interleaved, timed_s
+from tests.bench.measure import HIGHER, Row, Scale, frozen, interleaved, timed_s
 from tests.bench.scene import OPEN_NS, SESSION, House, names_of, quiet_quotes, quote_of, scene
 
 BATCH = 100
@@ -90,9 +90,11 @@ def roads(scale: Scale, room: Path) -> Iterator[Row]:
             kept(last, perf_counter_ns(), quote)
         return len(quotes) / (perf_counter_ns() - begun) * 1e9
 
+    journal.stretch()
     try:
         through(house, journal, quotes)
-        found = interleaved(scale.rounds, {"road": road, "bare": bare})
+        with frozen():
+            found = interleaved(scale.rounds, {"road": road, "bare": bare})
     finally:
         journal.close()
     yield Row("whole road in process", found["road"], "quotes/s", 400_000, HIGHER, found["bare"])
