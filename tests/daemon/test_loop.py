@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from joed.daemon import loop
 from joed.daemon.loop import StepFailed, fingerprint, instrument_of
 from joed.engine import step as engine
 from joed.model.commands import Answer
@@ -179,6 +180,23 @@ def test_a_lifted_kill_is_known_until_its_file_is_gone(rig):
     rig.trading.emit(asked("release", "r3"))
     rig.loop.drain()
     assert rig.loop.releasing == rig.state.seq
+
+
+def test_a_view_is_made_at_most_so_often_and_after_the_orders_have_left(rig, monkeypatch):
+    """Many records in a moment make one View; the next is due when the time has passed, not before."""
+    now = [loop.stopwatch_ns()]
+    monkeypatch.setattr(loop, "stopwatch_ns", lambda: now[0])
+    now[0] += loop.VIEW_INTERVAL_NS
+    made = []
+    for _ in range(5):
+        rig.loop.turn(HeartbeatMeasured(0, 0))
+        rig.loop.release(rig.journal.commit())
+        made.append(rig.loop.view)
+        now[0] += loop.VIEW_INTERVAL_NS // 4
+
+    assert len({id(view) for view in made[:4]}) == 1
+    assert made[4] is not made[3]
+    assert made[4].seq == rig.loop.recorded
 
 
 def test_nobody_who_looks_costs_nothing(rig):

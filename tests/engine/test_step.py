@@ -140,3 +140,14 @@ def test_a_whole_trade_from_its_trigger_to_its_stop():
 def test_an_empty_state_survives_any_first_event(event):
     """Before settings, brokers and sessions nothing is looked at that is not there."""
     step(State(), START, event)
+
+
+def test_recovery_takes_a_quiet_quote_in_as_it_was_taken():
+    """Inside its band a quote is folded without a rule, then as now: the whole State comes out the same, bands too."""
+    lived, recovered = armed(trigger()), armed(trigger())
+    for at in range(9):
+        event = quote("AAPL", 190.0 + at)
+        assert step(lived, START + at, event) == []
+        refold(recovered, START + at, event, [])
+
+    assert recovered == lived
