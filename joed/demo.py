@@ -54,9 +54,8 @@ def choose(options: Namespace, settings: Settings, folder: Path | None, where: P
     calendars = compose.calendars_for(settings, folder)
     newest_ns = max(compose.newest_ns(where), DEMO_DATE_NS)
     day = day_at(seed, calendars[settings.calendar], newest_ns, after_s=AFTER_CLOSE_S)
-    confirm = options.confirm or "auto"
-    if confirm == "manual":
-        settings = replace(settings, confirm=replace(settings.confirm, paper=True))
+    confirm = options.confirm or "auto"  # the day's card is signed by the demo's own hand
+    settings = replace(settings, confirm=replace(settings.confirm, paper=True))
     return compose.Choices(
         settings,
         calendars,
