@@ -42,7 +42,6 @@ class Market(Struct):
     suspect: float | None = None
     suspects: int = 0
     previous_close: float | None = None
-    opened_at: float | None = None
     anchor: float = 0.0
     signals: list[str] = []
     rejected: int = 0
@@ -60,7 +59,6 @@ class Broker(Struct, gc=False):
     account: str = ""
     connection: int = 0
     changed_ns: int = 0
-    read_asked_ns: int = 0
     read_ns: int = 0
     reconciled: bool = False
     differences: int = 0
