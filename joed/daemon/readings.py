@@ -1,4 +1,8 @@
-"""How metrics are read: from the immutable View, plain counters and functions; nothing waits, nothing is locked."""
+"""How metrics are read: from the immutable View, plain counters and functions; nothing waits, nothing is locked.
+
+Tables that the loop goes on counting in are read from a copy: `dict(found)` is one step to other threads, while a walk
+over `items()` is not, not even inside `list()`, where Python's collector may run between two of its rows.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +56,7 @@ def each(names: Iterable[str], read: Callable[[Sources, View], Mapping[str, floa
     known = tuple(map(str, names))
 
     def values(sources: Sources, view: View) -> Values:
-        found = read(sources, view)
+        found = dict(read(sources, view))
         strange = sum(value for name, value in found.items() if name not in known)
         rows = [((name,), found.get(name, 0)) for name in known]
         return [*rows, ((OTHER,), strange)] if strange else rows
@@ -79,7 +83,7 @@ def count(name: str, counter: str = "") -> Read:
         found = kept() if kept else getattr(sources.counters, counter) if counter else {}
         if not isinstance(found, Mapping):
             return [((), found)]
-        items = list(found.items())  # in one step: its owner goes on counting
+        items = dict(found).items()
         return [(tuple(map(str, key)) if isinstance(key, tuple) else (str(key),), value) for key, value in items]
 
     return values
@@ -184,7 +188,7 @@ def last_seq(sources: Sources, view: View) -> Values:
 
 def gc_pauses(sources: Sources, view: View) -> Values:
     """Read the pauses by Python's collector, by generation."""
-    return [((generation,), found) for generation, found in sources.counters.gc_pauses.items()]
+    return [((generation,), found) for generation, found in dict(sources.counters.gc_pauses).items()]
 
 
 def needs(sources: Sources, view: View) -> Mapping[str, float]:

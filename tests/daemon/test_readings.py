@@ -1,5 +1,6 @@
 """joed.daemon.readings: what a scrape sees is what the View and the counters say, series by series."""
 
+import gc
 from collections import Counter
 from decimal import Decimal
 
@@ -293,3 +294,24 @@ def test_pauses_of_the_collector_are_read_by_generation():
     """Three histograms."""
     assert list(read(r.gc_pauses)) == [("0",), ("1",), ("2",)]
     assert read(r.buckets("commit"))[()] is EMPTY.counters.commit
+
+
+@pytest.mark.parametrize(
+    "read", [r.count("asked"), r.each(["status"], lambda sources, _: sources.readings["asked"]())], ids=["count", "each"]
+)
+def test_a_table_that_grows_while_it_is_read_is_read_all_the_same(read):
+    """Python's collector may run between two rows of a walk, and lets the loop count on: nothing is lost by it."""
+    asked = dict.fromkeys(map(str, range(5_000)), 1)
+
+    def counts_on(*_):
+        asked[str(len(asked))] = 1
+
+    sources = Sources(lambda: SEEN, readings={"asked": lambda: asked})
+    gc.callbacks.append(counts_on)
+    try:
+        gc.collect()
+        rows = list(read(sources, SEEN))
+    finally:
+        gc.callbacks.remove(counts_on)
+
+    assert sum(value for _, value in rows) >= 5_000
