@@ -297,7 +297,9 @@ def test_pauses_of_the_collector_are_read_by_generation():
 
 
 @pytest.mark.parametrize(
-    "read", [r.count("asked"), r.each(["status"], lambda sources, _: sources.readings["asked"]())], ids=["count", "each"]
+    "read",
+    [r.count("asked"), r.each(["status"], lambda sources, _: sources.readings["asked"]())],
+    ids=["count", "each"],
 )
 def test_a_table_that_grows_while_it_is_read_is_read_all_the_same(read):
     """Python's collector may run between two rows of a walk, and lets the loop count on: nothing is lost by it."""
