@@ -18,7 +18,7 @@ from joed.model.commands import Answer, Command
 from joed.model.events import Event, OperatorAsked
 from joed.model.view import View
 
-RECORDS_KEPT = 2_000
+RECORDS_KEPT = 256
 """Records kept in memory for those who watch and ask why; what is older is read back from the journal."""
 ASKED_MAX = 1_000
 """Requests whose answer is awaited, or came too late: the oldest is forgotten, and asked again if it comes again."""
