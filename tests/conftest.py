@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,14 @@ def data_dir():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what needs market data where there is none; skip what needs root where we are not."""
+    """Leave out what needs market data where there is none; skip what needs root, or a program, where it is not."""
     for item in items:
         if "data_dir" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.market_data)
         if item.get_closest_marker("needs_root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        if item.get_closest_marker("needs_systemd") and not shutil.which("systemd-analyze"):
+            item.add_marker(pytest.mark.skip(reason="needs systemd-analyze (Debian: systemd)"))
     if DATA.is_dir():
         return
     without = [item for item in items if item.get_closest_marker("market_data")]

@@ -1,0 +1,1 @@
+"""What lies in packaging/, held against the tools that will read it."""
