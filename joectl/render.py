@@ -13,6 +13,7 @@ Paint = Callable[[str, str], str]
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 SECOND = 1_000_000_000
+VERDICTS_SHOWN = 10
 VALUE_CHARACTERS_MAX = 100
 """Longer values of a record are cut, or counted, for people."""
 REMEDIES = {
@@ -211,7 +212,8 @@ def broker(row: Body) -> list[str]:
         if row["differences"]
         else ("reconciled" if row["reconciled"] else "not read")
     )
-    return [row["name"], "up," if row["up"] else "DOWN,", f"{books},", quote]
+    others = f", {row['foreign']} orders of others" if row.get("foreign") else ""
+    return [row["name"], "up," if row["up"] else "DOWN,", f"{books},", f"{quote}{others}"]
 
 
 def job(row: Body, now_ns: int) -> list[str]:
@@ -252,7 +254,15 @@ def brokers(body: Body) -> str:
     """Give the brokers, and what was found there that is not ours."""
     lines = table((broker(row) for row in body["brokers"]), "") or ["no broker yet"]
     foreign = [f"  {name} {quantity}" for name, quantity in body["external"].items()]
-    return "\n".join([*lines, *(["held there, not ours", *foreign] if foreign else [])])
+    judged = [_verdict(row) for row in body.get("verdicts", ())[-VERDICTS_SHOWN:]]
+    more = (["held there, not ours", *foreign] if foreign else [], ["judged", *table(judged)] if judged else [])
+    return "\n".join([*lines, *more[0], *more[1]])
+
+
+def _verdict(row: Body) -> list[str]:
+    """Give one verdict on the books: what it is, on which difference, and what was seen."""
+    about = (row["instrument"] or row["broker"], row["words"], row["order"])
+    return [row["verdict"], row["what"].replace("_", " "), *about]
 
 
 def jobs(body: Body) -> str:

@@ -94,7 +94,7 @@ class Exchange:
     def cancel(self, now: int, command: CancelOrder) -> list[Event]:
         """End an order; its children go with it, or protect what has filled."""
         order = self.orders.get(command.order)
-        if order is None or order.status.ended:
+        if order is None or order.status.ended or command.broker_id not in ("", order.broker_id):
             return [CancelRejected(command.order, f"it is {order.status.lower()}" if order else "no such order")]
         self._finish(now, order, Status.CANCELLED, command.reason)
         return self._end()

@@ -7,6 +7,8 @@
 | a refusal is proven | a reason other than "" means: no byte of the command has left, nor will |
 | "" proves nothing | it was handed over; whether it arrived an event tells, or the next whole read |
 | one order for one id | the same command handed over twice makes one order; "duplicate" refuses the repeat alone |
+| a submit has one of four outcomes | NOT_SENT: a reason; REFUSED: OrderRejected; ACCEPTED: OrderAccepted; see below |
+| what cannot be proven is AMBIGUOUS | OrderDoubted, at once: a time-out, a reset, a cut or unreadable answer |
 | results are events | through `emit`, on the loop's thread, in the broker's order; never an exception |
 | a link has a number | BrokerUp and BrokerDown alternate; what a lost link carried never comes over the next |
 | a read is whole | complete only with every end marker, from one link; `from_ns` is when it was asked for |

@@ -16,7 +16,7 @@ from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.book import ExchangeState
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
-from joed.model.events import BrokerDown, BrokerUp, Event, OrderFilled, Quote
+from joed.model.events import BrokerDown, BrokerUp, Event, OrderDoubted, OrderFilled, Quote
 from joed.model.settings import Paper
 from joed.model.values import SECOND
 
@@ -75,7 +75,7 @@ class PaperBroker:
         self._closes = closes
         self._streams: dict[str, None] | None = None
         self._stuck: list[Callable[[], list[Event]]] | None = None
-        self._lost = {"command": 0, "report": 0, "repeat": 0}
+        self._lost = {"command": 0, "report": 0, "repeat": 0, "answer": 0}
         if store is not None and (state := store.load()) is not None:
             exchange.from_state(state)
 
@@ -130,7 +130,7 @@ class PaperBroker:
 
     def submit(self, command: SubmitOrder, permit: Permit) -> str:
         """Hand a new order over and give "", or the reason why not."""
-        return self._hand_over(command, permit, lambda now: self.exchange.submit(now, command))
+        return self._hand_over(command, permit, lambda now: self._place(now, command))
 
     def amend(self, command: AmendOrder, permit: Permit) -> str:
         """Hand an amendment over and give "", or the reason why not."""
@@ -177,6 +177,10 @@ class PaperBroker:
         """Lose the next commands on their way, after they were handed over."""
         self._lost["command"] += count
 
+    def doubt_next(self, count: int = 1) -> None:
+        """Lose the answers to the next new orders, which reach the exchange, and say so: a request that timed out."""
+        self._lost["answer"] += count
+
     def duplicate(self, count: int = 1) -> None:
         """Deliver the next fills twice."""
         self._lost["repeat"] += count
@@ -195,6 +199,10 @@ class PaperBroker:
         if not self._spend("command"):
             self._clock.call_at(self._clock.now() + self._latency_ns, lambda: self._turn(partial(self._act, act)))
         return ""
+
+    def _place(self, now: int, command: SubmitOrder) -> list[Event]:
+        reports = self.exchange.submit(now, command)
+        return [OrderDoubted(command.order, "no answer in time")] if self._spend("answer") else reports
 
     def _act(self, act: Callable[[int], list[Event]]) -> list[Event]:
         return act(self._clock.now())

@@ -61,6 +61,7 @@ ToClient = (
     | e.OrderCancelled
     | e.OrderExpired
     | e.OrderRejected
+    | e.OrderDoubted
     | e.CancelRejected
     | e.AmendRejected
 )

@@ -17,7 +17,7 @@ from joed.model.view import BrokerView, JobView, View
 SYMBOLS_MAX = 50
 OTHER = "other"
 LIMITS = ("loss_day_max", "gross_max", "position_max", "trades_day_max")
-WAITING = (Status.PLANNED, Status.ARMED, Status.SENT, Status.CANCEL_ASKED, Status.UNCERTAIN)
+WAITING = (Status.PLANNED, Status.ARMED, Status.SENT, Status.CANCEL_ASKED, Status.UNCERTAIN, Status.QUARANTINED)
 """An order in one of these waits for its broker's word."""
 
 Labels = tuple[str, ...]
@@ -216,7 +216,7 @@ def pending_at(view: View, name: str) -> float:
 
 def uncertain(view: View, name: str) -> float:
     """Count the orders whose fate is unknown."""
-    return sum(row.broker == name and row.status is Status.UNCERTAIN for row in view.orders)
+    return sum(row.broker == name and row.status.doubtful for row in view.orders)
 
 
 def unprotected(view: View, name: str) -> float:

@@ -91,7 +91,7 @@ READS = {
     "watchlist": Row(Role.VIEWER, _some("watchlist", "scanned_ns", "triggers", "trigger_count")),
     "regime": Row(Role.VIEWER, _some("regime", "regime_age_s", "figures")),
     "jobs": Row(Role.VIEWER, _some("jobs")),
-    "brokers": Row(Role.VIEWER, _some("brokers", "external")),
+    "brokers": Row(Role.VIEWER, _some("brokers", "external", "verdicts")),
     "confirm": Row(Role.VIEWER, card),
     "watch": Row(Role.VIEWER, hello),
     "why": Row(Role.VIEWER, hello),  # needs the journal: control.py answers these three itself

@@ -111,7 +111,7 @@ WITH asked AS (
 ), told AS (
     SELECT seq, kind, event, json_extract(event, '$.order') AS "order" FROM records
     WHERE kind IN ('OrderAccepted', 'OrderWorking', 'OrderCancelled', 'OrderExpired', 'OrderRejected', 'CancelRejected',
-        'CommandSent', 'CommandDropped')
+        'OrderDoubted', 'CommandSent', 'CommandDropped')
 ), word AS (
     SELECT "order", seq, CASE kind WHEN 'OrderAccepted' THEN 'ACKED' WHEN 'OrderWorking' THEN 'WORKING'
         WHEN 'OrderCancelled' THEN 'CANCELLED' WHEN 'OrderExpired' THEN 'EXPIRED' WHEN 'OrderRejected' THEN 'REJECTED'

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from joed.engine import exits, fear, health, jobs, life, orders, phase, positions, reconcile
+from joed.engine import exits, fear, health, jobs, life, orders, phase, positions, protection, reconcile, verdicts
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
 from joed.model import commands as c
 from joed.model import events as e
@@ -125,8 +125,15 @@ def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
     health.note_heartbeat(state, event)
 
 
+def broker_read(state: State, now: int, event: e.BrokerRead) -> None:
+    """Take a read over, then count the exits that it shows with nothing to guard."""
+    reconcile.apply_read(state, now, event)
+    protection.note_spare(state, event)
+
+
 def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
     """Book an execution, once."""
+    verdicts.begin(state)
     if positions.apply_fill(state, now, event):
         positions.note_worth(state)
 
@@ -275,6 +282,7 @@ def touch(state: State, commands: list[Command]) -> None:
 
 def word(state: State, now: int, event: life.Word) -> None:
     """Move the order by the table; its instrument's next quote is looked at anew."""
+    verdicts.begin(state)
     life.apply_word(state, now, event)
     order = state.orders.get(event.order)
     if order is not None:
@@ -295,13 +303,14 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.HeartbeatMeasured: heartbeat,
     e.BrokerUp: reconcile.apply_up,
     e.BrokerDown: reconcile.apply_down,
-    e.BrokerRead: reconcile.apply_read,
+    e.BrokerRead: broker_read,
     e.OrderFilled: order_filled,
     e.OrderRejected: order_rejected,
     e.OrderAccepted: word,
     e.OrderWorking: word,
     e.OrderCancelled: word,
     e.OrderExpired: word,
+    e.OrderDoubted: word,
     e.CancelRejected: word,
     e.AmendRejected: word,
     e.CommandSent: word,
@@ -334,6 +343,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.RefuseEntry: refuse_entry,
     c.RetireOrder: reconcile.apply_retired,
     c.MarkUncertain: orders.apply_uncertain,
+    c.JudgeBooks: verdicts.apply_judged,
     c.RatchetTrail: ratchet_trail,
     c.MarkEquity: mark_equity,
     c.OpenSession: open_session,

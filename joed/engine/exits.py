@@ -79,7 +79,7 @@ def ratchet(state: State, now: int, position: Position, commands: list[Command])
     A broker that refuses is asked again later and later.
     """
     stop = state.orders.get(position.stop_order)
-    if stop is None or stop.terms is None or stop.status not in MOVABLE or stop.asked is not None:
+    if stop is None or stop.terms is None or stop.status not in MOVABLE or stop.asked is not None or stop.twin:
         return
     if not gained(position, stop.terms) or now < ready_ns(state, stop) or not listens(state, stop.broker):
         return

@@ -4,6 +4,7 @@ from math import isfinite
 
 from joed.engine import schedule
 from joed.engine.markets import empty_band, empty_bands, known, market_of
+from joed.engine.orders import spent
 from joed.engine.triggers import sane
 from joed.model import commands as c
 from joed.model import events as e
@@ -53,7 +54,7 @@ def triggers_made(state: State, now: int, event: e.TriggersMade) -> None:
     state.triggers = {}
     for trigger in event.triggers:
         named = trigger.instrument in state.settings.universe
-        if named and sane(trigger) and trigger.signal not in state.signals and trigger.signal not in state.triggers:
+        if named and sane(trigger) and not spent(state, trigger) and trigger.signal not in state.triggers:
             state.triggers[trigger.signal] = trigger
             market = market_of(state, trigger.instrument)
             market.signals.append(trigger.signal)

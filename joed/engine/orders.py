@@ -16,6 +16,9 @@ from joed.model.values import SECOND, ZERO, Kind, Leg, Scope, Side, Status, Tif
 
 BRACKET = (Leg.ENTRY, Leg.STOP, Leg.TARGET)
 
+SIGNALS_MAX = 50_000
+"""Signals that became entries, remembered for ever; at 40 trades a day that is five years. Then entries are refused."""
+
 
 def order_ids(state: State, index: int, legs: tuple[Leg, ...]) -> list[str]:
     """Give ids that no other command of any life of joed can make: session, epoch, seq, index, leg and a tag.
@@ -41,6 +44,12 @@ def ours(state: State, order: str) -> bool:
     """Say whether an id found at a broker was made with our key."""
     body, _, tag = order.rpartition("-")
     return body.startswith("j1-") and tag == blake2s(body.encode(), key=state.id_key, digest_size=2).hexdigest()
+
+
+def sibling(state: State, order: str, leg: Leg) -> str:
+    """Give the id that another leg of the same bracket has."""
+    body = order.rpartition("-")[0][:-1]
+    return f"{body}{leg}-{blake2s(f'{body}{leg}'.encode(), key=state.id_key, digest_size=2).hexdigest()}"
 
 
 def leg_of(order: str) -> Leg | None:
@@ -104,6 +113,16 @@ def reduce(
     )
 
 
+def digest_of(strategy: str, signal: str) -> str:
+    """Give the mark under which a strategy's signal is remembered for ever: 64 bits; a clash refuses."""
+    return blake2s(f"{strategy}\0{signal}".encode(), digest_size=8).hexdigest()
+
+
+def spent(state: State, trigger: Trigger) -> bool:
+    """Say whether a signal was answered in this session, or ever became an entry: it never does twice (I7)."""
+    return trigger.signal in state.signals or digest_of(trigger.strategy, trigger.signal) in state.spent
+
+
 def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
     """Put a new order and its children into the ledger, ARMED: durable before any byte of it leaves."""
     entry = _order(command, now)
@@ -121,6 +140,7 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         state.orders[name] = child
     if command.opens:
         state.signals[command.signal] = "entered"
+        state.spent[digest_of(command.strategy, command.signal)] = None
         state.order_times.append(now)
         state.day.orders += 1
         state.resting[command.order] = None
@@ -174,8 +194,10 @@ def apply_cancel(state: State, now: int, command: CancelOrder) -> None:
     """Note that the broker was asked to cancel; the order lives on until the broker's word."""
     order = state.orders[command.order]
     order.cancel_tries += 1
+    if command.broker_id:
+        return  # its twin is to go, not the order itself
     order.asked_ns = now
-    if order.live and order.status is not Status.UNCERTAIN:
+    if order.live and not order.status.doubtful:
         order.status = Status.CANCEL_ASKED
 
 
@@ -247,7 +269,7 @@ def overdue(state: State, now: int) -> list[Command]:
                 commands.append(MarkUncertain(order.order, f"no answer to {order.cancel_tries} cancels"))
             else:
                 commands.append(CancelOrder(order.order, "cancel unanswered"))
-        elif order.opens and status is not Status.UNCERTAIN and not status.ended:
+        elif order.opens and not status.doubtful and not status.ended:
             reason = _resting_reason(state, now, order, timeout_ns)
             if reason and listens(state, order.broker):
                 commands.append(CancelOrder(order.order, reason))

@@ -7,8 +7,10 @@ so neither the order in which executions arrive nor a late word on an old one ca
 from decimal import Decimal
 from typing import NamedTuple
 
+from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
 from joed.engine.orders import children_of, note_resting
+from joed.engine.verdicts import LATE, find
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
 from joed.model.state import State
@@ -114,16 +116,14 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
 
 
 def _move(state: State, order: Order, now: int, fill: OrderFilled) -> None:
-    """Let the fill move the order: it is FILLED when nothing is left, also after a cancel that came too late."""
+    """Let the fill move the order by its table, and note one that came after the end."""
     order.changed_ns, order.absent_reads = now, 0
     if order.status.ended and order.status is not Status.FILLED:
         order.late = fill.execution
-    if order.left <= 0:
-        order.status = Status.FILLED
-    elif order.status in (Status.FILLED, Status.ABSENT_PROVEN):
-        order.status = Status.PARTIAL  # a bust gave something back; or what never was fills: the broker knows better
-    elif order.live and order.status is not Status.CANCEL_ASKED:
-        order.status = Status.PARTIAL
+    if order.status is Status.ABSENT_PROVEN:
+        find(state, LATE, order.broker, f"it filled {fill.quantity} at {fill.price}", order)
+    whole, part = AFTER_FILL[order.status]
+    order.status = whole if order.left <= 0 else part
     note_resting(state, order)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, read_since, reduce
 from joed.engine.positions import sound, sums_of
+from joed.engine.verdicts import MISFIT, judged
 from joed.model.blocks import Block, key
 from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock, ReadBroker
 from joed.model.events import BrokerRead, OrderFilled
@@ -21,6 +22,8 @@ OVERFILL = "overfill"
 HOLDING = (Status.WORKING, Status.PARTIAL)
 """Only what the broker says is working protects."""
 GRACE_NS = SECOND
+SPARE_READS = 2
+"""Whole reads that must show an exit with nothing to guard before it is cancelled."""
 PENDING = (Status.ARMED, Status.SENT, Status.ACKED)
 """May come to work by itself."""
 
@@ -43,7 +46,7 @@ def waits(state: State, stop: Order) -> bool:
     entry = state.orders.get(stop.group)
     if stop.status not in PENDING or entry is None or stop.order not in entry.children[:2]:
         return False
-    return entry.live and entry.status is not Status.UNCERTAIN
+    return entry.live and not entry.status.doubtful
 
 
 def stops_of(state: State, position: Position) -> list[Order]:
@@ -184,43 +187,66 @@ def repair_level(state: State, position: Position) -> Decimal | None:
     return ceil_to(position.average + position.risk, tick)
 
 
+def note_spare(state: State, read: BrokerRead) -> None:
+    """Count the whole reads in a row that show an exit with nothing to guard, in the broker's book as in ours.
+
+    Part of `apply`. An entry that the broker shows open, dead or alive to us, may still fill and need its stop.
+    """
+    if not read.complete or read.connection != state.brokers[read.broker].connection:
+        return
+    shown = {order.order for order in read.orders if not order.status.ended}
+    for order in state.orders.values():
+        if not order.opens and order.broker == read.broker and order.status in HOLDING:
+            spare = not guards(state, order) and order.group not in shown and _agreed(state, order, read)
+            order.spare_reads = order.spare_reads + 1 if spare else 0
+
+
+def guards(state: State, order: Order) -> bool:
+    """Say whether an exit would close something that is held."""
+    position = state.positions.get(order.instrument)
+    held = position.quantity if position is not None else ZERO
+    right = held != 0 and order.side is (Side.SELL if held > 0 else Side.BUY)
+    return right and (order.group == "" or _holds(state, order, position))
+
+
 def fit(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
     """Fit the size of exits to what is held: what guards nothing is cancelled, another shrinks, a stop may also grow.
 
     Only on a whole read that agrees with our books on the position, with nothing heard since: news that are late may
-    not change what protects.
+    not change what protects. What guards nothing must have been seen so twice (F68).
     """
     left: dict[tuple[str, Leg], Decimal] = {}
     for order in state.orders.values():
         if order.opens or order.status not in HOLDING or order.leg is Leg.CLOSE or order.broker != read.broker:
             continue
-        position = state.positions.get(order.instrument)
-        held = position.quantity if position is not None else ZERO
-        guards = held != 0 and order.side is (Side.SELL if held > 0 else Side.BUY)
-        guards = guards and (order.group == "" or _holds(state, order, position))
-        key_of = (order.instrument, order.leg)
-        room = left.get(key_of, abs(held)) if guards else ZERO
-        if guards:
+        room = ZERO
+        if guards(state, order):
+            key_of = (order.instrument, order.leg)
+            room = left.get(key_of, abs(state.positions[order.instrument].quantity))
             left[key_of] = max(ZERO, room - order.left)
-        if order.left != room and _agreed(state, order, position, read):
+        if order.left != room and not order.twin and _agreed(state, order, read):
             _fit(state, order, room, commands)
 
 
 def _fit(state: State, order: Order, room: Decimal, commands: list[Command]) -> None:
     """Amend one exit to the room that there is for it, or cancel it where there is none."""
     if room == 0:
-        commands.append(CancelOrder(order.order, "it guards nothing any more"))
+        if order.spare_reads >= SPARE_READS:
+            words = "it guards nothing any more"
+            commands += [judged(MISFIT, order, words), CancelOrder(order.order, words)]
     elif order.left > room or (
         order.leg is Leg.STOP and sums_of(state, order.group).quantity * -order.side.sign >= room
     ):
+        commands.append(judged(MISFIT, order, f"{order.left} for {room}"))
         commands.append(AmendOrder(order.order, quantity=order.filled + room, reason="resize"))
 
 
-def _agreed(state: State, order: Order, position: Position | None, read: BrokerRead) -> bool:
+def _agreed(state: State, order: Order, read: BrokerRead) -> bool:
     """Say whether a read and our books agree on an exit: its position is the same in both, all of it older."""
-    entry = state.orders.get(order.group)
+    entry, position = state.orders.get(order.group), state.positions.get(order.instrument)
+    beyond = order.instrument in state.external or order.instrument in state.brokers[read.broker].suspected
     newest = max(order.changed_ns, order.asked_ns, position.changed_ns if position is not None else 0)
-    settled = newest < read.from_ns and order.asked is None and order.instrument not in state.external
+    settled = newest < read.from_ns and order.asked is None and not beyond
     return read.complete and settled and (entry is None or not entry.live) and listens(state, order.broker)
 
 

@@ -1,18 +1,33 @@
 """The broker's whole book against ours: what it shows is taken over, what it lacks must lack twice.
 
-An incomplete read may add what it shows and prove no absence. Reconciliation changes books, never the market.
+An incomplete read may add what it shows and prove no absence. Reconciliation changes books, never the market. Each
+difference gets its verdict (verdicts); what is not ours at all is the matter of strangers.
 """
 
 from decimal import Decimal
 
-from joed.engine import orders
-from joed.engine.life import NEXT
+from joed.engine import orders, strangers
+from joed.engine.life import NEXT, doubt_link
 from joed.engine.markets import empty_band, market_of
-from joed.engine.orders import ours
 from joed.engine.positions import apply_fill
+from joed.engine.verdicts import (
+    ABSENT,
+    BEHIND,
+    CASH,
+    DIFFERS,
+    ENDED,
+    EXTERNAL,
+    KNOWN,
+    LATE,
+    MISSED,
+    UNDEAD,
+    begin,
+    find,
+    judged,
+)
 from joed.model.blocks import Block, key
-from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
-from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderSeen, OrderWorking
+from joed.model.commands import CancelOrder, Command, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
+from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderSeen, OrderWorking
 from joed.model.orders import Order
 from joed.model.state import Broker, State
 from joed.model.values import SECOND, ZERO, Severity, Status
@@ -52,6 +67,7 @@ def apply_down(state: State, now: int, event: BrokerDown) -> None:
     """Note that the link is gone; orders and stops at the broker live on."""
     broker = broker_of(state, event.broker)
     broker.up, broker.reconciled, broker.changed_ns = False, False, now
+    doubt_link(state, now, event.broker)
 
 
 def apply_read(state: State, now: int, read: BrokerRead) -> None:
@@ -59,25 +75,38 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
 
     `differences` counts everything that this changed or left open: a read that found none is not worth a record.
     """
+    begin(state)
     broker = broker_of(state, read.broker)
     if read.connection != broker.connection:
         return
-    broker.differences = sum(1 for fill in read.executions if apply_fill(state, now, fill))
-    seen = {order.order: order for order in read.orders if order.order}
+    broker.differences = strangers.recover(state, now, read) if read.complete else 0
+    broker.differences += sum(_take_fill(state, now, fill, read.broker) for fill in read.executions)
+    seen: dict[str, list[OrderSeen]] = {}
+    for row in read.orders:
+        seen.setdefault(row.order, []).append(row)
     for order in state.orders.values():
         if order.broker == read.broker:
-            broker.differences += _take(state, order, seen.get(order.order), read, now)
+            broker.differences += _take(state, order, seen.get(order.order, []), read, now)
+    broker.differences += strangers.note_foreign(state, broker, read)
     if read.complete:
-        broker.differences += _compare(state, read) + _take_cash(state, broker, read)
+        broker.differences += _compare(state, broker, read) + _take_cash(state, broker, read)
         broker.read_ns, broker.read_from_ns = now, read.from_ns
         judge(state, broker)
+
+
+def _take_fill(state: State, now: int, fill: OrderFilled, broker: str) -> bool:
+    """Book an execution that a read shows; say whether it was news."""
+    news = apply_fill(state, now, fill)
+    if news:
+        find(state, MISSED, broker, f"{fill.execution}: {fill.quantity} at {fill.price}", state.orders[fill.order])
+    return news
 
 
 def judge(state: State, broker: Broker) -> None:
     """Note whether the books are reconciled: read whole over this link, and no order's fate unknown."""
     whole = broker.up and broker.read_ns >= broker.changed_ns
     broker.reconciled = whole and not any(
-        order.status is Status.UNCERTAIN and order.broker == broker.name for order in state.orders.values()
+        order.status.doubtful and order.broker == broker.name for order in state.orders.values()
     )
 
 
@@ -94,48 +123,66 @@ def fresh(order: Order, read: BrokerRead) -> bool:
 
     At the same instant the read counts as older, but for an order in doubt: its doubt began before any read of it.
     """
-    if order.status is Status.UNCERTAIN:
+    if order.status.doubtful:
         return order.changed_ns > read.from_ns
     return order.changed_ns >= read.from_ns
 
 
-def _take(state: State, order: Order, seen: OrderSeen | None, read: BrokerRead, now: int) -> bool:
+def _take(state: State, order: Order, rows: list[OrderSeen], read: BrokerRead, now: int) -> bool:
     """Let one order have the broker's word, unless something newer has been heard; say whether that changed it."""
     if fresh(order, read) or not (order.live or (order.status, OrderWorking) in NEXT):
         return False
     ended = read.ended.get(order.order)
-    before = (order.status, order.quantity, order.terms, order.asked, order.absent_reads)
-    if seen is not None:
-        _show(order, seen)
+    status = order.status
+    before = (status, order.quantity, order.terms, order.asked, order.twin)
+    absent = False
+    if rows:
+        shown, twin = strangers.merged(rows)
+        if twin or read.complete:
+            strangers.note_twin(state, order, twin)
+        _show(order, shown)
     elif ended is not None and ended.ended:
         order.status, order.changed_ns, order.asked = ended, now, None
-    elif read.complete and order.live and order.status is not Status.ARMED:  # what has not left can't be missed
+    elif read.complete and order.live and status is not Status.ARMED:  # what has not left can't be missed
+        absent = True
         order.absent_reads += 1
         order.absent_ns = order.absent_ns if order.absent_reads > 1 else now
-    if before == (order.status, order.quantity, order.terms, order.asked, order.absent_reads):
+    if before != (order.status, order.quantity, order.terms, order.asked, order.twin):
+        _name(state, order, status)
+    elif not absent:
         return False
     empty_band(market_of(state, order.instrument))
     orders.note_resting(state, order)
     return True
 
 
+def _name(state: State, order: Order, before: Status) -> None:
+    """Keep what a read changed of an order, by its kind."""
+    what = LATE if before is Status.ABSENT_PROVEN else KNOWN if before.doubtful else BEHIND
+    if order.status.ended and what is not LATE:
+        what = ENDED
+    find(state, what, order.broker, f"{before.lower()} to {order.status.lower()}, {order.left} left", order)
+
+
 def _show(order: Order, seen: OrderSeen) -> None:
     """Take an open order over as the broker shows it; a cancel that we asked for is still to be answered."""
     if order.status is not Status.CANCEL_ASKED and not seen.status.ended:
-        order.status = seen.status
+        order.status, order.candidates = seen.status, ()
     quantity = max(order.filled, seen.filled) + seen.quantity
     order.quantity = quantity if quantity.is_finite() else order.quantity
     order.terms = seen.level if seen.level is not None and seen.level.is_finite() else order.terms
     order.broker_id, order.asked, order.absent_reads = seen.broker_id, None, 0
 
 
-def _compare(state: State, read: BrokerRead) -> int:
-    """Set what the broker holds beyond our books as external, by instrument, and count the differences.
+def _compare(state: State, broker: Broker, read: BrokerRead) -> int:
+    """Note what the broker holds beyond our books, by instrument, and count the differences.
 
-    An instrument whose fill is newer than the read is left for the next.
+    One sight is a suspicion, and enough to forbid entries; two whole reads of the same prove it external. An instrument
+    whose fill is newer than the read is left for the next.
     """
     theirs = {position.instrument: position.quantity for position in read.positions}
     held = {position.instrument: position for position in state.positions.values() if position.broker == read.broker}
+    before, broker.suspected = broker.suspected, {}
     differences = 0
     for instrument in sorted({*theirs, *held}):
         position = held.get(instrument)
@@ -143,15 +190,28 @@ def _compare(state: State, read: BrokerRead) -> int:
             continue
         difference = theirs.get(instrument, ZERO) - (position.quantity if position is not None else ZERO)
         if difference:
-            state.external[instrument] = difference
+            _suspect(state, broker, instrument, difference, before.get(instrument))
             differences += 1
-        elif state.external.pop(instrument, None) is not None:
+        elif state.external.pop(instrument, None) is not None or instrument in before:
             differences += 1
     for instrument in [name for name in state.external if name not in theirs and name not in held]:
         if _broker_of(state, instrument) == read.broker:
             del state.external[instrument]
             differences += 1
     return differences
+
+
+def _suspect(state: State, broker: Broker, instrument: str, difference: Decimal, before: Decimal | None) -> None:
+    """Suspect a difference at its first sight, and hold it for external at its second."""
+    if state.external.get(instrument) == difference:
+        return
+    words = f"{difference:+} beyond our books"
+    if before == difference:
+        state.external[instrument] = difference
+        find(state, EXTERNAL, broker.name, words, instrument=instrument)
+    else:
+        broker.suspected[instrument] = difference
+        find(state, DIFFERS, broker.name, words, instrument=instrument)
 
 
 def _broker_of(state: State, instrument: str) -> str:
@@ -166,6 +226,8 @@ def _take_cash(state: State, broker: Broker, read: BrokerRead) -> bool:
         return False
     news = broker.cash != read.cash
     if news:
+        if broker.read_ns:  # the first word is no correction
+            find(state, CASH, broker.name, f"{broker.cash} to {read.cash}")
         broker.cash = read.cash
         state.cash = sum((one.cash for one in state.brokers.values()), ZERO)
     return news
@@ -202,17 +264,20 @@ def on_down(state: State, now: int, event: BrokerDown, commands: list[Command]) 
 
 
 def on_read(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
-    """Judge what the read left open: adopt silently, retire what is proven absent, block where the books differ."""
+    """Judge what the read left open: retire what is proven absent, part twins, block where the books differ."""
     broker = state.brokers[read.broker]
     if read.connection != broker.connection:
         return
-    _name_strangers(state, read, commands)
+    _freeze_undead(state, now, read, commands)
+    strangers.part_twins(state, now, read.broker, commands)
     if not read.complete:
         return
     absent = [order for order in state.orders.values() if order.broker == read.broker and proven_absent(order, now)]
-    commands.extend(RetireOrder(order.order, f"absent from {order.absent_reads} complete reads") for order in absent)
+    for order in absent:
+        evidence = f"absent from {order.absent_reads} complete reads"
+        commands += [judged(ABSENT, order, evidence), RetireOrder(order.order, evidence)]
     _block_differences(state, now, read, commands)
-    doubts = [order for order in state.orders.values() if order.status is Status.UNCERTAIN]
+    doubts = [order for order in state.orders.values() if order.status.doubtful]
     settled = all(order in absent for order in doubts if order.broker == read.broker)
     reconciling = key(f"broker:{read.broker}", RECONCILING)
     if broker.up and settled and reconciling in state.blocks:
@@ -220,33 +285,44 @@ def on_read(state: State, now: int, read: BrokerRead, commands: list[Command]) -
 
 
 def proven_absent(order: Order, now: int) -> bool:
-    """Say whether an order has been missing from enough complete reads for long enough."""
-    return order.live and order.absent_reads >= ABSENT_READS and now - order.absent_ns >= ABSENT_NS
+    """Say whether an order has been missing from enough complete reads for long enough.
+
+    A QUARANTINED one is never: it may be there under a number that nobody has matched.
+    """
+    return (
+        order.live
+        and order.status is not Status.QUARANTINED
+        and order.absent_reads >= ABSENT_READS
+        and now - order.absent_ns >= ABSENT_NS
+    )
 
 
 def _block_differences(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
     """Forbid entries in what the broker holds beyond our books, and allow them again where the books agree."""
     blocked = {block.scope.partition(":")[2] for block in state.blocks.values() if block.reason == DIFFER}
-    for instrument in sorted(blocked | set(state.external)):
+    beyond = {**state.brokers[read.broker].suspected, **state.external}
+    for instrument in sorted(blocked | set(beyond)):
         at = key(f"instrument:{instrument}", DIFFER)
-        difference: Decimal = state.external.get(instrument, ZERO)
+        difference: Decimal = beyond.get(instrument, ZERO)
         if difference and at not in state.blocks:
             words = f"{instrument}: the broker holds {difference:+} beyond our books"
             commands.append(RaiseBlock(Block(f"instrument:{instrument}", DIFFER, words, now)))
             commands.append(RaiseAlert(f"{DIFFER}:{instrument}", Severity.WARNING, words))
-        elif not difference and at in state.blocks:
+        elif not difference and at in state.blocks and _broker_of(state, instrument) in ("", read.broker):
             commands.append(LiftBlock(at, "the books agree again"))
 
 
-def _name_strangers(state: State, read: BrokerRead, commands: list[Command]) -> None:
-    """Tell of orders that carry our tag and stand in no book of ours (reliability B9), or stand in it as ended."""
+def _freeze_undead(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
+    """Freeze the instrument of an order that ended in our books and lives at the broker; an entry is cancelled, once.
+
+    It does not come back to life by itself (I11): a person looks, and releases.
+    """
     for seen in read.orders:
-        alert, order = f"stranger:{seen.order}", state.orders.get(seen.order)
-        if not seen.order or alert in state.alerts:
+        alert, order = f"{UNDEAD}:{seen.order}", state.orders.get(seen.order)
+        if order is None or not order.status.ended or fresh(order, read) or alert in state.alerts:
             continue
-        what = f"{seen.order} ({seen.instrument} {seen.side} {seen.quantity})"
-        if order is None and ours(state, seen.order):
-            commands.append(RaiseAlert(alert, Severity.CRITICAL, f"{what} is ours and not in the journal"))
-        elif order is not None and order.status.ended and not fresh(order, read):
-            words = f"{what} lives at the broker, in our books it is {order.status.lower()}"
-            commands.append(RaiseAlert(alert, Severity.CRITICAL, words))
+        words = f"{order.order} ({order.instrument}) lives at the broker, in our books it is {order.status.lower()}"
+        commands += [judged(UNDEAD, order, words), RaiseAlert(alert, Severity.CRITICAL, words)]
+        commands.append(RaiseBlock(Block(f"instrument:{order.instrument}", UNDEAD, words, now, latched=True)))
+        if order.opens:
+            commands.append(CancelOrder(order.order, "it ended in our books"))

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from joed.engine.orders import reserved, resting
+from joed.engine.orders import SIGNALS_MAX, reserved, resting, spent
 from joed.model.blocks import ALL, Block
 from joed.model.events import Quote
 from joed.model.settings import Instrument
@@ -123,6 +123,17 @@ def pending(state: State, now: int, request: Request) -> str:
     return ""
 
 
+def again(state: State, now: int, request: Request) -> str:
+    """Refuse a signal that became an entry before, in whatever session: one intent for ever."""
+    return f"{request.trigger.signal} was entered before" if spent(state, request.trigger) else ""
+
+
+def forgetful(state: State, now: int, request: Request) -> str:
+    """Refuse an entry whose signal could not be remembered for ever beside all earlier ones."""
+    count = len(state.spent)
+    return f"{count} signals are remembered, none more can be" if count >= SIGNALS_MAX else ""
+
+
 def held(state: State, now: int, request: Request) -> str:
     """Refuse to add to a position, so that one bracket protects it whole."""
     position = state.positions.get(request.instrument.symbol)
@@ -213,6 +224,8 @@ CHECKS: dict[str, Check] = {
     "short": short,
     "lot": too_small,
     "duplicate": pending,
+    "signal_spent": again,
+    "signals_max": forgetful,
     "held": held,
     "external": external,
     "position_max": too_many_positions,

@@ -20,6 +20,7 @@ from joed.engine import (
     reconcile,
     schedule,
     triggers,
+    verdicts,
 )
 from joed.engine.bands import tighten
 from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT
@@ -161,6 +162,16 @@ def on_executions(state: State, now: int, event: e.BrokerRead, commands: list[Co
     protection.fit(state, now, event, commands)
 
 
+def on_doubted(state: State, now: int, event: e.OrderDoubted, commands: list[Command]) -> None:
+    """Ask the broker at once what became of an order whose answer will not come."""
+    order = state.orders.get(event.order)
+    if order is not None and order.status.doubtful:
+        commands.append(c.ReadBroker(order.broker, f"{event.order}: {event.reason}"))
+    if order is not None and order.status is Status.QUARANTINED:
+        words = f"{event.order} is one of {', '.join(event.candidates)}: joectl resolve says which"
+        protection.tell(state, f"quarantined:{event.order}", Severity.CRITICAL, words, commands)
+
+
 def on_rejected(state: State, now: int, event: e.OrderRejected, commands: list[Command]) -> None:
     """Tell of a refusal, and latch a Block on an instrument that is refused again and again."""
     order = state.orders.get(event.order)
@@ -233,8 +244,11 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.HeartbeatMeasured: (health.heartbeat,),
     e.BrokerUp: (reconcile.on_up,),
     e.BrokerDown: (reconcile.on_down,),
-    e.BrokerRead: (reconcile.on_read, on_executions),
-    e.OrderFilled: (on_fill,),
+    e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions),
+    e.OrderFilled: (verdicts.tell, on_fill),
+    e.OrderAccepted: (verdicts.tell,),
+    e.OrderWorking: (verdicts.tell,),
+    e.OrderDoubted: (on_doubted,),
     e.OrderRejected: (on_rejected,),
     e.TriggersMade: (on_triggers,),
     e.JobFailed: (on_job_failed,),

@@ -13,7 +13,7 @@ from joed.model.events import Quote
 from joed.model.orders import Order, Position
 from joed.model.state import Broker, State
 from joed.model.triggers import Trigger
-from joed.model.values import SECOND, ZERO, Crossing, Severity, Side, Status, decimal
+from joed.model.values import SECOND, ZERO, Crossing, Severity, Side, decimal
 from joed.model.view import (
     BrokerView,
     JobView,
@@ -99,6 +99,7 @@ def view(state: State) -> View:
         refused=tuple(state.refused[-ROWS_MAX:]),
         alerts=tuple(state.alerts.values())[-ROWS_MAX:],
         external=dict(state.external),
+        verdicts=tuple(state.verdicts[-ROWS_MAX:]),
         figures=dict(state.figures),
         summary=state.summary,
         queue_depth=state.queue_depth,
@@ -160,6 +161,7 @@ def _broker(broker: Broker, now: int) -> BrokerView:
         quote_age_s=_age_s(now, broker.quoted_ns),
         read_age_s=_age_s(now, broker.read_ns),
         changed_ns=broker.changed_ns,
+        foreign=broker.foreign_count,
     )
 
 
@@ -273,7 +275,7 @@ def _health(phase: phases.Phase, brokers: Rows, positions: Held, orders: Orders)
         phase.name in phases.TROUBLED
         or any(not broker.up or broker.differences for broker in brokers)
         or any(not row.protected for row in positions)
-        or any(order.status is Status.UNCERTAIN for order in orders)
+        or any(order.status.doubtful for order in orders)
     )
     return "degraded" if troubled else "ok"
 
@@ -297,7 +299,7 @@ def _needs(state: State, brokers: Rows, positions: Held, orders: Orders) -> Iter
     yield from (
         Need(Severity.WARNING, "uncertain", f"{order.instrument} order {order.order}: its fate is unknown")
         for order in orders
-        if order.status is Status.UNCERTAIN
+        if order.status.doubtful
     )
     yield from (
         Need(Severity.WARNING, "books_differ", f"{broker.name}: {_count(broker.differences, 'difference')}")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.blocks import Block
-from joed.model.values import Kind, Leg, Scope, Severity, Side, Tif
+from joed.model.values import Kind, Leg, Scope, Severity, Side, Tif, Verdict
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -55,10 +55,14 @@ class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
 
 
 class CancelOrder(Command, frozen=True, gc=False, tag="CancelOrder"):
-    """Ask the broker to cancel; the order lives on until the broker's word."""
+    """Ask the broker to cancel; the order lives on until the broker's word.
+
+    `broker_id` names one of several that the broker holds under the same id of ours; "" means the order itself.
+    """
 
     order: str
     reason: str = ""
+    broker_id: str = ""
 
 
 class ReadBroker(Command, frozen=True, gc=False, tag="ReadBroker"):
@@ -137,6 +141,20 @@ class MarkUncertain(Command, frozen=True, gc=False, tag="MarkUncertain"):
     reason: str
 
 
+class JudgeBooks(Command, frozen=True, gc=False, tag="JudgeBooks"):
+    """Note one thing that a broker's book showed otherwise than ours, and the verdict on it (verdicts.VERDICTS).
+
+    `what` is the finding's code, `words` what was seen; `order` and `instrument` are "" where it concerns none.
+    """
+
+    broker: str
+    verdict: Verdict
+    what: str
+    words: str
+    order: str = ""
+    instrument: str = ""
+
+
 class RatchetTrail(Command, frozen=True, gc=False, tag="RatchetTrail"):
     """Start or stop trailing a position's stop from here on."""
 
@@ -192,6 +210,7 @@ ANY = (
     | RefuseEntry
     | RetireOrder
     | MarkUncertain
+    | JudgeBooks
     | WindDown
     | RatchetTrail
     | MarkEquity

@@ -189,6 +189,17 @@ class OrderRejected(Event, frozen=True, gc=False, tag="OrderRejected"):
     words: str = ""
 
 
+class OrderDoubted(Event, frozen=True, gc=False, tag="OrderDoubted"):
+    """The outcome of an attempt is not known and will not be told: a time-out, a reset, a cut or unreadable answer.
+
+    `candidates` are the broker's numbers of what it could have become, where several could and none is proven.
+    """
+
+    order: str
+    reason: str
+    candidates: tuple[str, ...] = ()
+
+
 class CancelRejected(Event, frozen=True, gc=False, tag="CancelRejected"):
     """The broker would not cancel: the order may have filled, or may be gone; only evidence ends it."""
 
@@ -357,6 +368,7 @@ ANY = (
     | OrderCancelled
     | OrderExpired
     | OrderRejected
+    | OrderDoubted
     | CancelRejected
     | AmendRejected
     | BrokerRead

@@ -22,7 +22,9 @@ class Order(Struct, gc=False):
     `terms` is the level as the broker last confirmed it; `asked` the level of an amendment that is under way.
     `armed_ns`, `asked_ns` and `changed_ns` are engine time. An entry's `children` are all the exits of its group, its
     bracket's stop and target first; `late` is the last execution that came after the order had ended, `amend_tries`
-    counts amendments refused in a row.
+    counts amendments refused in a row. `candidates` are the broker's numbers of what a QUARANTINED order may be, `twin`
+    that of a second order that the broker holds under this one's id. `spare_reads` counts the whole reads in a row that
+    showed an exit with nothing to guard.
     """
 
     order: str
@@ -52,6 +54,9 @@ class Order(Struct, gc=False):
     children: tuple[str, ...] = ()
     late: str = ""
     amend_tries: int = 0
+    candidates: tuple[str, ...] = ()
+    twin: str = ""
+    spare_reads: int = 0
 
     @property
     def left(self) -> Decimal:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from joed.model.blocks import Block
 from joed.model.calendars import Calendar
-from joed.model.commands import Answer, RaiseAlert, RefuseEntry
+from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, Quote, RegimeRead
 from joed.model.orders import Order, Position
 from joed.model.settings import Settings
@@ -48,10 +48,12 @@ class Market(Struct):
     blocked: bool = False
 
 
-class Broker(Struct, gc=False):
+class Broker(Struct):
     """What is known of a broker's connection, of its cash, and of when its book was last read whole.
 
-    `differences` counts what the last read changed in our books or left open.
+    `differences` counts what the last read changed in our books or left open. `foreign` are the open orders there that
+    are not ours (number -> instrument), the first `strangers.FOREIGN_MAX`; `foreign_count` counts all of them.
+    `suspected` is what one whole read showed beyond our books: the next may prove it external.
     """
 
     name: str
@@ -65,6 +67,9 @@ class Broker(Struct, gc=False):
     quoted_ns: int = 0
     cash: Decimal = ZERO
     read_from_ns: int = 0
+    foreign: dict[str, str] = {}
+    foreign_count: int = 0
+    suspected: dict[str, Decimal] = {}
 
 
 class Job(Struct, gc=False):
@@ -114,7 +119,9 @@ class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
     `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
-    them, so that no entry waits for a sum. `resting` names every entry that may still fill.
+    them, so that no entry waits for a sum. `resting` names every entry that may still fill. `spent` holds a digest of
+    every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found` is what
+    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
     """
 
     id_key: bytes = b""
@@ -171,3 +178,6 @@ class State(Struct):
     worth: Decimal = ZERO
     exposure: Decimal = ZERO
     resting: dict[str, None] = {}
+    spent: dict[str, None] = {}
+    found: list[JudgeBooks] = []
+    verdicts: list[JudgeBooks] = []

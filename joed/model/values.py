@@ -70,7 +70,12 @@ class Mode(StrEnum):
 
 
 class Status(StrEnum):
-    """Where an order stands, as far as evidence goes (reliability 6.2)."""
+    """Where an order stands, as far as evidence goes (reliability 6.2).
+
+    PLANNED is what a dry run shows: the ledger and the record are written in one step, so an order in the ledger is
+    ARMED at least. UNCERTAIN may be at the broker or not; QUARANTINED is one or another of several things that were
+    found there, and only a person says which.
+    """
 
     PLANNED = "PLANNED"
     ARMED = "ARMED"
@@ -80,6 +85,7 @@ class Status(StrEnum):
     PARTIAL = "PARTIAL"
     CANCEL_ASKED = "CANCEL_ASKED"
     UNCERTAIN = "UNCERTAIN"
+    QUARANTINED = "QUARANTINED"
     FILLED = "FILLED"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
@@ -91,8 +97,32 @@ class Status(StrEnum):
         """Say whether the broker is known to hold nothing of this order any more."""
         return self in ENDED
 
+    @property
+    def doubtful(self) -> bool:
+        """Say whether the fate of this order is unknown: its risk is reserved, whichever way it went."""
+        return self in DOUBTFUL
 
+
+DOUBTFUL = frozenset({Status.UNCERTAIN, Status.QUARANTINED})
 ENDED = frozenset({Status.FILLED, Status.REJECTED, Status.CANCELLED, Status.EXPIRED, Status.ABSENT_PROVEN})
+
+
+class Outcome(StrEnum):
+    """What is known of one attempt to send (reliability 6.3); whatever cannot be proven is AMBIGUOUS."""
+
+    NOT_SENT = "NOT_SENT"
+    REFUSED = "REFUSED"
+    ACCEPTED = "ACCEPTED"
+    AMBIGUOUS = "AMBIGUOUS"
+
+
+class Verdict(StrEnum):
+    """What becomes of a difference between a broker's book and ours, mildest first."""
+
+    ADOPT = "adopt"
+    REPAIR = "repair"
+    FREEZE = "freeze"
+    HALT = "halt"
 
 
 class Severity(StrEnum):

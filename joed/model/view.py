@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.blocks import Block
-from joed.model.commands import Answer, RaiseAlert, RefuseEntry
+from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, RegimeRead
 from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
 
@@ -31,7 +31,7 @@ class SessionClock(Struct, frozen=True, gc=False):
 
 
 class BrokerView(Struct, frozen=True, gc=False):
-    """One broker's connection; the ages are None where nothing came yet."""
+    """One broker's connection; ages are None where nothing came yet, `foreign` counts the orders of others there."""
 
     name: str
     up: bool
@@ -42,6 +42,7 @@ class BrokerView(Struct, frozen=True, gc=False):
     quote_age_s: float | None
     read_age_s: float | None
     changed_ns: int
+    foreign: int = 0
 
 
 class PositionView(Struct, frozen=True, gc=False):
@@ -207,6 +208,7 @@ class View(Struct, frozen=True):
     memory_bytes: int
     state: Remembered
     answers: dict[str, Answer]
+    verdicts: tuple[JudgeBooks, ...] = ()
 
 
 class CardPosition(Struct, frozen=True, gc=False):

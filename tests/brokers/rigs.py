@@ -112,6 +112,10 @@ class PaperRig:
         """Let time pass."""
         self.clock.pass_to(self.clock.now() + int(seconds * SECOND))
 
+    def doubt(self):
+        """Let the answer to the next new order be lost, and the adapter know."""
+        self.broker.doubt_next()
+
     def cut(self):
         """Break the link."""
         self.broker.disconnect()
@@ -178,6 +182,10 @@ class RemoteRig(PaperRig):
         self.spin()
         super().wait(seconds)
         self.spin()
+
+    def doubt(self):
+        """Lose the answer at the server's side."""
+        self.server.broker.doubt_next()
 
     def cut(self):
         """Break the link, and keep the socket out of reach until it is mended."""

@@ -13,6 +13,7 @@ from joed.model.events import (
     CancelRejected,
     OrderAccepted,
     OrderCancelled,
+    OrderDoubted,
     OrderFilled,
     OrderRejected,
     OrderWorking,
@@ -283,3 +284,24 @@ def test_tc_21_an_execution_is_named_alike_as_event_and_in_a_read(quoted):
 
     told = of(quoted.take(), OrderFilled)
     assert list(read(quoted).executions) == told
+
+
+def test_tc_22_an_answer_that_will_not_come_is_doubted_at_once(quoted):
+    """AMBIGUOUS is told as such and never as a refusal; the next whole read says what became of the order."""
+    quoted.doubt()
+    quoted.broker.submit(bracket(), permitted)
+    quoted.wait()
+
+    told = quoted.take()
+    assert [(type(event), event.order) for event in told] == [(OrderDoubted, "E1")]
+    assert read(quoted).ended["E1"] is Status.FILLED
+
+
+def test_tc_23_a_cancel_by_another_number_touches_nothing(quoted):
+    """Where a broker holds two orders of one id, the number says which is to go; a number it lacks is refused."""
+    quoted.broker.submit(bracket(level="99.00"), permitted)
+    quoted.broker.cancel(CancelOrder("E1", "twin", "no such number"), permitted)
+    quoted.wait()
+
+    assert [event.order for event in of(quoted.take(), CancelRejected)] == ["E1"]
+    assert [seen.order for seen in read(quoted).orders][:1] == ["E1"]

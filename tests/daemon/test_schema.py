@@ -138,7 +138,7 @@ def test_each_command_is_a_row(day):
     db = day((events.StopAsked("SIGTERM"), *issued), (events.JournalRestored(),))
 
     assert db.execute('SELECT seq, "index", type, json FROM commands').fetchall() == [
-        (1, 0, "CancelOrder", f'{{"type":"CancelOrder","order":"{ENTRY}","reason":"late"}}'),
+        (1, 0, "CancelOrder", f'{{"type":"CancelOrder","order":"{ENTRY}","reason":"late","broker_id":""}}'),
         (1, 1, "Stop", '{"type":"Stop","reason":"done","exit_code":0}'),
     ]
 

@@ -5,25 +5,28 @@ from itertools import product
 import pytest
 from msgspec.structs import replace
 
-from joed.engine.life import EXISTS, NEXT
+from joed.engine.life import AFTER_FILL, EXISTS, NEXT, OUTCOMES
 from joed.engine.orders import reserved, resting
 from joed.engine.step import refold, step
-from joed.model.commands import CancelOrder
+from joed.engine.verdicts import LATE
+from joed.model.commands import CancelOrder, JudgeBooks, RaiseAlert, ReadBroker, RetireOrder
 from joed.model.events import (
     AmendRejected,
+    BrokerDown,
     CancelRejected,
     CommandDropped,
     CommandSent,
     EpochStarted,
     OrderAccepted,
     OrderCancelled,
+    OrderDoubted,
     OrderExpired,
     OrderRejected,
     OrderWorking,
     Tick,
 )
-from joed.model.values import Side, Status
-from tests.engine.build import START, D, bracket, fill, holding, submitted, trading_state
+from joed.model.values import SECOND, Outcome, Side, Status
+from tests.engine.build import START, D, bracket, fill, holding, submitted, trading_state, whole_read
 
 NAMED = {(Status.ABSENT_PROVEN, OrderAccepted), (Status.ABSENT_PROVEN, OrderWorking)}
 """The only words that bring an ended order back: late adoption."""
@@ -34,6 +37,7 @@ WORDS = {
     OrderCancelled: OrderCancelled("AAPL-e"),
     OrderExpired: OrderExpired("AAPL-e"),
     OrderRejected: OrderRejected("AAPL-e", "margin"),
+    OrderDoubted: OrderDoubted("AAPL-e", "no answer"),
     CancelRejected: CancelRejected("AAPL-e"),
     AmendRejected: AmendRejected("AAPL-e"),
     CommandSent: CommandSent(1, 0, "AAPL-e"),
@@ -73,6 +77,101 @@ def test_a_word_moves_an_order_by_the_table_and_not_otherwise(status, word):
     step(state, START + 1, WORDS[word])
 
     assert state.orders["AAPL-e"].status is NEXT.get((status, word), status)
+
+
+@pytest.mark.parametrize("status", AFTER_FILL)
+@pytest.mark.parametrize("quantity", ["10", "4"])
+def test_a_fill_moves_an_order_by_its_table_whatever_came_before(status, quantity):
+    """Ended or not: what the broker executed is booked; only a late adoption or a bust lets an ended order live."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    state.orders["AAPL-e"].status = status
+
+    step(state, START + 1, fill("AAPL-e", quantity, "200"))
+
+    assert state.orders["AAPL-e"].status is AFTER_FILL[status][quantity != "10"]
+    assert state.positions["AAPL"].quantity == D(quantity)
+    assert ("AAPL-e" in state.resting) is state.orders["AAPL-e"].live
+
+
+def test_every_status_of_the_ledger_has_a_row_for_fills():
+    """PLANNED is none of the ledger's: what is decided is durable or nothing."""
+    assert set(AFTER_FILL) == set(Status) - {Status.PLANNED}
+
+
+def test_the_four_outcomes_are_told_by_four_words():
+    """Closed: an adapter cannot invent a fifth, and each moves an order that was sent, or proves that it was not."""
+    assert set(OUTCOMES) == set(Outcome)
+    moved = {outcome: NEXT[Status.ARMED, word] for outcome, word in OUTCOMES.items()}
+    assert moved == {
+        Outcome.NOT_SENT: Status.ABSENT_PROVEN,
+        Outcome.REFUSED: Status.REJECTED,
+        Outcome.ACCEPTED: Status.ACKED,
+        Outcome.AMBIGUOUS: Status.UNCERTAIN,
+    }
+
+
+def test_a_doubted_order_keeps_its_risk_and_the_broker_is_asked_at_once():
+    """A time-out is no answer (I15): the bracket is in doubt whole, its notional stays reserved."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    step(state, START, CommandSent(state.seq, 0, "AAPL-e"))
+
+    commands = step(state, START + 1, OrderDoubted("AAPL-e", "timed out"))
+
+    assert commands == [ReadBroker("paper", "AAPL-e: timed out")]
+    assert statuses(state, "AAPL-e", "AAPL-s", "AAPL-t") == [Status.UNCERTAIN] * 3
+    assert reserved(state) == D(2000)
+
+
+def test_an_order_that_could_be_several_waits_for_a_person_and_for_no_absence():
+    """QUARANTINED: named to a person, never retired by reads that lack it, ended by the broker's own word (F77)."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    step(state, START, CommandSent(state.seq, 0, "AAPL-e"))
+
+    told = step(state, START + 1, OrderDoubted("AAPL-e", "two deals", ("d1", "d2")))
+    reads = [step(state, at, whole_read(at, cash="100000")) for at in range(START + 2, START + 30 * SECOND, 5 * SECOND)]
+    quarantined = statuses(state, "AAPL-e", "AAPL-s", "AAPL-t")
+    candidates = state.orders["AAPL-e"].candidates
+    step(state, START + 31 * SECOND, OrderAccepted("AAPL-e", "d1"))
+
+    assert [type(command) for command in told] == [ReadBroker, RaiseAlert]
+    assert "joectl resolve" in told[1].words
+    assert (quarantined, candidates) == ([Status.QUARANTINED] * 3, ("d1", "d2"))
+    assert not any(isinstance(command, RetireOrder) for commands in reads for command in commands)
+    assert (state.orders["AAPL-e"].status, state.orders["AAPL-e"].candidates) == (Status.ACKED, ())
+
+
+def test_what_was_sent_over_a_link_that_broke_unanswered_is_in_doubt():
+    """No later link brings that answer; what was answered stays as it was."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    refold(state, START, Tick(), [bracket("MSFT")])
+    step(state, START, CommandSent(state.seq, 0, "MSFT-e"))
+
+    step(state, START + 1, BrokerDown("paper", "cut"))
+
+    assert statuses(state, "AAPL-e", "MSFT-e", "MSFT-s") == [Status.WORKING, Status.UNCERTAIN, Status.UNCERTAIN]
+
+
+@pytest.mark.parametrize(
+    "word", [OrderAccepted("AAPL-e", "7"), OrderWorking("AAPL-e", D(10)), fill("AAPL-e", "4", "200")]
+)
+def test_an_order_given_up_that_shows_itself_is_adopted_and_told(word):
+    """LATE_ADOPTED (F78): its risk counts again at once, the verdict and an alert stand in the record."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    for order in state.orders.values():
+        order.status = Status.ABSENT_PROVEN
+    state.resting.clear()
+
+    told = step(state, START + 1, word)
+    quiet = step(state, START + 2, OrderWorking("AAPL-e", D(6)))
+
+    assert [(type(one), getattr(one, "what", "")) for one in told[:2]] == [(JudgeBooks, LATE), (RaiseAlert, "")]
+    assert list(state.resting) == ["AAPL-e"]
+    assert [one for one in quiet if isinstance(one, JudgeBooks)] == []
 
 
 def test_a_word_on_an_order_that_nobody_knows_changes_nothing():

@@ -4,6 +4,8 @@ from itertools import product
 
 import pytest
 
+from joed.daemon.record import decode_state, encode_state
+from joed.engine import risk
 from joed.engine.orders import (
     cancel_entries,
     children_of,
@@ -12,15 +14,20 @@ from joed.engine.orders import (
     order_id,
     ours,
     reserved,
+    resting,
+    spent,
 )
+from joed.engine.risk import again, forgetful
 from joed.engine.step import refold, step
-from joed.model.commands import CancelOrder, MarkUncertain, OpenSession, RetireOrder, SubmitOrder
+from joed.model.commands import CancelOrder, MarkUncertain, OpenSession, RefuseEntry, RetireOrder, SubmitOrder
 from joed.model.events import (
     BrokerDown,
     CommandDropped,
+    EpochStarted,
     OrderCancelled,
     StopAsked,
     Tick,
+    TriggersMade,
 )
 from joed.model.settings import Settings
 from joed.model.state import State
@@ -41,6 +48,7 @@ from tests.engine.build import (
     trading_state,
     trigger,
 )
+from tests.engine.test_risk import request
 
 TIMEOUT_NS = 30 * SECOND
 
@@ -48,6 +56,49 @@ TIMEOUT_NS = 30 * SECOND
 def statuses(state, *orders):
     """Give where orders stand."""
     return [state.orders[order].status for order in orders]
+
+
+def test_a_signal_of_three_sessions_ago_never_enters_again():
+    """One intent for (strategy, signal) for ever (I7): over sessions, restarts, snapshots and the pruning of orders."""
+    state = armed(trigger())
+    step(state, START, quote("AAPL", 199.98, 200.0))
+    entered = list(resting(state))
+    for order in list(state.orders):
+        step(state, START, OrderCancelled(order))
+    for day in range(22, 25):
+        refold(state, START + day * SECOND, Tick(), [OpenSession(f"2026-09-{day}", OPEN, CLOSE, D("100000"))])
+        state = decode_state(encode_state(state), b"key")
+    step(state, START, EpochStarted(2, "restart", "0", "code"))
+    forgotten = dict(state.orders), dict(state.signals)
+
+    step(state, START, TriggersMade(2, (trigger(), trigger(strategy="other"))))
+
+    assert (len(entered), forgotten) == (1, ({}, {}))
+    assert [one.strategy for one in state.triggers.values()] == ["other"]
+    assert again(state, START, request(state)) == "signal-AAPL-200.00 was entered before"
+    assert again(state, START, request(state, strategy="other")) == ""
+
+
+def test_a_refused_signal_may_be_wanted_again_another_day():
+    """It never became an intent."""
+    state = armed(trigger())
+    refold(state, START, Tick(), [RefuseEntry("AAPL", "breakout", "signal-AAPL-200.00", "cash", "no")])
+    today = spent(state, trigger())
+
+    refold(state, START, Tick(), [OpenSession("2026-09-22", OPEN, CLOSE, D("100000"))])
+
+    assert (today, spent(state, trigger())) == (True, False)
+
+
+def test_when_no_more_signals_can_be_remembered_none_enters(monkeypatch):
+    """The bound fails shut and says so: a forgotten signal could enter twice."""
+    monkeypatch.setattr(risk, "SIGNALS_MAX", 1)
+    state = trading_state()
+    free = forgetful(state, START, request(state))
+    refold(state, START, Tick(), [bracket("MSFT")])
+
+    assert free == ""
+    assert forgetful(state, START, request(state)) == "1 signals are remembered, none more can be"
 
 
 def test_a_trigger_becomes_one_bracket_with_limits_on_every_side():

@@ -231,16 +231,17 @@ def test_exits_that_could_close_more_than_is_held_shrink():
     assert of_kind(commands, AmendOrder) == [AmendOrder(name, quantity=D(6), reason="resize") for name in names]
 
 
-def test_a_target_of_a_closed_position_is_cancelled_once_both_books_say_flat():
-    """An exit that guards nothing would open a position; until the read agrees it is left alone."""
+def test_a_target_of_a_closed_position_is_cancelled_once_both_books_said_flat_twice():
+    """An exit that guards nothing would open a position; until two whole reads agree it is left alone (F68)."""
     state = holding("AAPL")
     step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
 
     waiting = seconds(state, 30)
     now = START + 31 * SECOND
-    commands = step(state, now, agreeing(state, target_of("AAPL"), at=now, quantity="0"))
+    once = step(state, now, agreeing(state, target_of("AAPL"), at=now, quantity="0"))
+    commands = step(state, now + 1, agreeing(state, target_of("AAPL"), at=now + 1, quantity="0"))
 
-    assert waiting == []
+    assert (waiting, once) == ([], [])
     assert of_kind(commands, CancelOrder) == [CancelOrder(target_of("AAPL"), "it guards nothing any more")]
 
 
@@ -254,8 +255,10 @@ def test_a_stale_exit_of_an_older_group_goes_and_the_present_stop_stays():
         step(state, START, OrderWorking(f"AAPL2-{leg}", D(10)))
     names = (stop_of("AAPL"), "AAPL2-s", "AAPL2-t")
 
-    commands = step(state, START + SECOND, agreeing(state, *names, at=START + SECOND))
+    once = step(state, START + SECOND, agreeing(state, *names, at=START + SECOND))
+    commands = step(state, START + 2 * SECOND, agreeing(state, *names, at=START + 2 * SECOND))
 
+    assert of_kind(once, CancelOrder) == []
     assert of_kind(commands, CancelOrder | AmendOrder) == [CancelOrder(stop_of("AAPL"), "it guards nothing any more")]
 
 

@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from joed.engine.orders import listens, order_id
+from joed.engine.orders import listens
 from joed.engine.step import refold, step
-from joed.model.commands import CancelOrder, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
+from joed.engine.verdicts import EXTERNAL, UNDEAD
+from joed.model.commands import CancelOrder, JudgeBooks, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
 from joed.model.events import (
     BrokerDown,
     BrokerUp,
@@ -18,7 +19,7 @@ from joed.model.events import (
     PositionSeen,
     Tick,
 )
-from joed.model.values import SECOND, Leg, Side, Status
+from joed.model.values import SECOND, Side, Status, Verdict
 from tests.engine.build import (
     START,
     D,
@@ -186,7 +187,7 @@ def test_a_partial_read_proves_no_absence_and_adds_what_it_shows():
     for second in range(1, 30):
         at = START + second * SECOND
         partial = replace(whole_read(at, orders=(shown("AAPL-e"),)), complete=False)
-        assert step(state, at, partial) == []
+        assert kinds(step(state, at, partial)) == (["JudgeBooks"] if second == 1 else [])
 
     assert [order.status for order in state.orders.values()] == [Status.WORKING, Status.SENT, Status.SENT]
 
@@ -246,7 +247,7 @@ def test_after_a_restart_entries_wait_until_no_fate_is_unknown():
     second = step(state, LATER + 6 * SECOND, whole_read(LATER + 6 * SECOND, connection=2, cash="100000"))
 
     assert (first, waiting) == ([], True)
-    assert kinds(second) == ["RetireOrder"] * 3 + ["LiftBlock"]
+    assert kinds(second) == ["JudgeBooks", "RetireOrder"] * 3 + ["LiftBlock"]
     assert state.brokers["paper"].reconciled
 
 
@@ -269,46 +270,58 @@ def test_an_order_proven_absent_that_turns_up_is_adopted():
     assert (state.orders["AAPL-e"].status, list(state.resting)) == (Status.WORKING, ["AAPL-e"])
 
 
-def test_an_order_that_ended_in_our_books_and_lives_at_the_broker_is_told():
-    """It never leaves its end by itself (I11): a person hears of it."""
+def test_an_order_that_ended_in_our_books_and_lives_at_the_broker_freezes_its_instrument():
+    """It never leaves its end by itself (I11): told once, an entry is cancelled, a person releases."""
     state = entry()
-    step(state, START, OrderCancelled("AAPL-e"))
+    for leg in "et":
+        step(state, START, OrderCancelled(f"AAPL-{leg}"))
+    read = whole_read(LATER, cash="100000", orders=(shown("AAPL-e"), shown("AAPL-s"), shown("AAPL-t")))
 
-    commands = step(state, LATER, whole_read(LATER, cash="100000", orders=(shown("AAPL-e"),)))
+    first = step(state, LATER, read)
+    again = step(state, LATER + 1, replace(read, from_ns=LATER + 1))
+    third = step(state, LATER + 2, replace(read, from_ns=LATER + 2))
 
-    assert [command.key for command in of_kind(commands, RaiseAlert)] == ["stranger:AAPL-e"]
+    assert [command.key for command in of_kind(first, RaiseAlert)] == ["order_undead:AAPL-e", "order_undead:AAPL-t"]
+    assert [command.order for command in of_kind(first, CancelOrder)] == ["AAPL-e"]
+    assert [(one.what, one.verdict) for one in of_kind(first, JudgeBooks)] == [(UNDEAD, Verdict.FREEZE)] * 2
+    assert state.blocks["instrument:AAPL/order_undead"].latched
     assert state.orders["AAPL-e"].status is Status.CANCELLED
+    assert (kinds(again), kinds(third)) == ([], [])  # its stop too stays, as long as the entry may fill
 
 
-def test_an_order_with_our_tag_that_no_book_of_ours_has_is_told_once():
-    """An older journal was put back (B9); another client's orders are nobody's matter here."""
-    state = holding("AAPL")
-    ours_id = order_id(state, 9, Leg.ENTRY)
-    orders = (shown(ours_id), shown("manual"), shown(""))
-
-    first = step(state, LATER, whole_read(LATER, orders=orders))
-    again = step(state, LATER + 1, whole_read(LATER + 1, orders=orders))
-
-    assert [command.key for command in of_kind(first, RaiseAlert) if "stranger" in command.key] == [
-        f"stranger:{ours_id}"
-    ]
-    assert not [command for command in of_kind(again, RaiseAlert) if "stranger" in command.key]
-
-
-def test_what_the_broker_holds_beyond_our_books_is_external_and_blocks_that_instrument():
-    """Counted, never touched; the Block goes when the books agree again."""
+def test_what_the_broker_holds_beyond_our_books_is_suspected_then_external():
+    """The first sight forbids entries, a second whole read of the same counts it; agreement ends both (B8, F70)."""
     state = holding("AAPL")
     base = {"orders": (shown("AAPL-s"), shown("AAPL-t")), "cash": "98000"}
     more = (PositionSeen("AAPL", D(25), D(200)), PositionSeen("KO", D(-3), D(50)))
 
     differ = step(state, LATER, whole_read(LATER, positions=more, **base))
+    first = dict(state.external)
+    proven = step(state, LATER + 1, whole_read(LATER + 1, positions=more, **base))
     external = dict(state.external)
-    agree = step(state, LATER + 1, whole_read(LATER + 1, positions=(PositionSeen("AAPL", D(10), D(200)),), **base))
+    agree = step(state, LATER + 2, whole_read(LATER + 2, positions=(PositionSeen("AAPL", D(10), D(200)),), **base))
 
-    assert external == {"AAPL": 15, "KO": -3}
-    assert kinds(differ) == ["RaiseBlock", "RaiseAlert"] * 2
+    assert (first, external) == ({}, {"AAPL": 15, "KO": -3})
+    assert kinds(differ) == ["JudgeBooks"] * 2 + ["RaiseBlock", "RaiseAlert"] * 2
+    assert [(one.what, one.instrument) for one in of_kind(proven, JudgeBooks)] == [(EXTERNAL, "AAPL"), (EXTERNAL, "KO")]
+    assert kinds(proven) == ["JudgeBooks"] * 2
     assert [command.key for command in agree] == ["instrument:AAPL/books_differ", "instrument:KO/books_differ"]
     assert (state.external, differences(state)) == ({}, 2)
+
+
+@pytest.mark.parametrize("second", ["other", "agrees", "partial"])
+def test_a_difference_that_the_next_whole_read_does_not_repeat_is_not_external(second):
+    """A snapshot between two fills, another amount, a read that stops halfway: none is proof (I13)."""
+    state = holding("AAPL")
+    base = {"orders": (shown("AAPL-s"), shown("AAPL-t")), "cash": "98000"}
+    step(state, LATER, whole_read(LATER, positions=(PositionSeen("AAPL", D(25), D(200)),), **base))
+    held = {"other": D(26), "agrees": D(10), "partial": D(25)}[second]
+    read = whole_read(LATER + 1, positions=(PositionSeen("AAPL", held, D(200)),), **base)
+
+    step(state, LATER + 1, replace(read, complete=second != "partial"))
+
+    assert state.external == {}
+    assert ("instrument:AAPL/books_differ" in state.blocks) is (second != "agrees")
 
 
 def test_a_fill_that_is_newer_than_the_read_makes_no_difference_of_positions():
