@@ -18,15 +18,16 @@ from joed.daemon.alerts import Alerter
 from joed.daemon.clock import RealClock, SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
 from joed.daemon.desk import Desk
+from joed.daemon.doorstep import doorstep
 from joed.daemon.drive import drive_in_turns, settle
 from joed.daemon.heartbeat import Heartbeat
 from joed.daemon.journal import Hooks, Journal, ignore
 from joed.daemon.keeping import Keeping
-from joed.daemon.lanes import listen
 from joed.daemon.latch import Latches
 from joed.daemon.lock import Lock
 from joed.daemon.log import Log
 from joed.daemon.loop import StepFailed
+from joed.daemon.peer import door
 from joed.daemon.places import Places
 from joed.daemon.plan import Plan
 from joed.daemon.recovery import recover
@@ -155,7 +156,7 @@ class Daemon:
     async def _serve(self) -> None:
         """Be reachable from before READY until all is over."""
         control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
-        await control.start(listen(self.places.socket, self.places.root))
+        await control.start(doorstep(self.places.socket, self.places.root, self.notifier, door().viewers))
         try:
             async with asyncio.TaskGroup() as group:
                 await self._live(group)

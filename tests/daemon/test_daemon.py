@@ -96,7 +96,7 @@ def managed(folder, *words):
 
 
 def test_systemd_hears_of_the_start_of_life_and_of_the_end_in_this_order(tmp_path):
-    """EXTEND before the journal is read, READY once the socket answers, pings while it lives, STOPPING, and the end."""
+    """EXTEND before the journal is read, READY once the kept socket answers, pings, STOPPING, and the end."""
     with managed(tmp_path, "--speed", "60") as (demo, manager):
         demo.start()
         ready = manager.until("READY=1")
@@ -112,7 +112,7 @@ def test_systemd_hears_of_the_start_of_life_and_of_the_end_in_this_order(tmp_pat
 
         assert demo.wait(30) == 0
         kinds = [message.split("=")[0] for message in manager.heard]
-        assert kinds[:2] == ["EXTEND_TIMEOUT_USEC", "READY"]
+        assert kinds[:3] == ["EXTEND_TIMEOUT_USEC", "FDSTORE", "READY"]
         assert isinstance(facts(demo)[-1], SessionEnded)
 
 
