@@ -273,6 +273,9 @@ def jobs(body: Body) -> str:
 def card(body: Body) -> str:
     """Give the day's card, with the hash that signs it."""
     found, limits = body["card"], body["card"]["limits"]
+    last = body["last"]
+    since = f"the card of {last['session']}" if last else ""
+    differs = changes(body["changes"]) or ["  nothing"]
     currency = found["base_currency"]
     amounts = {name: f"{money(limits[name])} {currency}" for name in ("loss_day_max", "notional_max", "gross_max")}
     rows = [
@@ -294,9 +297,31 @@ def card(body: Body) -> str:
         ("watching", " ".join(found["watchlist"]) or "-"),
         ("settings", found["settings_digest"][:16] or "-"),
         ("code", f"{found['version']} {found['code'][:16]}".strip() or "-"),
+        *(("signed", text) for text in [_signatures(body)] if text),
         ("card", body["hash"]),
     ]
-    return "\n".join(table(((name.ljust(8), value) for name, value in rows), ""))
+    lines = [f"changed since {since}", *differs] if last else ["the first card that is signed here"]
+    return "\n".join([*lines, "", *table(((name.ljust(8), value) for name, value in rows), "")])
+
+
+def changes(rows: Sequence[Body]) -> list[str]:
+    """Give what has changed, one line a thing; what loosens a limit is marked."""
+    cells = []
+    for row in rows:
+        notes = [row["way"]] if row["way"] not in ("", "neutral") else []
+        notes += ["needs a restart"] if row["restart"] else []
+        mark = "!" if row["way"] == "loosens" else " "
+        cells.append([mark, row["field"], f"{row['before'] or '-'} -> {row['after'] or '-'}", ", ".join(notes)])
+    return table(cells)
+
+
+def _signatures(body: Body) -> str:
+    """Say who has signed so far, where it takes two."""
+    needed = body["signers_needed"]
+    if needed < 2:
+        return ""
+    by = f" (uid {', '.join(map(str, body['signers']))})" if body["signers"] else ""
+    return f"by {len(body['signers'])} of {needed}{by}"
 
 
 def why(body: Body) -> str:

@@ -94,7 +94,8 @@ class Exit(IntEnum):
 
 CONFLICTS = frozenset(
     {
-        *("card_changed", "in_flight", "key_reused", "not_reconciled", "too_early"),
+        *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
+        *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
         *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
     }
 )

@@ -12,7 +12,14 @@ from joectl.verbs.looks import fetched, show
 from joed.protocol import Exit
 
 REMEDIES = {
-    "card_changed": "joectl confirm shows the card as it is now",
+    **dict.fromkeys(
+        ("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
+        "joectl confirm shows the card as it is now",
+    ),
+    "second_user_needed": "another person in the group signs it, with joectl confirm",
+    "session_over": "joectl status tells when the next session begins",
+    "too_early": "joectl status; the session opens by itself",
+    "nothing_to_confirm": "joectl status",
     "not_reconciled": "joectl brokers; wait until the books are read",
     "reason_needed": "joectl release --reason WORDS",
     "nothing_to_release": "joectl status names what is latched",
@@ -80,7 +87,7 @@ def release(options: Options, *, block: str) -> Exit:
 
 
 def confirm(options: Options, *, card: str, yes: bool) -> Exit:
-    """Show the day's card, and sign exactly the one that was shown."""
+    """Show the day's card with what has changed, and sign exactly the one that was shown."""
     if options.request_id and card:
         return done(options, "confirm", {"card": card})  # a retry: the card may have gone with its confirmation
     body = fetched(options, "confirm").body
@@ -91,11 +98,19 @@ def confirm(options: Options, *, card: str, yes: bool) -> Exit:
         raise Failure(
             Exit.CONFLICT, "no confirmation is awaited", "joectl status", {"code": "nothing_to_confirm", **body}
         )
-    if card and card != found:
-        raise Failure(Exit.CONFLICT, f"the card is {found}, not {card}", REMEDIES["card_changed"], body)
     if not (card or yes) and not signed(options, body):
         raise Failure(Exit.FAILED, "not signed", f"joectl confirm --card {found}")
-    return done(options, "confirm", {"card": found})
+    try:
+        return done(options, "confirm", {"card": card or found})  # what is no longer so, joed says by its own code
+    except Failure as failure:
+        for line in render.changes(render.cleaned(failure.fields.get("changes") or [])):
+            tell_line(line)
+        raise
+
+
+def tell_line(line: str) -> None:
+    """Print a line for the person, beside the data."""
+    print(line, file=sys.stderr)
 
 
 def signed(options: Options, body: dict[str, Any]) -> bool:

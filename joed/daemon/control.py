@@ -17,6 +17,7 @@ from aiohttp import web
 import joed
 from joed import protocol
 from joed.daemon import doctor
+from joed.daemon.cards import Cards
 from joed.daemon.keys import Keys, Pace, fingerprint
 from joed.daemon.lanes import Connection, Lanes, Limits
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
@@ -66,6 +67,7 @@ class Control:
         self._door = entrance or door()
         self._keys = Keys(self._limits.keys)
         self._pace = Pace(self._limits.mutations_s, self._limits.uids)
+        self._cards = Cards()
         self._stopping = asyncio.Event()
         self._watchers = Watchers(loop_side, self._limits, self._stopping)
         self._runner: web.ServerRunner | None = None
@@ -147,6 +149,8 @@ class Control:
             return self._json({**about, "mode": shown.mode, "instance": self._instance, "epoch": shown.epoch}, shown)
         if verb == "doctor":
             return self._json({"checks": await asyncio.to_thread(doctor.checks, shown, self._state_dir)}, shown)
+        if verb == "confirm":
+            self._cards.note(shown)
         return self._json(READS[verb].show(shown), shown)
 
     async def _why(self, subject: str, shown: View) -> dict[str, Any]:
@@ -179,7 +183,11 @@ class Control:
                 return await self._flush(asked, mark)
             if verb == "kill":
                 return await self._kill(asked)
-            return self._answered(await self._side.ask(asked))
+            answer = await self._side.ask(asked)
+            if verb == "confirm":
+                changes = self._cards.changes(args.get("card", ""), self._side.view())
+                return self._answered(answer, changes=changes)
+            return self._answered(answer)
 
     def _replay(self, verb: str, key: str, mark: bytes) -> web.Response | None:
         """Answer a key that was answered before as it was then; None where it is new."""
@@ -224,7 +232,9 @@ class Control:
         if answer.code != "ok":
             status = 409 if answer.code in protocol.CONFLICTS else 422
             refusal = Problem(status, answer.code, answer.words).body()
-            return self._respond(msgspec.json.encode(refusal), shown, status, protocol.PROBLEM_TYPE, headers)
+            return self._respond(
+                msgspec.json.encode({**refusal, **more}), shown, status, protocol.PROBLEM_TYPE, headers
+            )
         plain = {"request": answer.request, "verb": answer.verb, "code": answer.code, "words": answer.words}
         return self._respond(msgspec.json.encode({**plain, **more, "seq": shown.seq}), shown, headers=headers)
 

@@ -8,14 +8,11 @@ from joed.daemon.counters import Counters
 from joed.daemon.journal import Journal
 from joed.daemon.record import encode_state
 from joed.engine.card import card_of, digest_of
-from joed.engine.phase import UNCONFIRMED
+from joed.engine.confirming import premature
 from joed.engine.view import view
-from joed.model.blocks import ALL, key
 from joed.model.events import Event, OperatorAsked
 from joed.model.state import State
 from joed.model.values import SECOND
-
-CARD = key(ALL, UNCONFIRMED)
 
 
 class Keeping:
@@ -48,7 +45,7 @@ class Keeping:
             self.store()
         if self._confirms and now - self._signed_ns >= SECOND:
             self._signed_ns = now
-            if self._state.regime is not None and CARD in self._state.blocks:
+            if self._state.regime is not None and premature(self._state, now) is None:
                 self._sign()
 
     def store(self, *, kept: bool = False) -> None:

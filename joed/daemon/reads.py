@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from joed.engine.card import card_of, digest_of
+from joed.engine.card import card_of, changes_of, digest_of
 from joed.engine.view import status_line
 from joed.model.commands import Command
 from joed.model.events import Event, SettingsLoaded
 from joed.model.view import View
 from joed.protocol import Role
 
-HIDDEN = frozenset({"answers"})
+HIDDEN = frozenset({"answers", "settings", "signed"})
 """Fields of the View that are not for people."""
 
 
@@ -71,11 +71,23 @@ def hello(shown: View) -> dict[str, Any]:
 
 
 def card(shown: View) -> dict[str, Any]:
-    """Give the day's card and the hash that signs it."""
+    """Give the day's card, the hash that signs it, what is other than on the last signed one, and who has signed."""
     found = card_of(shown)
+    digest = digest_of(found)
     waits = any(need.code == "unconfirmed" for need in shown.needs)
-    about = {"confirmed": shown.confirmed, "waits": waits, "equity_now": shown.equity}
-    return {"card": found, "hash": digest_of(found), **about, "timezone": shown.clock.timezone}
+    last = shown.signed
+    return {
+        "card": found,
+        "hash": digest,
+        "changes": changes_of(shown),
+        "last": {"session": last.card.session, "uids": last.uids, "at_ns": last.at_ns} if last else None,
+        "signers": shown.signers if shown.signing == digest else (),
+        "signers_needed": shown.signers_needed,
+        "confirmed": shown.confirmed,
+        "waits": waits,
+        "equity_now": shown.equity,
+        "timezone": shown.clock.timezone,
+    }
 
 
 def _some(*names: str) -> Callable[[View], dict[str, Any]]:

@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from joed.engine import exits, fear, health, jobs, life, orders, phase, positions, protection, reconcile, verdicts
+from joed.engine import (
+    confirming,
+    exits,
+    fear,
+    health,
+    jobs,
+    life,
+    orders,
+    phase,
+    positions,
+    protection,
+    reconcile,
+    verdicts,
+)
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
 from joed.model import commands as c
 from joed.model import events as e
@@ -161,7 +174,7 @@ def raise_block(state: State, now: int, command: c.RaiseBlock) -> None:
     if block.key == PAUSED:
         state.paused = True
     if block.key == UNCONFIRMED:
-        state.day.confirmed = ""
+        confirming.forget(state)
 
 
 def latch_kill(state: State, now: int, command: c.LatchKill) -> None:
@@ -188,8 +201,6 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
         state.killed = None
     if block.key == PAUSED:
         state.paused = False
-    if block.key == UNCONFIRMED:
-        state.day.confirmed = state.settings_digest
     if block.key == fear.KEY:
         state.fright = Fright()
 
@@ -348,6 +359,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.MarkEquity: mark_equity,
     c.OpenSession: open_session,
     c.WindDown: wind_down,
+    c.SignCard: confirming.apply_signed,
     c.Answer: answer,
 }
 """Every event and every command has a row: a missing one is a KeyError at the first test."""

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 
-from joed.engine.card import card_of, digest_of
+from joed.engine.confirming import answer, confirm, needs_confirmation, unconfirmed
 from joed.engine.exits import flatten
 from joed.engine.orders import cancel_entries, resting
-from joed.engine.phase import UNCONFIRMED
 from joed.engine.reconcile import reconciled
-from joed.engine.view import view
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Answer, Command, LatchKill, LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import LatchSeen, OperatorAsked
 from joed.model.state import State
-from joed.model.values import Mode, Scope, Severity
+from joed.model.values import Scope, Severity
 
 KILLED = "killed"
 PAUSED = "paused"
@@ -29,26 +27,6 @@ def asked(state: State, now: int, event: OperatorAsked, commands: list[Command])
         commands.append(Answer(event.request, event.verb, "unknown_verb", f"joed does not know {event.verb!r}"))
         return
     verb(state, now, event, commands)
-
-
-def answer(event: OperatorAsked, words: str, code: str = "ok") -> Answer:
-    """Give the Answer to a request."""
-    return Answer(event.request, event.verb, code, words)
-
-
-def confirm(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
-    """Open the day for entries, when exactly today's card was signed."""
-    at = key(ALL, UNCONFIRMED)
-    if at not in state.blocks:
-        words = "this session is confirmed already" if state.day.session else "there is no session to confirm"
-        commands.append(answer(event, words, "nothing_to_confirm"))
-    elif not state.day.session:
-        commands.append(answer(event, "the session has not been opened yet", "too_early"))
-    elif event.args.get("card") != digest_of(card_of(view(state))):
-        commands.append(answer(event, "the card has changed: read it again and sign that one", "card_changed"))
-    else:
-        commands.append(LiftBlock(at, f"confirmed by uid {event.uid}"))
-        commands.append(answer(event, f"session {state.day.session} is confirmed"))
 
 
 def kill(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
@@ -132,16 +110,6 @@ def resume(state: State, now: int, event: OperatorAsked, commands: list[Command]
         commands.append(answer(event, "entries are allowed again, as far as nothing else forbids them"))
     else:
         commands.append(answer(event, "nothing is paused", "nothing_to_resume"))
-
-
-def needs_confirmation(state: State) -> bool:
-    """Say whether a person must sign the day's card."""
-    return state.mode is Mode.LIVE or state.settings.confirm.paper
-
-
-def unconfirmed(now: int) -> Block:
-    """Give the Block that stands until the day's card is signed."""
-    return Block(ALL, UNCONFIRMED, "waiting for joectl confirm", now)
 
 
 VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {

@@ -66,7 +66,8 @@ class Phase(NamedTuple):
 def phase_of(state: State, clock: SessionClock) -> Phase:
     """Name what joed is doing, with every reason why it opens nothing."""
     total = [block for block in state.blocks.values() if stops_all(state, block)]
-    idle = any(block.reason == NO_SESSION for block in total)  # then there is no card to sign yet
+    over = state.day.session and state.now >= state.day.close_ns
+    idle = over or any(block.reason == NO_SESSION for block in total)  # then there is no card to sign
     found = [(name_of(block), block.words) for block in total if not (idle and block.reason == UNCONFIRMED)]
     if state.stopping:
         found.append((STOPPING, state.stopping))

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from decimal import Decimal
 
 from joed.engine import sessions
+from joed.engine.confirming import needs_confirmation, unconfirmed
 from joed.engine.health import keep
-from joed.engine.operator import needs_confirmation, unconfirmed
 from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised

@@ -11,6 +11,7 @@ from typing import Any
 from joed.engine import (
     changes,
     closing,
+    confirming,
     exits,
     fear,
     health,
@@ -134,6 +135,7 @@ def on_quote(state: State, now: int, quote: Quote, commands: list[Command]) -> N
 def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> None:
     """Look up once a second: what is overdue, unprotected, silent, due."""
     schedule.session(state, now, commands)
+    confirming.expire(state, now, commands)
     fear.reopen(state, now, commands)
     health.feeds(state, now, commands)
     health.losses(state, now, commands)
@@ -208,12 +210,8 @@ def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Comma
 
 
 def on_settings(state: State, now: int, event: e.SettingsLoaded, commands: list[Command]) -> None:
-    """Ask for the day's signature where the mode needs one; changed settings void an earlier one.
-
-    Each broker's entries are off until its books have been read.
-    """
-    if operator.needs_confirmation(state) and state.day.confirmed != event.digest:
-        commands.append(c.RaiseBlock(operator.unconfirmed(now)))
+    """Ask for the day's signature where it is needed anew; each broker's entries are off until its books are read."""
+    confirming.on_settings(state, now, event, commands)
     unread = [name for name in event.settings.brokers if not orders.listens(state, name)]
     commands.extend(c.RaiseBlock(reconcile.unread(name, now)) for name in unread)
 
@@ -242,7 +240,7 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.StopAsked: (on_stop,),
     e.JournalFailed: (health.journal_failed,),
     e.HeartbeatMeasured: (health.heartbeat,),
-    e.BrokerUp: (reconcile.on_up,),
+    e.BrokerUp: (reconcile.on_up, confirming.on_up),
     e.BrokerDown: (reconcile.on_down,),
     e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions),
     e.OrderFilled: (verdicts.tell, on_fill),

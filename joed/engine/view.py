@@ -9,6 +9,7 @@ from decimal import Decimal
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.markets import price_of
+from joed.model.card import Limits
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
 from joed.model.state import Broker, State
@@ -17,7 +18,6 @@ from joed.model.values import SECOND, ZERO, Crossing, Severity, Side, decimal
 from joed.model.view import (
     BrokerView,
     JobView,
-    Limits,
     Need,
     OrderView,
     PositionView,
@@ -106,6 +106,11 @@ def view(state: State) -> View:
         memory_bytes=state.memory_bytes,
         state=_remembered(state, orders, daily_pnl),
         answers=dict(state.answers),
+        settings=settings,
+        signed=state.signed,
+        signing=day.signing,
+        signers=day.signers,
+        signers_needed=2 if settings.confirm.require_distinct_uid else 1,
     )
 
 

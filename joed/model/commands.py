@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.blocks import Block
+from joed.model.card import Card
 from joed.model.values import Kind, Leg, Scope, Severity, Side, Tif, Verdict
 
 
@@ -187,6 +188,15 @@ class WindDown(Command, frozen=True, gc=False, tag="WindDown"):
     reason: str
 
 
+class SignCard(Command, frozen=True, gc=False, tag="SignCard"):
+    """Note that a user signed this card; with `needed` different ones it is signed whole, and opens the day."""
+
+    card: Card
+    hash: str
+    uid: int
+    needed: int
+
+
 class Answer(Command, frozen=True, gc=False, tag="Answer"):
     """Answer an operator: `code` is "ok" or the name of a refusal."""
 
@@ -215,6 +225,7 @@ ANY = (
     | RatchetTrail
     | MarkEquity
     | OpenSession
+    | SignCard
     | Answer
 )
 """All commands, for decoding a record."""

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from joed.model.blocks import Block
 from joed.model.calendars import Calendar
+from joed.model.card import Signed
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, Quote, RegimeRead
 from joed.model.orders import Order, Position
@@ -86,7 +87,10 @@ class Job(Struct, gc=False):
 
 
 class Day(Struct, gc=False):
-    """This session's counters; they outlive a crash, not a session."""
+    """This session's counters; they outlive a crash, not a session.
+
+    `confirmed` is the hash of the card that opened it; `signers` have signed the card `signing`, and more must.
+    """
 
     session: str = ""
     open_ns: int = 0
@@ -103,6 +107,8 @@ class Day(Struct, gc=False):
     wins: int = 0
     losses: int = 0
     epoch: int = 0
+    signing: str = ""
+    signers: tuple[int, ...] = ()
 
 
 class Fright(Struct, gc=False):
@@ -121,7 +127,8 @@ class State(Struct):
     `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
     them, so that no entry waits for a sum. `resting` names every entry that may still fill. `spent` holds a digest of
     every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found` is what
-    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
+    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found. `signed` is the last
+    card that was signed whole, of whatever session.
     """
 
     id_key: bytes = b""
@@ -181,3 +188,4 @@ class State(Struct):
     spent: dict[str, None] = {}
     found: list[JudgeBooks] = []
     verdicts: list[JudgeBooks] = []
+    signed: Signed | None = None

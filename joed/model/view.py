@@ -5,11 +5,13 @@ Ages are in seconds, counted against the engine's `now`; money is Decimal, price
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from joed.model.blocks import Block
+from joed.model.card import Limits, Signed
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, RegimeRead
+from joed.model.settings import Settings
 from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
 
 
@@ -130,17 +132,6 @@ class Need(Struct, frozen=True, gc=False):
     words: str
 
 
-class Limits(Struct, frozen=True, gc=False):
-    """The limits of the day that are worth seeing beside the day's figures, in base currency."""
-
-    loss_day_max: Decimal
-    gross_max: Decimal
-    notional_max: Decimal
-    position_max: int
-    trades_day_max: int
-    per_trade: Decimal
-
-
 class Remembered(Struct, frozen=True, gc=False):
     """The six fields that outlive a crash, each a function of the durable record alone; times in ns, 0 is never."""
 
@@ -153,7 +144,10 @@ class Remembered(Struct, frozen=True, gc=False):
 
 
 class View(Struct, frozen=True):
-    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people."""
+    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people.
+
+    `signed` is the last card that was signed whole, `signers` who has signed the card `signing` so far.
+    """
 
     seq: int
     now_ns: int
@@ -209,50 +203,8 @@ class View(Struct, frozen=True):
     state: Remembered
     answers: dict[str, Answer]
     verdicts: tuple[JudgeBooks, ...] = ()
-
-
-class CardPosition(Struct, frozen=True, gc=False):
-    """One position as the day's card lists it."""
-
-    instrument: str
-    quantity: Decimal
-    average: Decimal
-    protected: bool
-
-
-class CardOrder(Struct, frozen=True, gc=False):
-    """One living order as the day's card lists it."""
-
-    order: str
-    instrument: str
-    side: Side
-    quantity: Decimal
-    kind: Kind
-    level: Decimal | None
-
-
-class Card(Struct, frozen=True, gc=False):
-    """The day's card: what a person signs. Nothing in it moves with a quote, so that it can be signed as it was seen.
-
-    `equity` is that of the session's start; `positions` and `orders` are ours as the broker's book agreed.
-    """
-
-    session: str
-    account: str
-    mode: Mode
-    settings_digest: str
-    version: str
-    code: str
-    equity: Decimal
-    base_currency: str
-    limits: Limits
-    positions: tuple[CardPosition, ...]
-    orders: tuple[CardOrder, ...]
-    external: dict[str, Decimal]
-    differences: dict[str, int]
-    regime: str
-    watchlist: tuple[str, ...]
-    blocks: tuple[str, ...]
-    calendar: str
-    open_ns: int
-    close_ns: int
+    settings: Settings = field(default_factory=Settings)
+    signed: Signed | None = None
+    signing: str = ""
+    signers: tuple[int, ...] = ()
+    signers_needed: int = 1

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from joed.engine.card import DIGEST_CHARACTERS, card_of, digest_of
+from joed.engine.card import WIDTHS, card_of, changes_of, digest_of, facts_between, parts_of, unlike
 from joed.engine.view import view
+from joed.model.card import Change, Signed
 from joed.model.events import Candidate, Quote, RegimeRead
-from joed.model.settings import Risk
+from joed.model.settings import Risk, Settings
 from joed.model.values import Leg, Mode, Status
 from tests.daemon.serving import hold, put, state_of_a_day
 
@@ -88,4 +89,76 @@ def test_the_hash_does_not_depend_on_the_order_of_a_dict():
     other = replace(card, external={"B": Decimal(2), "A": Decimal(1)})
 
     assert digest_of(one) == digest_of(other)
-    assert len(digest_of(one)) == DIGEST_CHARACTERS
+    assert tuple(map(len, digest_of(one).split("-"))) == WIDTHS
+
+
+BINDINGS = {
+    "card_expired": {"session": "2025-01-02"},
+    "card_account": {"account": "OTHER"},
+    "card_settings": {"settings_digest": "other"},
+    "card_build": {"code": "other"},
+    "card_changed": {"regime": "bear"},
+}
+
+
+@pytest.mark.parametrize("code", BINDINGS)
+def test_a_hash_alone_tells_why_it_is_another_cards(code):
+    """Whoever signs yesterday's, another account's, other settings' or another build's is told so, and by no memory."""
+    card = card_of(view(state_of_a_day()))
+    other = digest_of(replace(card, **BINDINGS[code]))
+
+    assert unlike(other, parts_of(card)) == code
+
+
+def test_the_mode_is_part_of_the_account():
+    """A paper card signs no live day, though the account has the same name."""
+    card = card_of(view(state_of_a_day()))
+
+    assert unlike(digest_of(replace(card, mode=Mode.LIVE)), parts_of(card)) == "card_account"
+
+
+@pytest.mark.parametrize("words", ["", "x", "0" * 16, "20250103-0000-0000-0000-" + "*" * 16, "a-b-c-d-e"])
+def test_what_is_no_hash_is_called_so(words):
+    """A typing slip is not told as a change of the day."""
+    assert unlike(words, parts_of(card_of(view(state_of_a_day())))) == "card_unknown"
+
+
+def test_the_changes_since_the_last_signed_card_are_named_with_before_and_after():
+    """Settings key by key, then facts; what comes each day anew (session, hours) is none of them."""
+    state = state_of_a_day()
+    assert changes_of(view(state)) == ()
+    shown = view(state)
+    state.signed = Signed(card_of(shown), "h", state.settings, "", (1000,), 5)
+    assert changes_of(view(state)) == ()
+
+    state.settings = Settings(universe=state.settings.universe, risk=Risk(loss_day_max=Decimal(5000)))
+    state.day.session = "2025-01-06"
+    state.orders["e2"].status = Status.CANCELLED
+    state.positions["AAPL"].quantity = Decimal(20)
+    found = changes_of(view(state))
+
+    assert found[0] == Change("risk.loss_day_max", "2000", "5000", "loosens")
+    assert ("position AAPL", "10 @ 199.5000", "20 @ 199.5000") in [(c.field, c.before, c.after) for c in found]
+    assert ("order e2", "MSFT BUY 5 LIMIT 410.00", None) in [(c.field, c.before, c.after) for c in found]
+    assert "session" not in [c.field for c in found]
+
+
+def test_every_fact_of_a_card_is_told_when_it_changes():
+    """No fact may change the hash and stay unnamed in the difference; the settings' digest is told key by key."""
+    told_elsewhere = {"session", "settings_digest", "limits", "open_ns", "close_ns", "previous"}
+    card = card_of(view(state_of_a_day()))
+    others = {
+        **dict.fromkeys(("account", "version", "code", "base_currency", "regime", "calendar"), "other"),
+        "mode": Mode.LIVE,
+        "equity": Decimal(1),
+        "positions": (),
+        "orders": (),
+        "external": {"IBM": Decimal(1)},
+        "differences": {"paper": 1},
+        "watchlist": (),
+        "blocks": ("all/killed",),
+    }
+
+    assert set(card.__struct_fields__) - told_elsewhere == set(others)
+    for name, value in others.items():
+        assert facts_between(card, replace(card, **{name: value})), name

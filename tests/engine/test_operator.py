@@ -5,7 +5,7 @@ import pytest
 from joed.engine.step import refold, step
 from joed.engine.view import card_hash
 from joed.model.blocks import Block
-from joed.model.commands import CancelOrder, LatchKill, LiftBlock, RaiseBlock, SubmitOrder
+from joed.model.commands import CancelOrder, LatchKill, RaiseBlock, SubmitOrder
 from joed.model.events import BrokerDown, EpochStarted, LatchSeen, OperatorAsked, SettingsLoaded, Tick
 from joed.model.settings import Confirm
 from joed.model.values import SECOND, Mode, Scope
@@ -68,49 +68,6 @@ def test_a_pause_forbids_entries_and_a_resume_allows_them():
 
     assert (code(paused), code(resumed), during) == ("ok", "ok", (True, True))
     assert (state.paused, code(ask(state, "resume"))) == (False, "nothing_to_resume")
-
-
-def test_exactly_the_card_that_was_seen_opens_the_day():
-    """Another hash is another card (I23)."""
-    state = unsigned()
-
-    wrong = ask(state, "confirm", card="0123456789abcdef")
-    right = ask(state, "confirm", card=card_hash(state))
-
-    assert (code(wrong), code(right)) == ("card_changed", "ok")
-    assert of_kind(right, LiftBlock) == [LiftBlock(UNCONFIRMED, "confirmed by uid 1000")]
-    assert state.day.confirmed == "digest"
-    assert code(ask(state, "confirm", card=card_hash(state))) == "nothing_to_confirm"
-
-
-def test_a_card_signed_before_something_changed_opens_nothing():
-    """A position that came in between is not on it."""
-    state = unsigned()
-    signed = card_hash(state)
-    holding("AAPL", state=state)
-
-    assert code(ask(state, "confirm", card=signed)) == "card_changed"
-
-
-def test_there_is_nothing_to_sign_before_the_session():
-    """The day's card needs a day."""
-    state = unsigned()
-    state.day.session = ""
-
-    assert code(ask(state, "confirm", card="x")) == "too_early"
-
-
-def test_settings_that_change_void_the_signature():
-    """Raising risk by a reload may not ride on the morning's confirmation; the same settings keep it."""
-    state = unsigned()
-    ask(state, "confirm", card=card_hash(state))
-
-    same = step(state, START, SettingsLoaded(settings_of(confirm=Confirm(paper=True)), "digest"))
-    other = step(state, START, SettingsLoaded(settings_of(confirm=Confirm(paper=True)), "other"))
-
-    assert same == []
-    assert [command.block.key for command in of_kind(other, RaiseBlock)] == [UNCONFIRMED]
-    assert state.day.confirmed == ""
 
 
 def test_live_mode_always_asks():

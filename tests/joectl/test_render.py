@@ -1,17 +1,22 @@
 """What a person reads."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
 from joectl import render
 from joed.daemon.reads import READS, Record, describe
-from joed.engine.view import view
+from joed.engine.card import card_of
+from joed.engine.view import card_hash, view
+from joed.model.card import Signed
 from joed.model.commands import CancelOrder
 from joed.model.events import OrderAccepted
 from joed.model.orders import Position
+from joed.model.settings import Confirm, Risk, Settings
 from joed.model.state import State
 from joed.model.values import SECOND
-from tests.daemon.serving import killed, state_of_a_day, unconfirmed
+from tests.daemon.serving import OPEN, killed, state_of_a_day, unconfirmed
 
 
 def body(state, verb="status"):
@@ -104,6 +109,34 @@ def test_the_card_shows_what_is_signed():
     for word in ("PAPER-1, mode paper", "100,000.00 USD", "loss a day 2,000.00", "AAPL 10 @ 199.50", "MSFT BUY 5"):
         assert word in text
     assert text.splitlines()[-1] == f"card      {told['hash']}"
+
+
+def test_the_card_begins_with_what_has_changed_since_the_last_signed_one():
+    """What a person must not miss comes first, with before and after; a loosened limit is marked."""
+    state = unconfirmed(state_of_a_day())
+    first = render.card(body(state, "confirm")).splitlines()
+    state.signed = Signed(card_of(view(state)), "h", state.settings, "", (1000,), OPEN)
+    same = render.card(body(state, "confirm")).splitlines()
+    risk = Risk(loss_day_max=Decimal(5000), trades_day_max=5)
+    state.settings = Settings(universe=state.settings.universe, risk=risk)
+    changed = render.card(body(state, "confirm")).splitlines()
+
+    assert first[0] == "the first card that is signed here"
+    assert same[:2] == ["changed since the card of 2025-01-03", "  nothing"]
+    assert changed[1:3] == [
+        "     risk.trades_day_max  40 -> 5       tightens",
+        "  !  risk.loss_day_max    2000 -> 5000  loosens",
+    ]
+
+
+def test_the_card_says_who_has_signed_where_it_takes_two():
+    """And nothing of it where one is enough."""
+    state = unconfirmed(state_of_a_day())
+    assert "signed by" not in render.card(body(state, "confirm"))
+    state.settings = Settings(universe=state.settings.universe, confirm=Confirm(require_distinct_uid=True))
+    state.day.signing, state.day.signers = card_hash(state), (1000,)
+
+    assert "signed    by 1 of 2 (uid 1000)" in render.card(body(state, "confirm"))
 
 
 def test_a_record_is_a_line_with_its_commands_under_it():

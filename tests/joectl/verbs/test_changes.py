@@ -95,12 +95,16 @@ def test_a_card_is_signed_by_its_hash_or_as_it_is(tmp_path):
     """--card signs that one only; --yes whatever it is; a second time there is nothing to sign."""
     with serving(tmp_path / "s", unconfirmed(state_of_a_day())) as server:
         shown = run(server, "confirm", "--json").json
-        wrong = run(server, "confirm", "--card", "0" * 16)
+        server.desk.state.day.equity_start += 1
+        wrong = run(server, "confirm", "--card", shown["hash"])
+        shown = run(server, "confirm", "--json").json
         right = run(server, "confirm", "--card", shown["hash"])
         again = run(server, "confirm", "--yes")
 
         assert (wrong.code, right.code, again.code) == (5, 0, 5)
-        assert [asked.args for asked in server.desk.asked] == [{"card": shown["hash"]}]
+        assert server.desk.asked[-1].args == {"card": shown["hash"]}
+        assert "the card has changed" in wrong.err
+        assert "equity  100000 -> 100001" in wrong.err
 
 
 def test_a_paper_card_is_signed_by_yes_and_by_nothing_else(tmp_path):
