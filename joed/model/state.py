@@ -127,8 +127,8 @@ class State(Struct):
     `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
     them, so that no entry waits for a sum. `resting` names every entry that may still fill. `spent` holds a digest of
     every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found` is what
-    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found. `signed` is the last
-    card that was signed whole, of whatever session.
+    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
+    `signed` is the last card that was signed whole, of whatever session.
     """
 
     id_key: bytes = b""
