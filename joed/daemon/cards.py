@@ -17,11 +17,11 @@ class Cards:
     def note(self, shown: View) -> None:
         """Remember the card of this View, and forget the oldest beyond the limit."""
         card = card_of(shown)
-        self._shown[digest_of(card)] = (card, shown.settings)
+        self._shown[digest_of(card)] = (card, shown.signing.settings)
         if len(self._shown) > CARDS_MAX:
             del self._shown[next(iter(self._shown))]
 
     def changes(self, given: str, shown: View) -> tuple[Change, ...]:
         """Give what is other now than on the card with this hash; nothing where that one is not remembered."""
         before = self._shown.get(given)
-        return between(before, (card_of(shown), shown.settings)) if before is not None else ()
+        return between(before, (card_of(shown), shown.signing.settings)) if before is not None else ()

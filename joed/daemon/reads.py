@@ -12,7 +12,7 @@ from joed.model.events import Event, SettingsLoaded
 from joed.model.view import View
 from joed.protocol import Role
 
-HIDDEN = frozenset({"answers", "settings", "signed"})
+HIDDEN = frozenset({"answers", "signing"})
 """Fields of the View that are not for people."""
 
 
@@ -75,14 +75,15 @@ def card(shown: View) -> dict[str, Any]:
     found = card_of(shown)
     digest = digest_of(found)
     waits = any(need.code == "unconfirmed" for need in shown.needs)
-    last = shown.signed
+    signing = shown.signing
+    last = signing.last
     return {
         "card": found,
         "hash": digest,
         "changes": changes_of(shown),
         "last": {"session": last.card.session, "uids": last.uids, "at_ns": last.at_ns} if last else None,
-        "signers": shown.signers if shown.signing == digest else (),
-        "signers_needed": shown.signers_needed,
+        "signers": signing.signers if signing.card == digest else (),
+        "signers_needed": signing.needed,
         "confirmed": shown.confirmed,
         "waits": waits,
         "equity_now": shown.equity,

@@ -38,7 +38,7 @@ def card_of(shown: View) -> Card:
         calendar=shown.clock.calendar,
         open_ns=shown.clock.open_ns,
         close_ns=shown.clock.close_ns,
-        previous=shown.signed.hash if shown.signed else "",
+        previous=shown.signing.last.hash if shown.signing.last else "",
     )
 
 
@@ -93,8 +93,8 @@ TOLD = ("account", "mode", "version", "code", "base_currency", "equity", "regime
 
 def changes_of(shown: View) -> tuple[Change, ...]:
     """Give what is other than on the last signed card; nothing where none was signed."""
-    signed = shown.signed
-    return between((signed.card, signed.settings), (card_of(shown), shown.settings)) if signed is not None else ()
+    last = shown.signing.last
+    return between((last.card, last.settings), (card_of(shown), shown.signing.settings)) if last is not None else ()
 
 
 def between(before: tuple[Card, Settings], after: tuple[Card, Settings]) -> tuple[Change, ...]:

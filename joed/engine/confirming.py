@@ -60,7 +60,7 @@ def confirm(state: State, now: int, event: OperatorAsked, commands: list[Command
         words = f"uid {event.uid} has signed this card; it takes a second user"
         commands.append(answer(event, words, "second_user_needed"))
     else:
-        sign(state, event, SignCard(card, found, event.uid, shown.signers_needed), commands)
+        sign(state, event, SignCard(card, found, event.uid, shown.signing.needed), commands)
 
 
 def premature(state: State, now: int) -> tuple[str, str] | None:

@@ -9,10 +9,10 @@ from decimal import Decimal
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.markets import price_of
-from joed.model.card import Limits
+from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
-from joed.model.state import Broker, State
+from joed.model.state import Broker, Job, State
 from joed.model.triggers import Trigger
 from joed.model.values import SECOND, ZERO, Crossing, Severity, Side, decimal
 from joed.model.view import (
@@ -90,10 +90,7 @@ def view(state: State) -> View:
         scanned_ns=state.scanned_ns,
         regime=state.regime,
         regime_age_s=_age_s(now, state.regime_ns) if state.regime else None,
-        jobs=tuple(
-            JobView(job.name, bool(job.running), job.runs, job.ended_ns, job.next_ns, job.failed, job.failures)
-            for job in state.jobs.values()
-        ),
+        jobs=tuple(_job(job) for job in state.jobs.values()),
         needs=tuple(sorted(_needs(state, brokers, positions, orders), key=_urgency)),
         refusals=dict(day.refusals),
         refused=tuple(state.refused[-ROWS_MAX:]),
@@ -106,11 +103,7 @@ def view(state: State) -> View:
         memory_bytes=state.memory_bytes,
         state=_remembered(state, orders, daily_pnl),
         answers=dict(state.answers),
-        settings=settings,
-        signed=state.signed,
-        signing=day.signing,
-        signers=day.signers,
-        signers_needed=2 if settings.confirm.require_distinct_uid else 1,
+        signing=_signing(state),
     )
 
 
@@ -225,6 +218,15 @@ def _order(order: Order, now: int) -> OrderView:
         signal=order.signal,
         age_s=(now - order.armed_ns) / SECOND,
     )
+
+
+def _job(job: Job) -> JobView:
+    return JobView(job.name, bool(job.running), job.runs, job.ended_ns, job.next_ns, job.failed, job.failures)
+
+
+def _signing(state: State) -> Signing:
+    needed = 2 if state.settings.confirm.require_distinct_uid else 1
+    return Signing(state.settings, state.signed, state.day.signing, state.day.signers, needed)
 
 
 def _triggers(state: State) -> tuple[TriggerView, ...]:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from joed.model.settings import Settings
 from joed.model.values import Kind, Mode, Side
@@ -91,3 +91,16 @@ class Signed(Struct, frozen=True):
     hours: str
     uids: tuple[int, ...]
     at_ns: int
+
+
+class Signing(Struct, frozen=True):
+    """Where the day's signature stands: the settings in force, the last card signed whole, and who has signed `card`.
+
+    `needed` is how many different users must sign the same card.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    last: Signed | None = None
+    card: str = ""
+    signers: tuple[int, ...] = ()
+    needed: int = 1

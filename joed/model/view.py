@@ -8,10 +8,9 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from joed.model.blocks import Block
-from joed.model.card import Limits, Signed
+from joed.model.card import Limits, Signing
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, RegimeRead
-from joed.model.settings import Settings
 from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
 
 
@@ -144,10 +143,7 @@ class Remembered(Struct, frozen=True, gc=False):
 
 
 class View(Struct, frozen=True):
-    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people.
-
-    `signed` is the last card that was signed whole, `signers` who has signed the card `signing` so far.
-    """
+    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people."""
 
     seq: int
     now_ns: int
@@ -203,8 +199,4 @@ class View(Struct, frozen=True):
     state: Remembered
     answers: dict[str, Answer]
     verdicts: tuple[JudgeBooks, ...] = ()
-    settings: Settings = field(default_factory=Settings)
-    signed: Signed | None = None
-    signing: str = ""
-    signers: tuple[int, ...] = ()
-    signers_needed: int = 1
+    signing: Signing = field(default_factory=Signing)

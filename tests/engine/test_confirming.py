@@ -162,7 +162,7 @@ def test_two_people_must_sign_the_same_card():
 
     assert (code(first), code(same), code(second)) == ("ok", "second_user_needed", "ok")
     assert "signed by 1 of 2" in first[-1].words
-    assert (shown.signing, shown.signers, shown.signers_needed) == (card, (1000,), 2)
+    assert (shown.signing.card, shown.signing.signers, shown.signing.needed) == (card, (1000,), 2)
     assert (kinds(first), kinds(second)) == (["SignCard", "Answer"], ["SignCard", "LiftBlock", "Answer"])
     assert state.signed.uids == (1000, 0)
 
