@@ -68,10 +68,11 @@ def listen(path: Path, state_dir: Path, viewers: int | None = None) -> socket.so
     try:
         with in_reach(path) as address:
             _clear(path, address)
-            os.fchmod(listening.fileno(), SOCKET_MODE)  # on Linux the file takes over the mode of the socket
+            os.fchmod(listening.fileno(), SOCKET_MODE)  # on Linux the file takes over this mode, less the umask
             listening.bind(address)
         if viewers is not None:
             os.chown(path, -1, viewers)
+        path.chmod(SOCKET_MODE)  # under a unit's umask the group would be shut out
         link_state(path, state_dir)
         listening.listen(BACKLOG)
     except BaseException:

@@ -157,11 +157,16 @@ def _make_latch(directory: Path) -> None:
 
     Where there is no group of operators it is the daemon's alone, and its owner and root may still kill.
     """
-    _make(directory, protocol.LATCH_DIR_MODE)
+    _make(directory, PRIVATE_MODE)
     with suppress(OSError, KeyError):
         os.chown(directory, -1, getgrnam(protocol.OPERATORS).gr_gid)
-    with suppress(OSError):  # not ours, or a file system without such modes
-        directory.chmod(protocol.LATCH_DIR_MODE)
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    for wanted in (protocol.LATCH_DIR_MODE, protocol.LATCH_DIR_MODE & ~stat.S_ISGID):
+        if mode == wanted:
+            break
+        with suppress(OSError):  # not ours; or the unit's sandbox lets nobody set a group's bit (RestrictSUIDSGID)
+            directory.chmod(wanted)
+            break
 
 
 def _sync(directory: Path) -> None:

@@ -27,9 +27,10 @@ def connected(path):
     return True
 
 
-def test_the_socket_is_for_its_owner_and_its_group_only(path, tmp_path):
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_the_socket_is_for_its_owner_and_its_group_only(path, tmp_path, umask):
     """Mode 0660, whatever the umask; beside it the link to the state directory."""
-    before = os.umask(0)
+    before = os.umask(umask)
     try:
         with listen(path, tmp_path) as listening:
             assert stat.S_IMODE(path.stat().st_mode) == 0o660

@@ -99,6 +99,17 @@ def test_what_is_there_keeps_its_mode_and_the_latch_is_set_right(tmp_path):
     assert (mode(tmp_path), mode(found.reports), mode(found.latch)) == ("0o755", "0o755", "0o3770")
 
 
+def test_a_latch_that_is_as_it_should_be_is_left_alone(tmp_path, monkeypatch):
+    """Under a unit that may set no group's bit, what the package made beforehand serves as it is."""
+    found = places(tmp_path)
+    found.make()
+    monkeypatch.setattr(Path, "chmod", lambda *_: pytest.fail("nothing is to be changed"))
+
+    found.make()
+
+    assert mode(found.latch) == "0o3770"
+
+
 def test_the_latch_belongs_to_the_operators_where_there_are_any(tmp_path, monkeypatch):
     """Their group may make a latch; its sticky bit keeps others from taking it away."""
     theirs = 4242 if os.getuid() == 0 else os.getgroups()[-1]

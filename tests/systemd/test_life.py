@@ -1,0 +1,176 @@
+"""joed.service under a real systemd: it starts, hangs, dies and ends as its unit says."""
+
+import json
+import threading
+import time
+
+UNIT = "joed.service"
+SOON = {"WatchdogSec": "3s", "RestartSec": "1s"}
+
+
+def drop_in(machine, unit=UNIT, section="Service", **directives):
+    """Change a unit for one test."""
+    lines = "".join(f"{name}={value}\n" for name, value in directives.items())
+    machine.write(f"/etc/systemd/system/{unit}.d/test-{section}.conf", f"[{section}]\n{lines}")
+    machine.ask("systemctl", "daemon-reload")
+
+
+def status(machine):
+    """Give what joectl shows."""
+    return json.loads(machine.ask("joectl", "status", "--json").stdout)
+
+
+def pid_of(machine):
+    """Give joed's number inside."""
+    return machine.shows(UNIT, "MainPID")["MainPID"]
+
+
+def asked_from_a_thread(machine, found):
+    """Ask for the status while joed is down, and time the answer."""
+    begun = time.monotonic()
+    found.append(machine.ask("joectl", "--timeout", "20", "status", "--json", check=False))
+    found.append(time.monotonic() - begun)
+
+
+def test_a_start_is_done_when_the_socket_answers_and_waits_for_no_broker(machine):
+    """READY comes with the control socket; a closed day is no reason not to run, and the status says what is next."""
+    machine.ask("systemctl", "start", UNIT)
+
+    assert status(machine)["epoch"] == 1
+    found = machine.until(UNIT, ActiveState="active", SubState="running", NFileDescriptorStore="1")
+    assert found
+    machine.until(UNIT, StatusText=machine.shows(UNIT, "StatusText")["StatusText"])
+    assert machine.shows(UNIT, "StatusText")["StatusText"].split(":")[0] in {
+        "CLOSED",
+        "STARTING",
+        "TRADING",
+        "RECONCILING",
+    }
+
+
+def test_a_stop_is_orderly_and_closes_the_door(machine):
+    """Exit 0, SessionEnded in the record, and joectl says at once that joed is not running."""
+    machine.ask("systemctl", "start", UNIT)
+    machine.ask("systemctl", "stop", UNIT)
+
+    assert machine.shows(UNIT, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    assert machine.ask("joectl", "status", check=False).returncode == 3
+    assert "SIGTERM" in machine.journal(UNIT)
+    assert machine.ask("joed", "--audit", "verify", "--state-dir", "/var/lib/joed").returncode == 0
+
+
+def test_who_asks_while_joed_is_dead_is_answered_by_the_next_process(machine):
+    """Kill -9: within five seconds joed serves again, and the caller who came meanwhile never noticed."""
+    machine.ask("systemctl", "start", UNIT)
+    first, answers = status(machine)["epoch"], []
+
+    machine.ask("kill", "-9", pid_of(machine))
+    waiting = threading.Thread(target=asked_from_a_thread, args=(machine, answers))
+    waiting.start()
+    waiting.join(30)
+
+    answered, seconds = answers
+    assert answered.returncode == 0, answered.stderr
+    assert json.loads(answered.stdout)["epoch"] == first + 1
+    assert seconds < 5
+    assert machine.shows(UNIT, "NRestarts") == {"NRestarts": "1"}
+
+
+def test_a_process_that_stands_still_is_aborted_and_leaves_a_traceback(machine):
+    """Kill -STOP: the watchdog ends it, a restart recovers, and the journal holds where each thread stood."""
+    drop_in(machine, **SOON)
+    machine.ask("systemctl", "start", UNIT)
+    machine.ask("kill", "-STOP", pid_of(machine))
+
+    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running", wait_s=30)
+
+    said = machine.journal(UNIT)
+    assert "Watchdog timeout" in said
+    assert "Fatal Python error: Aborted" in said
+    assert status(machine)["epoch"] == 2
+
+
+def test_a_wrong_configuration_fails_at_once_and_is_not_tried_again(machine):
+    """Exit 78: no loop, and the failsafe has its turn."""
+    machine.write("/etc/joed/joed.yaml", "risk: {loss_day_maximum: 3}\n")
+
+    assert machine.ask("systemctl", "start", UNIT, check=False).returncode != 0
+
+    machine.until(UNIT, ActiveState="failed", NRestarts="0", ExecMainStatus="78")
+    assert "did you mean" in machine.journal(UNIT)
+    machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed", wait_s=20)
+
+
+def test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_runs(machine):
+    """The start limit ends the loop."""
+    drop_in(machine, RestartSec="100ms", ExecStart="\nExecStart=/bin/sh -c 'exit 75'")
+
+    machine.ask("systemctl", "start", "--no-block", UNIT)
+
+    machine.until(UNIT, ActiveState="failed", NRestarts="5", wait_s=30)
+    machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed", wait_s=20)
+
+
+def test_people_may_do_what_their_groups_may(machine):
+    """An operator acts, a viewer looks, somebody else does not even connect."""
+    machine.ask("systemctl", "start", UNIT)
+
+    def does(person, *words):
+        return machine.ask(
+            "setpriv", f"--reuid={person}", f"--regid={person}", "--init-groups", "joectl", *words, check=False
+        )
+
+    assert does("olga", "pause", "--reason", "lunch").returncode == 0
+    assert does("olga", "resume").returncode == 0
+    assert does("victor", "status").returncode == 0
+    assert does("victor", "pause").returncode == 4
+    assert does("mallory", "status").returncode == 4
+    assert does("victor", "kill").returncode != 0
+    assert does("olga", "kill", "--reason", "enough").returncode == 0
+    assert status(machine)["killed"] == "orders"
+    assert machine.ask("stat", "-c", "%U %a", "/var/lib/joed/latch/KILL").stdout.split()[0] in {"olga", "joed"}
+
+
+PROBES = {
+    "writes the configuration": "echo x > /etc/joed/joed.yaml",
+    "writes a program": "echo x > /usr/bin/joectl-too",
+    "reads a home": "cat /home/diary",
+    "reads where credentials come from": "cat /etc/joed/credentials/key",
+    "runs what it wrote itself": "cp /usr/bin/true /var/lib/joed/own && /var/lib/joed/own",
+    "runs what it wrote into tmp": "cp /usr/bin/true /tmp/own && /tmp/own",
+    "makes a namespace": "unshare --net true",
+    "opens a raw socket": "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'",
+    "makes memory that is written and run": "/usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)'",
+    "sees other processes": "grep -a systemd /proc/1/cmdline",
+    "becomes root": "/usr/bin/python3 -c 'import os; os.setuid(0)'",
+    "sets the machine's name": "hostname own",
+}
+"""What a joed that has been taken over would try; each must fail."""
+
+
+def test_a_joed_that_has_been_taken_over_gets_nowhere(machine):
+    """From inside the unit each attempt fails; outside of it, as root, each succeeds, so the attempts are real."""
+    machine.write("/home/diary", "secret")
+    machine.write("/etc/joed/credentials/key", "capital", 0o600)
+    tries = [f'if ({command}) >/dev/null 2>&1; then echo "DONE {what}"; fi\n' for what, command in PROBES.items()]
+    machine.write("/usr/bin/probe", f"#!/bin/sh\n{''.join(tries)}echo probed\n", 0o755)
+    drop_in(machine, Type="oneshot", WatchdogSec="0", Restart="no", ExecStart="\nExecStart=/bin/sh /usr/bin/probe")
+
+    machine.ask("systemctl", "start", UNIT)
+    outside = machine.ask("/bin/sh", "/usr/bin/probe").stdout
+
+    said = machine.journal(UNIT)
+    assert "probed" in said
+    assert [line for line in said.splitlines() if line.startswith("DONE")] == []
+    assert [line.removeprefix("DONE ") for line in outside.splitlines()[:-1]] == list(PROBES)
+
+
+def test_a_credential_is_a_file_for_joed_alone(machine):
+    """Each file of the folder is handed over under its own name; the folder itself stays unreadable."""
+    machine.write("/etc/joed/credentials/capital-key", "s3cret", 0o600)
+    look = "/bin/sh -c 'cd $CREDENTIALS_DIRECTORY; stat -c %%a-%%U joed_capital-key; cat joed_capital-key'"
+    drop_in(machine, Type="oneshot", WatchdogSec="0", Restart="no", ExecStart=f"\nExecStart={look}")
+
+    machine.ask("systemctl", "start", UNIT)
+
+    assert machine.journal(UNIT).split("s3cret")[0].strip().endswith("400-joed")
