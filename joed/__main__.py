@@ -44,6 +44,9 @@ def parser() -> Parser:
     modes.add_argument("--audit", choices=("verify", "export"), help="check or print the record of a state directory")
     modes.add_argument("--check", action="store_true", help="check the configuration: 0, or 78")
     modes.add_argument("--gate", action="store_true", help="0 a session is due, 1 none, 255 calendar unusable")
+    modes.add_argument(
+        "--failsafe", action="store_true", help="when no daemon lives: cancel entries, verify stops, say what is left"
+    )
     common = made.add_argument_group("options")
     common.add_argument("--config", metavar="FILE", type=Path, help=f"default {DEFAULT_CONFIG}")
     common.add_argument("--state-dir", metavar="DIR", type=Path, help="where the record lies")

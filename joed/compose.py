@@ -42,7 +42,6 @@ from joed.model.calendars import Calendar
 from joed.model.settings import Settings
 from joed.model.values import MINUTE, SECOND, Mode
 
-VENUE_SOCKET = "exchange.sock"
 VENUE_LOG = "exchange.log"
 VENUE_WAIT_S = 15.0
 PROBE_S = 0.5
@@ -209,7 +208,7 @@ class _Beside:
 
     def connect(self, at: Clock, emit: Emit) -> Mapping[str, Broker]:
         """Make the link's keeper."""
-        return {"paper": RemotePaperBroker("paper", self._choices.places.run / VENUE_SOCKET, at, emit)}
+        return {"paper": RemotePaperBroker("paper", self._choices.places.exchange, at, emit)}
 
     def feed(self, at: Clock, brokers: Mapping[str, Broker]) -> None:
         """Leave the quotes to the exchange."""
@@ -217,7 +216,7 @@ class _Beside:
 
 def find_or_start(choices: Choices, origin_ns: int, speed: float) -> Hello:
     """Give the greeting of the exchange that serves here: the one that is alive, or a new one."""
-    where = choices.places.run / VENUE_SOCKET
+    where = choices.places.exchange
     with suppress(BrokerUnavailable, OSError):
         hello = read_hello(where, PROBE_S)
         if hello.now_ns + LEFT_OVER_NS >= choices.origin_ns:
@@ -250,7 +249,7 @@ def find_or_start(choices: Choices, origin_ns: int, speed: float) -> Hello:
 def end_venue(where: Places) -> None:
     """Have the exchange's process end in order, if there is one."""
     with suppress(BrokerUnavailable, OSError):
-        shut_down(where.run / VENUE_SOCKET)
+        shut_down(where.exchange)
 
 
 def _worker(choices: Choices, at: Clock, root: Path) -> tuple[Worker, list[Work]]:

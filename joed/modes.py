@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from joed.config import load
-from joed.daemon.calendars import gate as gate_of
 from joed.daemon.clock import utc_ns
 from joed.daemon.places import default_root, places
 from joed.errors import ConfigError
@@ -69,6 +68,7 @@ def check(options: Namespace) -> int:
 def gate(options: Namespace) -> int:
     """Say whether a session is due: 0, 1, or 255."""
     from joed.compose import calendars_for
+    from joed.daemon.calendars import gate as gate_of
 
     try:
         settings, folder = settings_of(options, needed=False)
@@ -120,6 +120,29 @@ def daemon(options: Namespace) -> int:
         return asyncio.run(Daemon(plan, where, Notifier(), log).run())
     finally:
         log.close()
+
+
+def failsafe(options: Namespace) -> int:
+    """Do what a dead daemon cannot: cancel entries, look after stops, tell what is left. Imports no engine."""
+    from joed.daemon.failsafe import run_failsafe, words_of
+    from joed.daemon.log import Log, pick_format
+
+    try:
+        fallback = settings_of(options, needed=True)[0]
+    except ConfigError:
+        fallback = None  # the record has the settings; a broken file must not keep the failsafe
+    log = Log(pick_format(options.log_format), utc_ns)
+    try:
+        report = run_failsafe(places(options.state_dir or default_root()), log, fallback)
+    finally:
+        log.close()
+    if options.json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        sys.stdout.write(f"{words_of(report)}\n")
+    return OK if report.safe else FAILED
 
 
 def once(options: Namespace) -> int:
@@ -189,6 +212,7 @@ MODES: dict[str, Callable[[Namespace], int]] = {
     "audit": audit,
     "check": check,
     "gate": gate,
+    "failsafe": failsafe,
     "daemon": daemon,
 }
 """Name of the flag -> what runs."""

@@ -26,6 +26,14 @@ def data_dir():
     return DATA
 
 
+@pytest.fixture(scope="session")
+def held_world(tmp_path_factory):
+    """Give the state directory of a joed that died while it held a protected position; to be copied, not touched."""
+    from tests.worlds import play
+
+    return play(tmp_path_factory.mktemp("world") / "s")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out what needs market data where there is none; skip what needs root, or a program, where it is not."""
     for item in items:

@@ -174,7 +174,7 @@ def test_an_exchange_beside_is_started_once_found_again_and_ended(where, tmp_pat
     plan = compose.paper_plan(choices)
     try:
         clock = plan.clock(0)
-        hello = read_hello(where.run / compose.VENUE_SOCKET)
+        hello = read_hello(where.exchange)
         again = compose.find_or_start(choices, choices.origin_ns, 60.0)
 
         assert (clock.origin_ns, clock.speed, clock.base_ns) == (hello.origin_ns, 60.0, hello.base_ns)
@@ -184,7 +184,7 @@ def test_an_exchange_beside_is_started_once_found_again_and_ended(where, tmp_pat
     finally:
         compose.end_venue(where)
     with pytest.raises(BrokerUnavailable):
-        read_hello(where.run / compose.VENUE_SOCKET)
+        read_hello(where.exchange)
     compose.end_venue(where)
 
 

@@ -10,7 +10,7 @@ from joectl.verbs.looks import show
 from joed import protocol
 from joed.protocol import Exit, Place
 
-UNTOUCHED = "what rests at the broker is untouched: start joed --daemon{}, it comes up killed and cancels, or act there"
+UNTOUCHED = "what rests at the broker is untouched: joed --failsafe{} cancels it and verifies the stops"
 
 
 def kill(options: Options, *, scope: str) -> Exit:

@@ -97,7 +97,10 @@ def _daemon(options: Options, place: Place) -> list[dict[str, Any]]:
     try:
         reply = look(place, "doctor", options.timeout)
     except Failure as failure:
-        return [{"name": "socket", "ok": False, "words": failure.words, "fix": failure.hint or start_hint(place)}]
+        fix = failure.hint or start_hint(place)
+        directory = "" if place.state_dir in {None, protocol.SYSTEM_STATE_DIR} else f" --state-dir {place.state_dir}"
+        fix += f"; joed --failsafe{directory} looks after the broker meanwhile"
+        return [{"name": "socket", "ok": False, "words": failure.words, "fix": fix}]
     theirs = reply.headers.get(Header.VERSION.lower(), "")
     same = theirs == joed.__version__
     words = joed.__version__ if same else f"joed {theirs}, joectl {joed.__version__}"

@@ -1,5 +1,6 @@
 """One joed per state directory: a lock that lives as long as its process, whatever kills it."""
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -29,7 +30,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._descriptor = _opened(path)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -56,6 +57,17 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _opened(path: Path) -> int:
+    """Open the lock's file, to read alone where its disk takes no writing: it locks as well."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)
 
 
 def _pid(descriptor: int) -> int | None:

@@ -40,6 +40,11 @@ class Places(Struct, frozen=True):
         return self.root / "paper.db"
 
     @property
+    def exchange(self) -> Path:
+        """The socket of the embedded exchange, where it lives in a process of its own."""
+        return self.run / "exchange.sock"
+
+    @property
     def tape(self) -> Path:
         """The recorded quotes of earlier sessions, a file each."""
         return self.root / "tape"

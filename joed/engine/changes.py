@@ -338,6 +338,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.AlertDelivered: nothing,
+    e.FailsafeRan: nothing,
 }
 
 APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {

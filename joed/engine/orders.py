@@ -8,7 +8,9 @@ from hashlib import blake2s
 
 from msgspec.structs import replace
 
+from joed.model import ids
 from joed.model.commands import AmendOrder, CancelOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
+from joed.model.ids import leg_of as leg_of  # noqa: PLC0414 - an id's form is the model's, and the engine's to ask
 from joed.model.orders import Order, Position
 from joed.model.state import State
 from joed.model.triggers import Trigger
@@ -42,20 +44,12 @@ def order_id(state: State, index: int, leg: Leg) -> str:
 
 def ours(state: State, order: str) -> bool:
     """Say whether an id found at a broker was made with our key."""
-    body, _, tag = order.rpartition("-")
-    return body.startswith("j1-") and tag == blake2s(body.encode(), key=state.id_key, digest_size=2).hexdigest()
+    return ids.ours(state.id_key, order)
 
 
 def sibling(state: State, order: str, leg: Leg) -> str:
     """Give the id that another leg of the same bracket has."""
-    body = order.rpartition("-")[0][:-1]
-    return f"{body}{leg}-{blake2s(f'{body}{leg}'.encode(), key=state.id_key, digest_size=2).hexdigest()}"
-
-
-def leg_of(order: str) -> Leg | None:
-    """Give the leg that stands in an id of ours."""
-    parts = order.split("-")
-    return Leg(parts[4]) if len(parts) == 6 and parts[4] in tuple(Leg) else None
+    return ids.sibling(state.id_key, order, leg)
 
 
 def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decimal, limit: Decimal) -> SubmitOrder:

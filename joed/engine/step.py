@@ -222,6 +222,11 @@ def on_job_failed(state: State, now: int, event: e.JobFailed, commands: list[Com
     commands.append(c.RaiseAlert(key, Severity.WARNING, f"job {event.job} failed: {event.reason}"))
 
 
+def on_failsafe(state: State, now: int, event: e.FailsafeRan, commands: list[Command]) -> None:
+    """Take over what a failsafe sent in our name: decided anew, a record tells of the same orders."""
+    commands.extend(event.closes)
+
+
 def on_triggers(state: State, now: int, event: e.TriggersMade, commands: list[Command]) -> None:
     """Tell of strategies that failed; the others' Triggers hold."""
     for strategy, reason in event.faults.items():
@@ -252,5 +257,6 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.JobFailed: (on_job_failed,),
     e.OperatorAsked: (operator.asked,),
     e.LatchSeen: (operator.seen,),
+    e.FailsafeRan: (on_failsafe,),
 }
 """Which rules look at which event; an event that is not here only changes State."""

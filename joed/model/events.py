@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.calendars import Calendar
+from joed.model.commands import SubmitOrder
 from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - re-exported beside its event
 from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414 - re-exported beside its event
 from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414 - re-exported beside its event
@@ -348,6 +349,14 @@ class AlertDelivered(Event, frozen=True, gc=False, tag="AlertDelivered"):
     failed: str = ""
 
 
+class FailsafeRan(Event, frozen=True, tag="FailsafeRan"):
+    """A failsafe, which knows no engine, is about to close these: recorded before the first of them leaves."""
+
+    pid: int
+    version: str
+    closes: tuple[SubmitOrder, ...] = ()
+
+
 ANY = (
     Quote
     | Tick
@@ -386,6 +395,7 @@ ANY = (
     | LatchSeen
     | LatchGone
     | AlertDelivered
+    | FailsafeRan
 )
 """All events, for decoding a record."""
 

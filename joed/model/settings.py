@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from joed.model.values import Mode
+from joed.model.values import Flatten, Mode
 
 STRICT = {"extra": "forbid"}
 
@@ -210,6 +210,15 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
+class Failsafe:
+    """What `joed --failsafe` may do beyond cancelling entries, when no daemon lives."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    flatten: Flatten = Flatten.UNPROTECTED
+    broker_wait_s: Seconds = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything in force at a moment."""
 
@@ -236,3 +245,4 @@ class Settings:
     daemon: Daemon = field(default_factory=Daemon)
     strategies: Strategies = field(default_factory=Strategies)
     universe: dict[str, Instrument] = field(default_factory=dict)
+    failsafe: Failsafe = field(default_factory=Failsafe)

@@ -147,6 +147,14 @@ class Scope(StrEnum):
         return list(Scope).index(self)
 
 
+class Flatten(StrEnum):
+    """What the failsafe closes: nothing, positions whose stop is missing or too small, or everything of ours."""
+
+    NEVER = "never"
+    UNPROTECTED = "unprotected"
+    ALL = "all"
+
+
 class Bar(Struct, frozen=True, gc=False, array_like=True):
     """Prices of one instrument over an interval that starts at `at_ns`; `volume` in units traded, 0 if unknown."""
 

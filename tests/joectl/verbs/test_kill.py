@@ -28,7 +28,7 @@ def test_a_kill_without_a_daemon_is_latched_and_says_what_is_left_to_do(tmp_path
 
     assert (ran.code, ran.out.splitlines()[0]) == (0, f"killed (flatten): latched in {tmp_path}")
     assert "joed is not running" in ran.err
-    assert f"joed --daemon --state-dir {tmp_path}" in ran.err
+    assert f"joed --failsafe --state-dir {tmp_path}" in ran.err
     assert protocol.read_latch(tmp_path).scope == "flatten"
 
 
@@ -41,7 +41,7 @@ def test_a_kill_of_a_daemon_that_hangs_is_latched_all_the_same(tmp_path):
         ran = joectl("kill", "--timeout", "0.2", "--json", state_dir=tmp_path)
 
     assert (ran.code, ran.json["latched"], ran.json["daemon"]) == (0, True, "silent")
-    assert "joed --daemon" in ran.err
+    assert "joed --failsafe" in ran.err
 
 
 def test_a_kill_by_the_socket_alone_finds_the_latch_through_its_link(tmp_path):

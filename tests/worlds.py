@@ -1,0 +1,46 @@
+"""A world in which joed holds a protected position and has died: made once, copied for each test that begins there."""
+
+import shutil
+from argparse import Namespace
+
+from joed import compose
+from joed.config import load
+from joed.demo import choose
+from tests.demos import Demo
+
+SPEED = 60.0
+"""How fast time passes after the copy: slow enough that the position is still there when a test looks."""
+WORDS = ("--exchange", "process", "--speed", SPEED, "--confirm", "auto", "--seed", 7)
+
+
+def play(root):
+    """Play until a position is held, kill joed, and end its exchange in order."""
+    demo = Demo(root, "--exchange", "process", "--speed", 600, "--confirm", "auto", "--seed", 7)
+    demo.start()
+    try:
+        demo.until(lambda shown: any(row["protected"] for row in shown["positions"]), 60)
+    finally:
+        demo.kill()
+        demo.end_exchange()
+    return root
+
+
+def copied(world, root, more="", words=WORDS):
+    """Give a demo on a copy of a world, with more configuration; nothing of it runs."""
+    shutil.copytree(world, root, ignore=shutil.ignore_patterns("run"))
+    demo = Demo(root, *words)
+    demo.config.write_text(demo.config.read_text() + more)
+    return demo
+
+
+def start_exchange(demo):
+    """Start the exchange of a demo without a joed."""
+    options = Namespace(seed=7, confirm="auto", speed=SPEED, exchange="process", config=demo.config)
+    choices = choose(options, load(demo.config), None, demo.places)
+    demo.places.make()
+    compose.find_or_start(choices, max(compose.newest_ns(demo.places), choices.origin_ns), SPEED)
+
+
+def held_of(demo):
+    """Give the instrument that is held."""
+    return next(name for name, held in demo.book().book.positions.items() if held.quantity)
