@@ -358,46 +358,14 @@ class FailsafeRan(Event, frozen=True, tag="FailsafeRan"):
 
 
 ANY = (
-    Quote
-    | Tick
-    | ClockStepped
-    | EpochStarted
-    | SettingsLoaded
-    | StopAsked
-    | SessionEnded
-    | EventFaulted
-    | JournalFailed
-    | JournalRestored
-    | HeartbeatMeasured
-    | BrokerUp
-    | BrokerDown
-    | OrderAccepted
-    | OrderWorking
-    | OrderFilled
-    | OrderCancelled
-    | OrderExpired
-    | OrderRejected
-    | OrderDoubted
-    | CancelRejected
-    | AmendRejected
-    | BrokerRead
-    | CommandSent
-    | CommandDropped
-    | RegimeJudged
-    | MarketScanned
-    | WatchlistScored
-    | TriggersMade
-    | AnalyticsMade
-    | SummaryWritten
-    | CryptoRead
-    | JobFailed
-    | OperatorAsked
-    | LatchSeen
-    | LatchGone
-    | AlertDelivered
-    | FailsafeRan
-)
-"""All events, for decoding a record."""
+    Quote | Tick | ClockStepped | EpochStarted | SettingsLoaded | StopAsked | SessionEnded | EventFaulted
+    | JournalFailed | JournalRestored | HeartbeatMeasured | BrokerUp | BrokerDown | OrderAccepted | OrderWorking
+    | OrderFilled | OrderCancelled | OrderExpired | OrderRejected | OrderDoubted | CancelRejected | AmendRejected
+    | BrokerRead | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored | TriggersMade
+    | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
+    | AlertDelivered | FailsafeRan
+)  # fmt: skip
+"""All events, for decoding a record; packed by hand, for a word a line would be a page."""
 
 TAPE = (Quote, Tick)
 """Events that go to the tape when they led to no command."""
