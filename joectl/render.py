@@ -285,6 +285,7 @@ def card(body: Body) -> str:
         ("limits", f"loss a day {amounts['loss_day_max']}, an order {amounts['notional_max']}"),
         ("", f"in all {amounts['gross_max']}, {limits['position_max']} positions, {limits['trades_day_max']} trades"),
         ("risk", f"{float(limits['per_trade']):.2%} of equity a trade"),
+        *(("ramp", text) for text in [_ramp(found)] if text),
         *(
             ("position", f"{row['instrument']} {row['quantity']} @ {_rounded(row['average'])}")
             for row in found["positions"]
@@ -302,6 +303,15 @@ def card(body: Body) -> str:
     ]
     lines = [f"changed since {since}", *differs] if last else ["the first card that is signed here"]
     return "\n".join([*lines, "", *table(((name.ljust(8), value) for name, value in rows), "")])
+
+
+def _ramp(found: Body) -> str:
+    """Say which live session it is, and how large it trades."""
+    if not found["live_session"]:
+        return ""
+    share = float(found["ramp"])
+    size = "the whole size" if share >= 1 else f"{share:.0%} of the size"
+    return f"live session {found['live_session']}: {size}"
 
 
 def changes(rows: Sequence[Body]) -> list[str]:

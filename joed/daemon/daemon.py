@@ -36,8 +36,9 @@ from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
 from joed.daemon.systemd import Notifier, watchdog_s
 from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
+from joed.engine.binding import REMEDY, misplaced
 from joed.engine.view import status_line
-from joed.errors import JoedError
+from joed.errors import ConfigError, JoedError
 from joed.model.commands import Answer, RaiseAlert, Stop
 from joed.model.events import (
     EpochStarted,
@@ -105,6 +106,8 @@ class Daemon:
         store = Store.open(self.places.journal, ballast_bytes=daemon.ballast_mb << 20)
         try:
             self.state: State = recover(store, self.places.key())
+            if words := misplaced(self.state, self.plan.settings):
+                raise ConfigError(f"{words}: {REMEDY}")
             self.epoch = store.next_epoch(self.state.epoch + 1)
         finally:
             store.close()

@@ -38,6 +38,8 @@ def card_of(shown: View) -> Card:
         calendar=shown.clock.calendar,
         open_ns=shown.clock.open_ns,
         close_ns=shown.clock.close_ns,
+        live_session=shown.signing.live_session,
+        ramp=shown.signing.ramp,
         previous=shown.signing.last.hash if shown.signing.last else "",
     )
 
@@ -87,7 +89,7 @@ def unlike(given: str, wanted: Parts) -> str:
     return next(differ, "card_changed")
 
 
-TOLD = ("account", "mode", "version", "code", "base_currency", "equity", "regime", "calendar")
+TOLD = ("account", "mode", "version", "code", "base_currency", "equity", "regime", "calendar", "ramp")
 """Facts that are compared as they are."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from joed.engine import (
+    binding,
     confirming,
     exits,
     fear,
@@ -360,6 +361,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.MarkEquity: mark_equity,
     c.OpenSession: open_session,
     c.WindDown: wind_down,
+    c.BindAccount: binding.apply_bound,
     c.SignCard: confirming.apply_signed,
     c.Answer: answer,
 }

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
-from joed.engine import directions
+from joed.engine import directions, ramp
 from joed.engine.card import card_of, digest_of, parts_of, unlike
 from joed.engine.phase import UNCONFIRMED
 from joed.engine.reconcile import reconciled
@@ -102,6 +102,7 @@ def apply_signed(state: State, now: int, command: SignCard) -> None:
         day.signing, day.signers = command.hash, signers
         return
     day.signing, day.signers, day.confirmed = "", (), command.hash
+    ramp.count(state)
     state.signed = Signed(command.card, command.hash, state.settings, hours_digest(state.calendars), signers, state.now)
 
 

@@ -33,11 +33,12 @@ DIRECTIONS: dict[str, Safer] = {
             *("protection.alert_s", "protection.flatten_s", "protection.trail_step", "protection.trail_interval_s"),
             *("vix.level_max", "vix.day_rise", "vix.fast_rise", "vix.prints", "feed.stale_s", "feed.jump_max"),
             *("health.broker_silence_s", "health.orders_read_s", "health.reconcile_wait_s"),
+            "ramp.first",
         ),
         Safer.LESS,
     ),
     **dict.fromkeys(
-        ("eod.at_s", "eod.entries_until_s", "vix.fast_window_s", "vix.hold_s", "feed.prints"),
+        ("eod.at_s", "eod.entries_until_s", "vix.fast_window_s", "vix.hold_s", "feed.prints", "ramp.sessions"),
         Safer.MORE,
     ),
     **dict.fromkeys(

@@ -7,6 +7,7 @@ difference gets its verdict (verdicts); what is not ours at all is the matter of
 from decimal import Decimal
 
 from joed.engine import orders, strangers
+from joed.engine.binding import REMEDY, mistaken
 from joed.engine.life import NEXT, doubt_link
 from joed.engine.markets import empty_band, market_of
 from joed.engine.positions import apply_fill
@@ -59,7 +60,9 @@ def reconciled(state: State) -> bool:
 def apply_up(state: State, now: int, event: BrokerUp) -> None:
     """Begin a new connection: nothing is known until it has been read whole."""
     broker = broker_of(state, event.broker)
-    broker.up, broker.reconciled = True, False
+    broker.up, broker.reconciled = not mistaken(state, event), False
+    if not broker.up:
+        return  # as good as down: its book is another account's, and no order of ours belongs there
     broker.account, broker.connection, broker.changed_ns = event.account, event.connection, now
 
 
@@ -234,16 +237,16 @@ def _take_cash(state: State, broker: Broker, read: BrokerRead) -> bool:
 
 
 def on_up(state: State, now: int, event: BrokerUp, commands: list[Command]) -> None:
-    """Forbid entries at this broker until it has been read whole; refuse one whose account is of the other mode.
+    """Forbid entries at this broker until it has been read whole; refuse one whose account is not ours.
 
     No release lifts that: only the right account does.
     """
     scope = f"broker:{event.broker}"
-    if event.mode != state.mode.value:
-        words = f"{event.broker} is a {event.mode} account, joed runs in {state.mode.value} mode"
-        commands.append(RaiseBlock(Block(scope, WRONG, words, now)))
+    if words := mistaken(state, event):
+        commands.append(RaiseBlock(Block(scope, WRONG, f"{words}: {REMEDY}", now)))
         commands.append(RaiseAlert(f"{WRONG}:{event.broker}:{now}", Severity.CRITICAL, words))
-    elif key(scope, WRONG) in state.blocks:
+        return
+    if key(scope, WRONG) in state.blocks:
         commands.append(LiftBlock(key(scope, WRONG), "it is the right account now"))
     if key(scope, DOWN) in state.blocks:
         commands.append(LiftBlock(key(scope, DOWN), "it answers again"))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from joed.engine import (
+    binding,
     changes,
     closing,
     confirming,
@@ -245,7 +246,7 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.StopAsked: (on_stop,),
     e.JournalFailed: (health.journal_failed,),
     e.HeartbeatMeasured: (health.heartbeat,),
-    e.BrokerUp: (reconcile.on_up, confirming.on_up),
+    e.BrokerUp: (reconcile.on_up, binding.on_up, confirming.on_up),
     e.BrokerDown: (reconcile.on_down,),
     e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions),
     e.OrderFilled: (verdicts.tell, on_fill),

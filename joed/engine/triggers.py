@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from joed.engine import ramp
 from joed.engine.orders import enter
 from joed.engine.risk import BREAKERS, Request, refuse
 from joed.model.blocks import ALL, Block
@@ -64,6 +65,7 @@ def request_of(state: State, trigger: Trigger, quote: Quote) -> Request:
     buys = trigger.side is Side.BUY
     limit = ceil_to(price + slack, instrument.tick) if buys else floor_to(price - slack, instrument.tick)
     wanted = trigger.quantity if trigger.quantity is not None else size(state, trigger, limit)
+    wanted *= ramp.share(state)
     return Request(trigger, instrument, floor_to(wanted, instrument.lot), price, limit, quote)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from joed.engine import phase as phases
+from joed.engine import ramp
 from joed.engine.card import card_of, digest_of
 from joed.engine.markets import price_of
 from joed.model.card import Limits, Signing
@@ -14,7 +15,7 @@ from joed.model.events import Quote
 from joed.model.orders import Order, Position
 from joed.model.state import Broker, Job, State
 from joed.model.triggers import Trigger
-from joed.model.values import SECOND, ZERO, Crossing, Severity, Side, decimal
+from joed.model.values import SECOND, ZERO, Crossing, Mode, Severity, Side, decimal
 from joed.model.view import (
     BrokerView,
     JobView,
@@ -225,8 +226,15 @@ def _job(job: Job) -> JobView:
 
 
 def _signing(state: State) -> Signing:
-    needed = 2 if state.settings.confirm.require_distinct_uid else 1
-    return Signing(state.settings, state.signed, state.day.signing, state.day.signers, needed)
+    return Signing(
+        settings=state.settings,
+        last=state.signed,
+        card=state.day.signing,
+        signers=state.day.signers,
+        needed=2 if state.settings.confirm.require_distinct_uid else 1,
+        live_session=ramp.session_number(state) if state.mode is Mode.LIVE else 0,
+        ramp=ramp.share(state),
+    )
 
 
 def _triggers(state: State) -> tuple[TriggerView, ...]:

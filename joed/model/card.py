@@ -43,7 +43,8 @@ class Card(Struct, frozen=True, gc=False):
     """The day's card: what a person signs. Nothing in it moves with a quote, so that it can be signed as it was seen.
 
     `equity` is that of the session's start; `positions` and `orders` are ours as the broker's book agreed; `previous`
-    is the hash of the last signed card, which this one is shown against.
+    is the hash of the last signed card, which this one is shown against. `ramp` is the share of its size that an entry
+    has in this session, the `live_session`-th live one (0: it is not live).
     """
 
     session: str
@@ -66,6 +67,8 @@ class Card(Struct, frozen=True, gc=False):
     open_ns: int
     close_ns: int
     previous: str = ""
+    live_session: int = 0
+    ramp: Decimal = Decimal(1)
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -104,3 +107,5 @@ class Signing(Struct, frozen=True):
     card: str = ""
     signers: tuple[int, ...] = ()
     needed: int = 1
+    live_session: int = 0
+    ramp: Decimal = Decimal(1)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from joed.model.blocks import Block
 from joed.model.card import Card
-from joed.model.values import Kind, Leg, Scope, Severity, Side, Tif, Verdict
+from joed.model.values import Kind, Leg, Mode, Scope, Severity, Side, Tif, Verdict
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -188,6 +188,14 @@ class WindDown(Command, frozen=True, gc=False, tag="WindDown"):
     reason: str
 
 
+class BindAccount(Command, frozen=True, gc=False, tag="BindAccount"):
+    """Note to which account at a broker, in which mode, this state directory belongs from here on."""
+
+    broker: str
+    account: str
+    mode: Mode
+
+
 class SignCard(Command, frozen=True, gc=False, tag="SignCard"):
     """Note that a user signed this card; with `needed` different ones it is signed whole, and opens the day."""
 
@@ -225,6 +233,7 @@ ANY = (
     | RatchetTrail
     | MarkEquity
     | OpenSession
+    | BindAccount
     | SignCard
     | Answer
 )

@@ -150,6 +150,15 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class Ramp:
+    """How the first live sessions trade smaller: from `first` of the size, in equal steps, to all of it."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    sessions: Annotated[int, Ge(0), Le(250)] = 0
+    first: Share = Decimal("0.2")
+
+
+@dataclass(frozen=True, slots=True)
 class Breakout:
     """Buy strength: the session's range is broken upward in a market that is not defensive."""
 
@@ -246,3 +255,4 @@ class Settings:
     strategies: Strategies = field(default_factory=Strategies)
     universe: dict[str, Instrument] = field(default_factory=dict)
     failsafe: Failsafe = field(default_factory=Failsafe)
+    ramp: Ramp = field(default_factory=Ramp)

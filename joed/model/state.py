@@ -128,7 +128,8 @@ class State(Struct):
     them, so that no entry waits for a sum. `resting` names every entry that may still fill. `spent` holds a digest of
     every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found` is what
     the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
-    `signed` is the last card that was signed whole, of whatever session.
+    `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
+    directory belongs to; `live_session` the last of the `live_sessions` that were confirmed.
     """
 
     id_key: bytes = b""
@@ -189,3 +190,7 @@ class State(Struct):
     found: list[JudgeBooks] = []
     verdicts: list[JudgeBooks] = []
     signed: Signed | None = None
+    bound: dict[str, str] = {}
+    bound_mode: Mode | None = None
+    live_sessions: int = 0
+    live_session: str = ""

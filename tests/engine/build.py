@@ -6,7 +6,7 @@ import msgspec
 
 from joed.engine.schedule import DUE
 from joed.engine.step import refold, step
-from joed.model.commands import OpenSession, SubmitOrder
+from joed.model.commands import BindAccount, OpenSession, SubmitOrder
 from joed.model.events import (
     BrokerRead,
     BrokerUp,
@@ -47,7 +47,8 @@ def trading_state(*, cash="100000", symbols=SYMBOLS, now=START, **changes):
     state = State(id_key=b"key")
     refold(state, OPEN - HOUR, EpochStarted(1, "start", "0", "code"), [])
     refold(state, OPEN - HOUR, SettingsLoaded(settings_of(symbols=symbols, **changes), "digest"), [])
-    refold(state, OPEN - HOUR, BrokerUp("paper", "DEMO", "paper", 1), [])
+    bound = BindAccount("paper", "DEMO", state.mode)
+    refold(state, OPEN - HOUR, BrokerUp("paper", "DEMO", state.mode.value, 1), [bound])
     refold(state, OPEN - HOUR, whole_read(OPEN - HOUR, cash=cash), [])
     refold(state, OPEN - HOUR, Tick(), [OpenSession(SESSION, OPEN, CLOSE, D(cash))])
     refold(state, now, Tick(), [])

@@ -145,11 +145,12 @@ def test_the_changes_since_the_last_signed_card_are_named_with_before_and_after(
 
 def test_every_fact_of_a_card_is_told_when_it_changes():
     """No fact may change the hash and stay unnamed in the difference; the settings' digest is told key by key."""
-    told_elsewhere = {"session", "settings_digest", "limits", "open_ns", "close_ns", "previous"}
+    told_elsewhere = {"session", "settings_digest", "limits", "open_ns", "close_ns", "previous", "live_session"}
     card = card_of(view(state_of_a_day()))
     others = {
         **dict.fromkeys(("account", "version", "code", "base_currency", "regime", "calendar"), "other"),
         "mode": Mode.LIVE,
+        "ramp": Decimal("0.2"),
         "equity": Decimal(1),
         "positions": (),
         "orders": (),

@@ -246,11 +246,10 @@ def test_other_market_hours_void_it():
 
 
 def test_another_account_at_the_broker_voids_it():
-    """Nobody has signed for that one."""
+    """Nobody has signed for that one: a second broker's, say, that came up late."""
     state = confirmed()
-    step(state, START, BrokerDown("paper", "cut"))
 
-    step(state, START, BrokerUp("paper", "OTHER", "paper", 2))
+    step(state, START, BrokerUp("second", "U9", "paper", 1))
 
     assert AT in state.blocks
 
