@@ -48,6 +48,15 @@ BLOCK = click.Option(
 )
 SINCE = click.Option(["--since"], type=click.IntRange(min=0), metavar="SEQ", help="Begin after this record.")
 ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT")
+NAMED = click.Argument(["order"], metavar="ORDER")
+DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Show exactly what would be sent, and send nothing.")
+INSTRUMENT = click.Argument(["instrument"], metavar="[INSTRUMENT]", default="", required=False)
+ALL = click.Option(["--all"], is_flag=True, help="Every position of joed's.")
+DEAL = click.Option(["--deal"], default="", metavar="ID", help="The broker's number of what the order became.")
+ABSENT = click.Option(["--absent"], is_flag=True, help="The order never reached the broker.")
+POSITION = click.Argument(["instrument"], metavar="POSITION")
+STOP = click.Option(["--stop"], required=True, metavar="PRICE", help="Where its stop goes, at the broker at once.")
+QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 
 VERBS = {
@@ -60,6 +69,12 @@ VERBS = {
     "flush": Verb("verbs.changes:flush", "Commit the journal, write a snapshot, and give the durable seq."),
     "pause": Verb("verbs.changes:pause", "Open nothing new; what is held stays managed."),
     "resume": Verb("verbs.changes:resume", "End a pause."),
+    "cancel": Verb("verbs.hands:cancel", "Cancel one order; never the only stop of a position.", (NAMED, DRY_RUN)),
+    "flatten": Verb("verbs.hands:flatten", "Close one position, or --all; needs no kill.", (INSTRUMENT, ALL, DRY_RUN)),
+    "resolve": Verb(
+        "verbs.hands:resolve", "Say what became of an order in doubt; needs --reason.", (NAMED, DEAL, ABSENT, DRY_RUN)
+    ),
+    "adopt": Verb("verbs.hands:adopt", "Make a position of somebody else joed's.", (POSITION, STOP, QUANTITY, DRY_RUN)),
     "orders": Verb("verbs.looks:orders", "Orders that may still be alive at the broker."),
     "positions": Verb("verbs.looks:positions", "Positions with their stops."),
     "watchlist": Verb("verbs.looks:watchlist", "What is watched, and how far the triggers are."),

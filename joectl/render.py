@@ -14,6 +14,7 @@ Paint = Callable[[str, str], str]
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 SECOND = 1_000_000_000
 VERDICTS_SHOWN = 10
+EMPTY: tuple[Any, ...] = ("", None, 0, [], False)
 VALUE_CHARACTERS_MAX = 100
 """Longer values of a record are cut, or counted, for people."""
 REMEDIES = {
@@ -263,6 +264,15 @@ def _verdict(row: Body) -> list[str]:
     """Give one verdict on the books: what it is, on which difference, and what was seen."""
     about = (row["instrument"] or row["broker"], row["words"], row["order"])
     return [row["verdict"], row["what"].replace("_", " "), *about]
+
+
+def deeds(body: Body) -> str:
+    """Give what a person's hands did, or in a dry run would do: the words, and each command with what it says."""
+    lines = [str(body.get("words", "done"))]
+    for row in body.get("orders", ()):
+        said = " ".join(f"{name}={value}" for name, value in row.items() if name != "type" and value not in EMPTY)
+        lines.append(f"  {row['type']} {said}")
+    return "\n".join([*lines, *(["nothing was sent"] if body.get("dry_run") else [])])
 
 
 def jobs(body: Body) -> str:

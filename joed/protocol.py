@@ -68,6 +68,10 @@ MUTATIONS = {
     "flush": Mutation(Role.OPERATOR),
     "pause": Mutation(Role.OPERATOR),
     "resume": Mutation(Role.OPERATOR),
+    "cancel": Mutation(Role.OPERATOR, ("order", "dry_run")),
+    "flatten": Mutation(Role.OPERATOR, ("instrument", "dry_run")),
+    "adopt": Mutation(Role.OPERATOR, ("instrument", "stop", "quantity", "dry_run")),  # it adds a stop and no risk
+    "resolve": Mutation(Role.ADMIN, ("order", "deal", "dry_run")),  # a person's word sets reserved risk free
 }
 """Each verb that changes something: POST /v1/VERB."""
 
@@ -97,6 +101,7 @@ CONFLICTS = frozenset(
         *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
         *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
+        *("nothing_to_flatten", "nothing_to_adopt", "not_proven", "books_moved", "order_ended", "not_in_doubt"),
     }
 )
 """Refusals that mean: look again, then decide again."""

@@ -24,6 +24,15 @@ REMEDIES = {
     "reason_needed": "joectl release --reason WORDS",
     "nothing_to_release": "joectl status names what is latched",
     "too_fast": "wait a second",
+    "order_unknown": "joectl orders --json",
+    "order_ended": "joectl why ORDER",
+    "not_in_doubt": "joectl why ORDER",
+    "deal_unknown": "joectl brokers, and the broker's own screen",
+    "nothing_to_flatten": "joectl positions",
+    "nothing_to_adopt": "joectl brokers",
+    "not_proven": "wait for the next whole read, a few seconds",
+    "books_moved": "joectl brokers, then adopt what it shows",
+    "broker_down": "joectl brokers",
 }
 """What to do after each refusal."""
 
@@ -53,8 +62,17 @@ def carried(options: Options, verb: str, args: dict[str, str], request: str = ""
 
 def again(verb: str, args: dict[str, str], request: str) -> str:
     """Give the command that asks for the same once more, under the same key."""
-    words = " ".join(f"--{name} {value}" for name, value in args.items())
+    words = " ".join(shown(name, value) for name, value in args.items())
     return " ".join(filter(None, ("joectl", verb, words, f"--request-id {request}")))
+
+
+def shown(name: str, value: str) -> str:
+    """Give one argument as it is typed."""
+    if name in ("order", "instrument"):
+        return value
+    return {"dry_run": "--dry-run", "deal": "--absent"}.get(
+        name if value in ("yes", "absent") else "", f"--{name} {value}"
+    )
 
 
 def done(options: Options, verb: str, args: dict[str, str] | None = None) -> Exit:

@@ -24,7 +24,7 @@ REDUCING = (c.AmendOrder, c.CancelOrder)
 
 UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.Stop)
 """What leaves although the journal can't take it; entries alone are dropped, see `release_reductions`."""
-AT_ONCE = frozenset({"kill", "pause"})
+AT_ONCE = frozenset({"kill", "pause", "cancel", "flatten"})
 """Verbs whose answer does not wait for a journal that has failed: they forbid, and what they did holds without it."""
 
 

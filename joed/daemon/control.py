@@ -236,6 +236,8 @@ class Control:
                 msgspec.json.encode({**refusal, **more}), shown, status, protocol.PROBLEM_TYPE, headers
             )
         plain = {"request": answer.request, "verb": answer.verb, "code": answer.code, "words": answer.words}
+        if answer.orders:
+            more = {**more, "orders": answer.orders, "dry_run": answer.dry_run}
         return self._respond(msgspec.json.encode({**plain, **more, "seq": shown.seq}), shown, headers=headers)
 
     def _problem(self, verb: str, peer: Peer, problem: Problem) -> web.Response:

@@ -286,7 +286,7 @@ def touch(state: State, commands: list[Command]) -> None:
     for command in commands:
         if isinstance(command, c.SubmitOrder | c.RefuseEntry | c.RatchetTrail):
             empty_band(market_of(state, command.instrument))
-        elif isinstance(command, c.AmendOrder | c.CancelOrder | c.MarkUncertain | c.RetireOrder):
+        elif isinstance(command, c.AmendOrder | c.CancelOrder | c.MarkUncertain | c.RetireOrder | c.ClaimOrder):
             empty_band(market_of(state, state.orders[command.order].instrument))
         elif isinstance(command, c.RaiseBlock | c.LiftBlock | c.LatchKill | c.OpenSession):
             empty_bands(state)
@@ -358,6 +358,9 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.MarkUncertain: orders.apply_uncertain,
     c.JudgeBooks: verdicts.apply_judged,
     c.RatchetTrail: ratchet_trail,
+    c.FlattenPosition: positions.apply_flatten,
+    c.ClaimOrder: reconcile.apply_claimed,
+    c.AdoptPosition: positions.apply_adopted,
     c.MarkEquity: mark_equity,
     c.OpenSession: open_session,
     c.WindDown: wind_down,

@@ -39,5 +39,10 @@ def end_of_day(state: State, now: int, position: Position) -> str:
     return "end of day" if eod.close_positions and due else ""
 
 
-REASONS: tuple[Callable[[State, int, Position], str], ...] = (killed, unprotected, end_of_day)
+def unwanted(state: State, now: int, position: Position) -> str:
+    """Close what a person wants closed, until it is."""
+    return position.unwanted
+
+
+REASONS: tuple[Callable[[State, int, Position], str], ...] = (killed, unwanted, unprotected, end_of_day)
 """Every reason for which joed itself closes a position; the first that holds is told."""

@@ -128,10 +128,24 @@ def flatten(state: State, now: int, position: Position, reason: str, commands: l
     target = state.orders.get(position.target_order)
     fits = target is not None and target.status in MOVABLE and target.left <= quantity
     level = marketable(state, position)
+    alone = ungrouped_stop(state, position, quantity)
     if position.closing == "" and fits and target is not None and level is not None:
         commands.append(AmendOrder(target.order, level, reason=reason))
+    elif alone is not None and (touching := marketable(state, position, -1)) is not None:
+        commands.append(AmendOrder(alone.order, touching, reason=reason, closes=True))
     else:
         commands.append(reduce(state, len(commands), position, group, quantity))
+
+
+def ungrouped_stop(state: State, position: Position, quantity: Decimal) -> Order | None:
+    """Give the working stop of a position that the broker ties to no group: a close beside it could turn the position.
+
+    So it is itself made to trade at once; where it is too large, unknown or was refused, None.
+    """
+    stop, entry = state.orders.get(position.stop_order), state.orders.get(position.group)
+    if stop is None or stop.status not in MOVABLE or stop.left > quantity or stop.amend_tries:
+        return None
+    return stop if entry is None or entry.adopted or stop.group == "" else None
 
 
 def under_way(state: State, now: int, position: Position) -> bool:
@@ -157,12 +171,15 @@ def share(state: State, position: Position) -> tuple[str, Decimal]:
     return "", held
 
 
-def marketable(state: State, position: Position) -> Decimal | None:
-    """Give a limit that trades at once, a collar's width through the market; None without a quote."""
+def marketable(state: State, position: Position, way: int = 1) -> Decimal | None:
+    """Give a limit that trades at once, a collar's width through the market; None without a quote.
+
+    With `way` -1 a stop's trigger that does: a collar's width on this side of it.
+    """
     market, tick = state.markets.get(position.instrument), tick_of(state, position.instrument)
     if market is None or market.quote is None or tick is None:
         return None
-    collar = state.settings.risk.collar
+    collar = way * state.settings.risk.collar
     if position.quantity > 0:
         level = floor_to(decimal(market.quote.bid) * (1 - collar), tick)
         return level if level > 0 else None
@@ -173,5 +190,6 @@ def note_closing(state: State, now: int, command: AmendOrder) -> None:
     """Remember that a position is being closed through its target (part of `apply`)."""
     order = state.orders[command.order]
     position = state.positions.get(order.instrument)
-    if order.leg is Leg.TARGET and command.level is not None and position is not None:
+    closes = command.closes or order.leg is Leg.TARGET
+    if closes and command.level is not None and position is not None:
         position.closing, position.closing_ns = order.order, now

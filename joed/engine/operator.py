@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from joed.engine.confirming import answer, confirm, needs_confirmation, unconfirmed
 from joed.engine.exits import flatten
+from joed.engine.hands import HANDS
 from joed.engine.orders import cancel_entries, resting
 from joed.engine.reconcile import reconciled
 from joed.model.blocks import ALL, Block, key
@@ -118,5 +119,6 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "release": release,
     "pause": pause,
     "resume": resume,
+    **HANDS,
 }
 """What a person may ask of the engine; reading and flushing are the shell's."""

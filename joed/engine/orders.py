@@ -9,7 +9,7 @@ from hashlib import blake2s
 from msgspec.structs import replace
 
 from joed.model import ids
-from joed.model.commands import AmendOrder, CancelOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
+from joed.model.commands import AmendOrder, CancelOrder, ClaimOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
 from joed.model.ids import leg_of as leg_of  # noqa: PLC0414 - an id's form is the model's, and the engine's to ask
 from joed.model.orders import Order, Position
 from joed.model.state import State
@@ -81,13 +81,21 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
 
 
 def reduce(
-    state: State, index: int, position: Position, group: str, quantity: Decimal, level: Decimal | None = None
+    state: State,
+    index: int,
+    position: Position,
+    group: str,
+    quantity: Decimal,
+    level: Decimal | None = None,
+    lot: str = "",
 ) -> SubmitOrder:
     """Give the command that can only reduce a position: a new stop at `level`, or without one a market close.
 
     It joins the group whose fills it takes back, so that whatever of the group fills first shrinks the others; a
-    position that no group explains has none ("").
+    position that no group explains has none (""), and of an adopted one the broker knows none.
     """
+    entry = state.orders.get(group)
+    lot = group if entry is not None and entry.adopted else lot
     leg = Leg.CLOSE if level is None else Leg.STOP
     side = Side.SELL if position.quantity > 0 else Side.BUY
     return SubmitOrder(
@@ -101,9 +109,10 @@ def reduce(
         opens=False,
         level=level,
         tif=Tif.GTC,
-        group=group,
+        group="" if lot else group,
         strategy=position.strategy,
-        signal=f"{group or position.instrument}-{leg.value}",
+        signal=f"{lot or group or position.instrument}-{leg.value}",
+        lot=lot,
     )
 
 
@@ -144,7 +153,8 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
 
 def _join(state: State, now: int, command: SubmitOrder) -> None:
     """Let a reduction belong to the group that it closes, and to the position."""
-    entry = state.orders.get(command.group)
+    group = command.lot or command.group
+    entry = state.orders.get(group)
     if entry is not None:
         entry.children = (*entry.children, command.order)
     position = state.positions.get(command.instrument)
@@ -152,7 +162,7 @@ def _join(state: State, now: int, command: SubmitOrder) -> None:
         return
     if command.leg is Leg.STOP:
         position.repairs, position.repaired_ns = position.repairs + 1, now
-        if command.group in ("", position.group):
+        if group in ("", position.group):
             position.stop_order = command.order
     else:
         position.closing, position.closing_ns = command.order, now
@@ -169,7 +179,7 @@ def _order(command: SubmitOrder, now: int) -> Order:
         leg=command.leg,
         opens=command.opens,
         status=Status.ARMED,
-        group=command.group,
+        group=command.lot or command.group,
         strategy=command.strategy,
         signal=command.signal,
         terms=command.level,
@@ -210,6 +220,15 @@ def apply_retired(state: State, now: int, command: RetireOrder) -> None:
         for child in children_of(state, order):
             if child.live and not child.filled:
                 child.status, child.changed_ns = Status.ABSENT_PROVEN, now
+
+
+def apply_claimed(state: State, now: int, command: ClaimOrder) -> None:
+    """Take a person's word for what an order in doubt became; the next reads find it by the broker's number."""
+    order = state.orders[command.order]
+    for one in (order, *(children_of(state, order) if order.opens else ())):
+        if one.status.doubtful:
+            one.status, one.changed_ns, one.candidates = Status.ACKED, now, ()
+    order.broker_id = command.broker_id
 
 
 def children_of(state: State, order: Order) -> list[Order]:

@@ -11,12 +11,15 @@ from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
 from joed.engine.orders import children_of, note_resting
 from joed.engine.verdicts import LATE, find
+from joed.model.commands import AdoptPosition, FlattenPosition
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
 from joed.model.state import State
-from joed.model.values import ZERO, Leg, Side, Status, decimal
+from joed.model.values import ZERO, Kind, Leg, Side, Status, decimal
 
 NOTHING = Execution(ZERO, ZERO, ZERO, -1)
+ADOPTED = "adopted"
+"""The strategy of what a person handed over."""
 PLACES = Decimal("1E-10")
 """How far an average price is carried where it does not come out even."""
 
@@ -154,6 +157,45 @@ def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: D
     _score(state, position)
 
 
+def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
+    """Take somebody's position in as a lot of its own, as if an entry had filled; its money was paid by its owner."""
+    side = Side.BUY if command.quantity > 0 else Side.SELL
+    quantity = abs(command.quantity)
+    entry = Order(
+        order=command.lot,
+        broker=command.broker,
+        instrument=command.instrument,
+        side=side,
+        quantity=quantity,
+        kind=Kind.MARKET,
+        leg=Leg.ENTRY,
+        opens=True,
+        status=Status.FILLED,
+        group=command.lot,
+        strategy=ADOPTED,
+        signal=command.lot,
+        terms=command.average,
+        filled=quantity,
+        cost=quantity * command.average,
+        armed_ns=now,
+        changed_ns=now,
+        adopted=True,
+    )
+    state.orders[command.lot] = entry
+    position = _join(state, now, entry, command.lot, state.positions.get(command.instrument))
+    _sum(state, position)
+    position.changed_ns = now
+    left = state.external.pop(command.instrument, ZERO) - command.quantity
+    if left:
+        state.external[command.instrument] = left
+    empty_band(market_of(state, command.instrument))
+
+
+def apply_flatten(state: State, now: int, command: FlattenPosition) -> None:
+    """Note that a person wants it gone."""
+    state.positions[command.instrument].unwanted = command.reason
+
+
 def _gain(state: State, gained: Decimal) -> None:
     state.realised += gained
     state.day.realised += gained
@@ -216,7 +258,7 @@ def _score(state: State, position: Position) -> None:
     result = 0
     if position.quantity == 0:
         result = 1 if position.realised > position.fees else -1
-        position.trailing, position.closing = False, ""
+        position.trailing, position.closing, position.unwanted = False, "", ""
         position.unprotected_ns = position.repairs = 0
     state.day.wins += (result > 0) - (position.result > 0)
     state.day.losses += (result < 0) - (position.result < 0)

@@ -27,7 +27,16 @@ from joed.engine.verdicts import (
     judged,
 )
 from joed.model.blocks import Block, key
-from joed.model.commands import CancelOrder, Command, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
+from joed.model.commands import (
+    CancelOrder,
+    ClaimOrder,
+    Command,
+    LiftBlock,
+    RaiseAlert,
+    RaiseBlock,
+    ReadBroker,
+    RetireOrder,
+)
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderSeen, OrderWorking
 from joed.model.orders import Order
 from joed.model.state import Broker, State
@@ -84,9 +93,7 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
         return
     broker.differences = strangers.recover(state, now, read) if read.complete else 0
     broker.differences += sum(_take_fill(state, now, fill, read.broker) for fill in read.executions)
-    seen: dict[str, list[OrderSeen]] = {}
-    for row in read.orders:
-        seen.setdefault(row.order, []).append(row)
+    seen = strangers.by_order(state, read)
     for order in state.orders.values():
         if order.broker == read.broker:
             broker.differences += _take(state, order, seen.get(order.order, []), read, now)
@@ -119,6 +126,12 @@ def apply_retired(state: State, now: int, command: RetireOrder) -> None:
     broker = state.brokers.get(state.orders[command.order].broker)
     if broker is not None:
         judge(state, broker)
+
+
+def apply_claimed(state: State, now: int, command: ClaimOrder) -> None:
+    """Take a person's word for an order; it may have been the last thing in doubt."""
+    orders.apply_claimed(state, now, command)
+    judge(state, state.brokers[state.orders[command.order].broker])
 
 
 def fresh(order: Order, read: BrokerRead) -> bool:
@@ -185,6 +198,7 @@ def _compare(state: State, broker: Broker, read: BrokerRead) -> int:
     """
     theirs = {position.instrument: position.quantity for position in read.positions}
     held = {position.instrument: position for position in state.positions.values() if position.broker == read.broker}
+    prices = {position.instrument: position.average for position in read.positions}
     before, broker.suspected = broker.suspected, {}
     differences = 0
     for instrument in sorted({*theirs, *held}):
@@ -193,7 +207,7 @@ def _compare(state: State, broker: Broker, read: BrokerRead) -> int:
             continue
         difference = theirs.get(instrument, ZERO) - (position.quantity if position is not None else ZERO)
         if difference:
-            _suspect(state, broker, instrument, difference, before.get(instrument))
+            _suspect(state, broker, instrument, difference, before.get(instrument), prices.get(instrument, ZERO))
             differences += 1
         elif state.external.pop(instrument, None) is not None or instrument in before:
             differences += 1
@@ -204,7 +218,9 @@ def _compare(state: State, broker: Broker, read: BrokerRead) -> int:
     return differences
 
 
-def _suspect(state: State, broker: Broker, instrument: str, difference: Decimal, before: Decimal | None) -> None:
+def _suspect(
+    state: State, broker: Broker, instrument: str, difference: Decimal, before: Decimal | None, average: Decimal
+) -> None:
     """Suspect a difference at its first sight, and hold it for external at its second."""
     if state.external.get(instrument) == difference:
         return
@@ -214,6 +230,7 @@ def _suspect(state: State, broker: Broker, instrument: str, difference: Decimal,
         find(state, EXTERNAL, broker.name, words, instrument=instrument)
     else:
         broker.suspected[instrument] = difference
+        broker.averages[instrument] = average
         find(state, DIFFERS, broker.name, words, instrument=instrument)
 
 

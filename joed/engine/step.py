@@ -113,9 +113,12 @@ def settle(state: State, now: int, event: Event, commands: list[Command]) -> Non
         protection.note(state, now, order.instrument)
 
 
+PROTECTING = c.CancelOrder | c.MarkUncertain | c.RetireOrder | c.ClaimOrder | c.AdoptPosition
+
+
 def retires(commands: list[Command]) -> bool:
-    """Say whether a command changed what protects: it put an order in doubt, or ended it."""
-    return any(isinstance(command, c.CancelOrder | c.MarkUncertain | c.RetireOrder) for command in commands)
+    """Say whether a command changed what protects, or what is to be protected."""
+    return any(isinstance(command, PROTECTING) for command in commands)
 
 
 def on_quote(state: State, now: int, quote: Quote, commands: list[Command]) -> None:

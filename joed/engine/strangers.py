@@ -28,7 +28,8 @@ TWIN_BLOCK = "two_orders"
 
 def note_foreign(state: State, broker: Broker, read: BrokerRead) -> bool:
     """Keep the open orders that are not ours; say whether they changed. An incomplete read takes none away."""
-    shown = [seen for seen in read.orders if foreign(state, seen)]
+    claimed = {order.broker_id for order in state.orders.values() if order.live and order.broker == read.broker}
+    shown = [seen for seen in read.orders if foreign(state, seen) and (seen.order or seen.broker_id not in claimed)]
     rows = {} if read.complete else dict(broker.foreign)
     rows |= {seen.broker_id: seen.instrument for seen in shown}
     kept = dict(list(rows.items())[:FOREIGN_MAX])
@@ -37,6 +38,18 @@ def note_foreign(state: State, broker: Broker, read: BrokerRead) -> bool:
         return False
     broker.foreign, broker.foreign_count = kept, count
     return True
+
+
+def by_order(state: State, read: BrokerRead) -> dict[str, list[OrderSeen]]:
+    """Give what a read shows of each order of ours: by our id, or by the number that a person said it is."""
+    here = [order for order in state.orders.values() if order.live and order.broker == read.broker]
+    claimed = {order.broker_id: order.order for order in here if order.broker_id}
+    rows: dict[str, list[OrderSeen]] = {}
+    for seen in read.orders:
+        name = seen.order or claimed.get(seen.broker_id, "")
+        if name:
+            rows.setdefault(name, []).append(seen)
+    return rows
 
 
 def foreign(state: State, seen: OrderSeen) -> bool:

@@ -22,7 +22,8 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
 
     `stop` and `target` are absolute prices of the children, which are GTC and one cancels the other with reduction
     (OCA type 2): as the target fills in part, the stop shrinks. A CLOSE joins the group of the position that it
-    closes by `group`, the id of that position's entry. `opens` is False for whatever can only reduce.
+    closes by `group`, the id of that position's entry. `opens` is False for whatever can only reduce. `lot` is the
+    group in our books where the broker knows none: of a position that was adopted.
     """
 
     order: str
@@ -44,15 +45,20 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
     signal: str = ""
     expires_at_ns: int = 0
     reasons: tuple[str, ...] = ()
+    lot: str = ""
 
 
 class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
-    """Give a working order another level (a stop's trigger, a limit's price), in absolute terms."""
+    """Give a working order another level (a stop's trigger, a limit's price), in absolute terms.
+
+    `closes` says that it is to trade at once and so to close its position.
+    """
 
     order: str
     level: Decimal | None = None
     quantity: Decimal | None = None
     reason: str = ""
+    closes: bool = False
 
 
 class CancelOrder(Command, frozen=True, gc=False, tag="CancelOrder"):
@@ -163,6 +169,32 @@ class RatchetTrail(Command, frozen=True, gc=False, tag="RatchetTrail"):
     distance: Decimal
 
 
+class FlattenPosition(Command, frozen=True, gc=False, tag="FlattenPosition"):
+    """Note that a person wants a position closed: it is pressed until the broker shows flat."""
+
+    instrument: str
+    reason: str
+
+
+class ClaimOrder(Command, frozen=True, gc=False, tag="ClaimOrder"):
+    """Settle a doubt by a person's word: the order is what the broker holds under this number."""
+
+    order: str
+    broker_id: str
+    evidence: str
+
+
+class AdoptPosition(Command, frozen=True, gc=False, tag="AdoptPosition"):
+    """Take a position of somebody else into our books, as a lot of its own; `quantity` is signed."""
+
+    instrument: str
+    broker: str
+    quantity: Decimal
+    average: Decimal
+    lot: str
+    reason: str = ""
+
+
 class MarkEquity(Command, frozen=True, gc=False, tag="MarkEquity"):
     """Note what the account is worth, in its base currency."""
 
@@ -206,12 +238,19 @@ class SignCard(Command, frozen=True, gc=False, tag="SignCard"):
 
 
 class Answer(Command, frozen=True, gc=False, tag="Answer"):
-    """Answer an operator: `code` is "ok" or the name of a refusal."""
+    """Answer an operator: `code` is "ok" or the name of a refusal.
+
+    `orders` is what is done, or in a dry run would be; a dry run does nothing of it.
+    """
 
     request: str
     verb: str
     code: str
     words: str
+    orders: tuple[
+        SubmitOrder | AmendOrder | CancelOrder | RetireOrder | ClaimOrder | AdoptPosition | FlattenPosition, ...
+    ] = ()
+    dry_run: bool = False
 
 
 ANY = (
@@ -231,6 +270,9 @@ ANY = (
     | JudgeBooks
     | WindDown
     | RatchetTrail
+    | FlattenPosition
+    | ClaimOrder
+    | AdoptPosition
     | MarkEquity
     | OpenSession
     | BindAccount

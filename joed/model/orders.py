@@ -24,7 +24,8 @@ class Order(Struct, gc=False):
     bracket's stop and target first; `late` is the last execution that came after the order had ended, `amend_tries`
     counts amendments refused in a row. `candidates` are the broker's numbers of what a QUARANTINED order may be, `twin`
     that of a second order that the broker holds under this one's id. `spare_reads` counts the whole reads in a row that
-    showed an exit with nothing to guard.
+    showed an exit with nothing to guard. An `adopted` one stands for an entry that somebody else made: the broker knows
+    no group of it.
     """
 
     order: str
@@ -57,6 +58,7 @@ class Order(Struct, gc=False):
     candidates: tuple[str, ...] = ()
     twin: str = ""
     spare_reads: int = 0
+    adopted: bool = False
 
     @property
     def left(self) -> Decimal:
@@ -75,7 +77,8 @@ class Position(Struct, gc=False):
     `group` is the entry's id, whose stop and target protect it; `risk` is the first R in price;
     `best` the best bid (long) or ask (short) since the trail was set; `unprotected_ns` since when the stop is amiss.
     `groups` are all whose fills it is the sum of, mostly one; `result` is +1 or -1 once it was counted as won or lost;
-    `repairs` counts stops put in place of lost ones since it was last protected.
+    `repairs` counts stops put in place of lost ones since it was last protected; `unwanted` is why a person wants
+    it gone.
     """
 
     instrument: str
@@ -101,3 +104,4 @@ class Position(Struct, gc=False):
     result: int = 0
     repairs: int = 0
     repaired_ns: int = 0
+    unwanted: str = ""

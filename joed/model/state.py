@@ -54,7 +54,8 @@ class Broker(Struct):
 
     `differences` counts what the last read changed in our books or left open. `foreign` are the open orders there that
     are not ours (number -> instrument), the first `strangers.FOREIGN_MAX`; `foreign_count` counts all of them.
-    `suspected` is what one whole read showed beyond our books: the next may prove it external.
+    `suspected` is what one whole read showed beyond our books: the next may prove it external; `averages` are the
+    prices at which the broker says that those positions were taken.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Broker(Struct):
     foreign: dict[str, str] = {}
     foreign_count: int = 0
     suspected: dict[str, Decimal] = {}
+    averages: dict[str, Decimal] = {}
 
 
 class Job(Struct, gc=False):

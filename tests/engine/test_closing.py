@@ -43,13 +43,13 @@ def test_by_default_positions_are_kept_over_night():
     assert sent(state, CLOSE - SECOND) == []
 
 
-def test_three_reasons_at_once_make_one_close():
-    """Killed, unprotected and near the bell: two closes would turn the position round (I22)."""
+def test_all_reasons_at_once_make_one_close():
+    """Killed, unwanted, unprotected and near the bell: two closes would turn the position round (I22)."""
     state = trading_state(eod=EndOfDay(close_positions=True), now=CLOSE - 200 * SECOND)
     holding("AAPL", state=state)
     step(state, state.now, quote("AAPL", 200.0, at=state.now))
     state.killed = Scope.FLATTEN
-    state.positions["AAPL"].repairs = 3
+    state.positions["AAPL"].repairs, state.positions["AAPL"].unwanted = 3, "by hand"
     step(state, state.now, OrderCancelled(stop_of("AAPL")))
     now = state.now + 15 * SECOND
 
