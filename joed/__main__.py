@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def refuse_idle(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse an option that the chosen mode would not look at: it was meant to do something."""
     if options.clock and (options.demo or options.replay or options.backtest or options.simulate):
-        made.error("--clock is for --daemon and --once; a demo has --speed")
+        made.error("--clock is for --daemon, --once and --gate; a demo has --speed")
     if options.other and not options.replay:
         made.error("--with goes with --replay")
     if options.html and not options.backtest:

@@ -66,17 +66,18 @@ def check(options: Namespace) -> int:
 
 
 def gate(options: Namespace) -> int:
-    """Say whether a session is due: 0, 1, or 255."""
-    from joed.compose import calendars_for
+    """Say whether a session is due: 0, 1, or 255; now, or at the origin of --clock."""
+    from joed.compose import calendars_for, clock_of
     from joed.daemon.calendars import gate as gate_of
 
     try:
         settings, folder = settings_of(options, needed=False)
         calendars = calendars_for(settings, folder)
+        now, _ = clock_of(options.clock, settings)
     except ConfigError as error:
         sys.stderr.write(f"joed: {error}\n")
         return 255
-    return gate_of(calendars.values(), utc_ns(), int(settings.session.lead_s * SECOND))
+    return gate_of(calendars.values(), now, int(settings.session.lead_s * SECOND))
 
 
 def demo(options: Namespace) -> int:

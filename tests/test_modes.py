@@ -57,7 +57,17 @@ def test_a_sound_configuration_is_told_so(tmp_path):
 
 def test_the_gate_says_whether_a_session_is_due(tmp_path):
     """0 or 1, and 255 where nobody can say."""
-    assert joed("--gate", "--config", quiet(tmp_path)).returncode in {0, 1}
+    answers = {
+        "2026-11-25T14:25:00Z@1": 0,  # the day before Thanksgiving
+        "2026-11-26T13:25:00Z@1": 1,  # Thanksgiving
+        "2026-11-27T13:25:00Z@1": 0,  # a short Friday
+        "2027-03-12T13:25:00Z@1": 0,  # 08:25 in New York, by its winter clock
+        "2027-03-15T12:25:00Z@1": 0,  # by its summer clock
+        "2027-03-15T12:20:00Z@1": 1,  # five minutes too early
+    }
+    config = quiet(tmp_path)
+    assert {at: joed("--gate", "--config", config, "--clock", at).returncode for at in answers} == answers
+    assert joed("--gate", "--config", config, "--clock", "soon").returncode == 255
     assert joed("--gate", "--config", tmp_path / "absent.yaml").returncode == 255
 
 

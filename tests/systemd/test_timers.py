@@ -1,0 +1,92 @@
+"""The timers under a real systemd: joed comes up on trading days, and no day ends with it still there."""
+
+from tests.systemd.test_life import drop_in, status
+
+UNIT = "joed.service"
+THANKSGIVING = "2026-11-26T13:25:00Z@1"
+SHORT_FRIDAY = "2026-11-27T13:25:00Z@1"
+BEFORE_ITS_CLOSE = "2026-11-27T17:55:00Z@60"
+"""Five minutes before an early close, in which a second is a minute: joed stays for five after it."""
+
+
+def rings_now(machine, timer):
+    """Have a timer ring at once, and not when the market would have it."""
+    drop_in(machine, timer, "Timer", OnCalendar="\nOnActiveSec=100ms\nAccuracySec=1ms", Persistent="no")
+    machine.ask("systemctl", "start", timer)
+
+
+def test_on_a_trading_day_the_timer_starts_joed(machine):
+    """The gate says yes; joed runs, under its own user, and knows its session."""
+    gate = f"\nExecCondition=/usr/bin/joed --gate --config /etc/joed/joed.yaml --clock {SHORT_FRIDAY}"
+    drop_in(machine, "joed-open.service", ExecCondition=gate)
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {SHORT_FRIDAY}")
+
+    rings_now(machine, "joed-open.timer")
+
+    machine.until(UNIT, ActiveState="active", SubState="running", wait_s=20)
+    machine.until("joed-open.service", ActiveState="inactive", Result="success")
+    assert status(machine)["clock"]["session"] in {"", "2026-11-27"}
+
+
+def test_on_a_holiday_the_gate_is_skipped_and_nothing_has_failed(machine):
+    """Thanksgiving: no alarm, and no joed."""
+    gate = f"\nExecCondition=/usr/bin/joed --gate --config /etc/joed/joed.yaml --clock {THANKSGIVING}"
+    drop_in(machine, "joed-open.service", ExecCondition=gate)
+
+    rings_now(machine, "joed-open.timer")
+
+    machine.until("joed-open.service", ActiveState="inactive", Result="exec-condition", wait_s=20)
+    assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
+    assert machine.ask("systemctl", "--failed", "--no-legend", "--plain", "list-units", "joed*").stdout == ""
+
+
+def test_a_calendar_that_cannot_be_read_is_a_failure_and_no_holiday(machine):
+    """Exit 255: the unit has failed, somebody is told, joed is not started blindly."""
+    machine.write("/etc/joed/joed.yaml", "calendar: NOWHERE\n")
+
+    rings_now(machine, "joed-open.timer")
+
+    machine.until("joed-open.service", ActiveState="failed", wait_s=20)
+    assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
+
+
+def test_at_an_early_close_joed_ends_by_itself(machine):
+    """Exit 0 five minutes after 13:00, with the day's last record written; no timer was needed, none restarts it."""
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {BEFORE_ITS_CLOSE}")
+    machine.ask("systemctl", "start", UNIT)
+
+    machine.until(UNIT, ActiveState="inactive", Result="success", NRestarts="0", wait_s=45)
+
+    assert "2026-11-27 is over" in machine.journal(UNIT)
+    export = machine.ask("joed", "--audit", "export", "--state-dir", "/var/lib/joed").stdout
+    assert "SessionEnded" in export
+
+
+def test_a_joed_that_ignores_its_close_is_stopped_by_the_backstop(machine):
+    """The close timer ends it in order, whatever kept it."""
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {SHORT_FRIDAY}")
+    machine.ask("systemctl", "start", UNIT)
+
+    rings_now(machine, "joed-close.timer")
+
+    machine.until(UNIT, ActiveState="inactive", Result="success", wait_s=30)
+    machine.until("joed-close.service", ActiveState="inactive", Result="success")
+    assert "SIGTERM" in machine.journal(UNIT)
+
+
+def test_two_accounts_live_side_by_side(machine):
+    """joed@ira and joed@spec: each its own state, socket, port and latch; a kill of one is not the other's."""
+    for account in ("ira", "spec"):
+        machine.write(f"/etc/joed/{account}.yaml", "daemon: {metrics_port: 0}\n")
+        machine.ask("mkdir", "-p", f"/etc/joed/credentials/{account}")
+        machine.ask("systemctl", "start", f"joed@{account}.service")
+
+    machine.ask("joectl", "--socket", "/run/joed/ira/control.sock", "kill", "--reason", "this one")
+
+    def killed(account):
+        shown = machine.ask("joectl", "--socket", f"/run/joed/{account}/control.sock", "status").stdout
+        return shown.startswith("HALTED")
+
+    assert (killed("ira"), killed("spec")) == (True, False)
+    assert machine.ask("ls", "/var/lib/joed/ira/latch").stdout.split() == ["KILL", "KILL-orders"]
+    assert machine.ask("ls", "/var/lib/joed/spec/latch").stdout.split() == []
