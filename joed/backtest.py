@@ -141,7 +141,8 @@ class Run:
         self._exchange = self._new_exchange()
 
     def _new_exchange(self) -> Exchange:
-        return Exchange(self.settings.universe, self.settings.paper, Random(self.seed))  # noqa: S311 - chance of fills, no secret
+        chance = Random(self.seed)  # noqa: S311 - chance of fills, no secret
+        return Exchange(self.settings.universe, self.settings.paper, chance, base=self.settings.base_currency)
 
     def _broker(self, trading: Trading, clock: SimulatedClock, close_ns: int) -> PaperBroker:
         """Give the paper broker of a day; the account goes on, in its file or in the exchange itself."""

@@ -176,7 +176,7 @@ class _Inside:
         """Make the broker; `paper.db` has its account."""
         choices, settings = self._choices, self._choices.settings
         chance = Random(f"{PAPER_SEED}:{choices.day.seed}")  # noqa: S311 - a market's chance, not a secret
-        exchange = Exchange(settings.universe, settings.paper, chance)
+        exchange = Exchange(settings.universe, settings.paper, chance, base=settings.base_currency)
         store = PaperStore(choices.places.paper)
         closes = (choices.day.close_ns,)
         return {"paper": PaperBroker("paper", exchange, at, emit, settings.paper, store, closes=closes)}

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -365,6 +366,7 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ("brokers", lambda s: not s.brokers, f"names none; known are {', '.join(BROKERS)}"),
     ("brokers", lambda s: len(set(s.brokers)) < len(s.brokers), "names one twice"),
     ("risk.notional_max", lambda s: s.risk.notional_max > s.risk.gross_max, "is above risk.gross_max, was {was}"),
+    ("risk.underlying_max", lambda s: s.risk.underlying_max < s.risk.notional_max, "is below notional_max, was {was}"),
     (
         "eod.entries_until_s",
         lambda s: s.eod.close_positions and s.eod.entries_until_s < s.eod.at_s,
@@ -389,9 +391,7 @@ def _contradictions(settings: Settings, document: Document) -> None:
     """Note what does not go together."""
     for key, broken, words in RULES:
         if broken(settings):
-            value: object = settings
-            for name in key.split("."):
-                value = getattr(value, name)
+            value: object = attrgetter(key)(settings)
             document.blame(tuple(key.split(".")), words.format(was=_shown(value)))
     brokers: dict[Keys, str] = {("brokers", str(at)): name for at, name in enumerate(settings.brokers)}
     brokers |= {("universe", symbol, "broker"): row.broker for symbol, row in settings.universe.items()}

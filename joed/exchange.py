@@ -7,10 +7,9 @@ from which `laws` proves afterwards that each intent made one order and that no 
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
 
 from joed.model import book as model
-from joed.model.book import Book, BookOrder, ExchangeState, Line, fault_of, misfit_of, orders_of
+from joed.model.book import Book, BookOrder, Chance, ExchangeState, Line, fault_of, misfit_of, orders_of
 from joed.model.commands import AmendOrder, CancelOrder, SubmitOrder
 from joed.model.events import (
     AmendRejected,
@@ -29,23 +28,20 @@ from joed.model.settings import Instrument, Paper
 from joed.model.values import ZERO, Kind, Side, Status, Tif, ceil_to, decimal, floor_to
 
 INFINITE = float("inf")
-
-
-class Chance(Protocol):
-    """A seeded source of chance, such as `random.Random(7)`."""
-
-    def random(self) -> float:
-        """Give the next number in [0, 1)."""
-        ...
+Instruments = Mapping[str, Instrument]
 
 
 class Exchange:
-    """A book of orders for one account: market, limit and stop orders, brackets, groups that reduce one another."""
+    """A book of orders for one account: market, limit and stop orders, brackets, groups that reduce one another.
+
+    The account is in the `base` currency; what trades in another is paid in that.
+    """
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], settings: Paper, chance: Chance, name: str = "paper"
+        self, instruments: Instruments, settings: Paper, chance: Chance, name: str = "paper", base: str = "USD"
     ) -> None:
         self.instruments = instruments
+        self.base = base
         self.settings = settings
         self.name = name
         self.book = Book(settings.cash, settings.cash, settings.cash)
@@ -142,6 +138,7 @@ class Exchange:
             executions=tuple(self.executions),
             ended={order.order: order.status for order in orders if order.status.ended},
             cash=self.book.cash,
+            balances=dict(self.book.balances),
         )
 
     def position(self, instrument: str) -> Decimal:
@@ -291,6 +288,7 @@ class Exchange:
         fee = max(self.settings.fee_min, self.settings.fee_share * order.filled) - order.fee
         order.fee += fee
         self.book.executions += 1
+        currency = self.instruments[order.instrument].currency
         execution = OrderFilled(
             order.order,
             f"{self.name}-{self.book.executions:09d}",
@@ -301,6 +299,7 @@ class Exchange:
             fee,
             at_ns=now,
             broker=self.name,
+            currency="" if currency == self.base else currency,
         )
         self.executions.append(execution)
         self._report(execution)

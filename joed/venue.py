@@ -63,7 +63,7 @@ def server_of(options: argparse.Namespace) -> PaperServer:
 
     def broker(emit: Emit) -> PaperBroker:
         chance = Random(f"{PAPER_SEED}:{options.seed}:{options.origin_ns}")  # noqa: S311 - a market's chance
-        exchange = Exchange(universe, settings.paper, chance)
+        exchange = Exchange(universe, settings.paper, chance, base=settings.base_currency)
         store = PaperStore(options.paper)
         return PaperBroker("paper", exchange, clock, emit, settings.paper, store, closes=(market.close_ns,))
 

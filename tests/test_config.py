@@ -97,7 +97,11 @@ def test_every_key_stands_in_the_shipped_files_with_its_default_and_a_comment():
         elif isinstance(value, int | float | Decimal):
             assert Decimal(shown) == Decimal(str(value)), keys
         else:
-            words = {"": "empty", (): "none"}.get(value) or (value[0] if isinstance(value, tuple) else value)
+            words = (
+                "none"
+                if value == {}
+                else {"": "empty", (): "none"}.get(value) or (value[0] if isinstance(value, tuple) else value)
+            )
             assert shown == words, keys
 
 

@@ -658,3 +658,23 @@ class Trading(RuleBasedStateMachine):
 
 
 TestTrading = Trading.TestCase
+
+
+def test_what_trades_in_another_currency_is_paid_in_it_and_the_book_still_balances():
+    """The account's own cash is untouched; a restart and a forgotten day change no balance."""
+    universe = {"AAA": Instrument("AAA", currency="EUR")}
+    exchange = Exchange(universe, Paper(partial_share=0.0, slippage=D(0)), random.Random(3), base="USD")
+    exchange.quote(1, Quote("AAA", 99.9, 100.0))
+    exchange.submit(2, bracket())
+    [execution] = exchange.executions
+
+    spent = -execution.quantity * execution.price - execution.fee
+    assert (execution.currency, exchange.book.balances) == ("EUR", {"EUR": spent})
+    assert (exchange.book.cash, exchange.snapshot(3).balances) == (100_000, {"EUR": spent})
+    assert laws(exchange) == []
+    exchange.end_of_day(4)
+    exchange.end_of_day(5)
+    assert (exchange.executions, exchange.book.balances_carried) == ([], {"EUR": spent})
+    assert laws(exchange) == []
+    exchange.book.balances["EUR"] += 1
+    assert laws(exchange) == [f"cash is {spent + 1} EUR, the executions make it {spent}"]

@@ -6,6 +6,7 @@ commit succeeds, so that what was never said has never happened.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
@@ -16,15 +17,19 @@ from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.book import ExchangeState
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
-from joed.model.events import BrokerDown, BrokerUp, Event, OrderDoubted, OrderFilled, Quote
+from joed.model.events import BrokerDown, BrokerUp, Event, OrderDoubted, OrderFilled, Quote, RateSeen
 from joed.model.settings import Paper
-from joed.model.values import SECOND
+from joed.model.values import MINUTE, SECOND, decimal
 
 Order = SubmitOrder | AmendOrder | CancelOrder
 
 NOT_CONNECTED = "not connected"
 RETRY_NS = SECOND
 """How long a failed commit waits for its next try; the exchange does nothing else meanwhile."""
+RATES_NS = MINUTE
+"""How often a currency's rate is told."""
+PAIR_LETTERS = 6
+PLACES = Decimal("1E-10")
 
 
 class Store(Protocol):
@@ -76,6 +81,9 @@ class PaperBroker:
         self._streams: dict[str, None] | None = None
         self._stuck: list[Callable[[], list[Event]]] | None = None
         self._lost = {"command": 0, "report": 0, "repeat": 0, "answer": 0}
+        self._rates = settings.rates
+        self._told: dict[str, int] = {}
+        self._pairs = frozenset(name for name, row in exchange.instruments.items() if row.kind == "currency")
         if store is not None and (state := store.load()) is not None:
             exchange.from_state(state)
 
@@ -122,6 +130,28 @@ class PaperBroker:
         self.up = True
         self.connection += 1
         self._emit(BrokerUp(self.name, self.account, self.mode, self.connection))
+        if self._rates:
+            self._tell_rates(self.connection)
+
+    def _tell_rates(self, connection: int) -> None:
+        """Tell the settings' rates, now and each minute while this link is up."""
+        if not self.up or self.connection != connection:
+            return
+        now = self._clock.now()
+        for currency, rate in self._rates.items():
+            self._emit(RateSeen(currency, rate, now, f"{self.name}: paper.rates"))
+        self._clock.call_at(now + RATES_NS, partial(self._tell_rates, connection))
+
+    def _tell_rate(self, now: int, quote: Quote) -> None:
+        """Tell the rate that a currency pair's quote gives, at most one a minute; the settings' own goes before it."""
+        currency, inverse = pair_of(quote.instrument, self.exchange.base)
+        known = now - self._told.get(currency, -RATES_NS) < RATES_NS
+        if not currency or currency in self._rates or known or not 0.0 < quote.bid <= quote.ask < float("inf"):
+            return
+        self._told[currency] = now
+        middle = (decimal(quote.bid) + decimal(quote.ask)) / 2
+        rate = (1 / middle if inverse else middle).quantize(PLACES)
+        self._emit(RateSeen(currency, rate, now, f"{self.name}: {quote.instrument}"))
 
     def disconnect(self, reason: str = "the link was cut") -> None:
         """Cut the link: what is under way to us is lost, the exchange goes on."""
@@ -158,6 +188,8 @@ class PaperBroker:
         now = self._clock.now()
         if self.up and (self._streams is None or quote.instrument in self._streams):
             self._emit(replace(quote, received_ns=now, broker=self.name))
+            if quote.instrument in self._pairs:
+                self._tell_rate(now, quote)
         if self._stuck is None and not self._stopped:
             self._settle(self.exchange.quote(now, quote))
 
@@ -265,6 +297,18 @@ class PaperBroker:
             return False
         self._lost[fault] -= 1
         return True
+
+
+def pair_of(instrument: str, base: str) -> tuple[str, bool]:
+    """Give the currency whose rate a pair's price is, and whether it is the other way round; "" where it is none.
+
+    EURUSD or EUR/USD is the rate of EUR against a base of USD; USDJPY the inverse of that of JPY.
+    """
+    letters = "".join(letter for letter in instrument.upper() if letter.isalpha())
+    first, second = letters[:3], letters[3:]
+    if len(letters) != PAIR_LETTERS or base not in {first, second} or first == second:
+        return "", False
+    return (first, False) if second == base else (second, True)
 
 
 def _nobody(_event: Event) -> None:

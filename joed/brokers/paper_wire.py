@@ -55,6 +55,7 @@ ToClient = (
     | e.BrokerUp
     | e.BrokerDown
     | e.BrokerRead
+    | e.RateSeen
     | e.OrderAccepted
     | e.OrderWorking
     | e.OrderFilled

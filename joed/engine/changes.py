@@ -11,6 +11,7 @@ from joed.engine import (
     health,
     jobs,
     life,
+    money,
     orders,
     phase,
     positions,
@@ -198,6 +199,8 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
         market_of(state, instrument).blocked = False
     if block.reason == "rejects_max":
         state.rejects.pop(instrument, None)
+    if block.reason == health.STORM:
+        state.signal_orders = {}
     if block.key == KILLED:
         state.killed = None
     if block.key == PAUSED:
@@ -249,9 +252,10 @@ def mark_equity(state: State, now: int, command: c.MarkEquity) -> None:
 def open_session(state: State, now: int, command: c.OpenSession) -> None:
     """Begin a day: its counters start again; positions, orders and latched Blocks stay."""
     state.day = Day(command.session, command.open_ns, command.close_ns, command.equity)
-    state.day.epoch = state.epoch
+    state.day.epoch, state.day.unrealised_start = state.epoch, command.unrealised
     state.equity_high = max(state.equity_high, command.equity)
     state.signals, state.trails, state.triggers, state.rejects = {}, {}, {}, {}
+    state.signal_orders, state.quotes_rejected = {}, {}
     fear.note_session(state)
     state.marked_ns = 0
     for job in state.jobs.values():
@@ -316,6 +320,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.BrokerUp: reconcile.apply_up,
     e.BrokerDown: reconcile.apply_down,
     e.BrokerRead: broker_read,
+    e.RateSeen: money.note_rate,
     e.OrderFilled: order_filled,
     e.OrderRejected: order_rejected,
     e.OrderAccepted: word,

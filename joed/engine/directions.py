@@ -30,6 +30,7 @@ DIRECTIONS: dict[str, Safer] = {
             *("risk.per_trade", "risk.quote_age_max_s", "risk.spread_max", "risk.collar", "risk.notional_max"),
             *("risk.position_max", "risk.gross_max", "risk.orders_minute_max", "risk.trades_day_max"),
             *("risk.loss_day_max", "risk.rejects_max", "risk.orders_signal_max", "fill_timeout_s"),
+            *("risk.underlying_max", "risk.rate_age_max_s"),
             *("protection.alert_s", "protection.flatten_s", "protection.trail_step", "protection.trail_interval_s"),
             *("vix.level_max", "vix.day_rise", "vix.fast_rise", "vix.prints", "feed.stale_s", "feed.jump_max"),
             *("health.broker_silence_s", "health.orders_read_s", "health.reconcile_wait_s"),
@@ -38,7 +39,15 @@ DIRECTIONS: dict[str, Safer] = {
         Safer.LESS,
     ),
     **dict.fromkeys(
-        ("eod.at_s", "eod.entries_until_s", "vix.fast_window_s", "vix.hold_s", "feed.prints", "ramp.sessions"),
+        (
+            "eod.at_s",
+            "eod.entries_until_s",
+            "vix.fast_window_s",
+            "vix.hold_s",
+            "feed.prints",
+            "ramp.sessions",
+            "risk.settle_days",
+        ),
         Safer.MORE,
     ),
     **dict.fromkeys(

@@ -1,5 +1,6 @@
 """What the engine makes of its own senses: silent feeds, late quotes, a long queue, too much memory, too much loss."""
 
+from joed.engine.positions import day_result
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command, LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import HeartbeatMeasured, JournalFailed, Quote
@@ -10,6 +11,7 @@ STALE = "quote_stale"
 SILENT = "feed_silent"
 JOURNAL = "journal_failed"
 LOSS = "loss_day_max"
+STORM = "orders_signal_max"
 MEBIBYTE = 1 << 20
 
 
@@ -93,8 +95,24 @@ def losses(state: State, now: int, commands: list[Command]) -> None:
     over = now >= state.day.close_ns  # what happens overnight is the next session's start
     if not state.day.session or over or key(ALL, LOSS) in state.blocks:
         return
-    lost = state.day.equity_start - state.worth
+    lost = -day_result(state)
     if lost >= limit:
         words = f"{lost:.2f} lost today, the limit is {limit}"
         commands.append(RaiseBlock(Block(ALL, LOSS, words, now, latched=True)))
         commands.append(RaiseAlert(f"{LOSS}:{state.day.session}", Severity.CRITICAL, words))
+
+
+def storms(state: State, now: int, commands: list[Command]) -> None:
+    """Latch when one signal has caused more orders than any sound trade needs: something of ours goes in circles.
+
+    Its exits still leave, for they reduce risk; nothing is opened until a person has looked (I21).
+    """
+    limit = state.settings.risk.orders_signal_max
+    if key(ALL, STORM) in state.blocks:
+        return
+    for signal, count in state.signal_orders.items():
+        if count > limit:
+            words = f"{signal} has caused {count} orders, the limit is {limit}"
+            commands.append(RaiseBlock(Block(ALL, STORM, words, now, latched=True)))
+            commands.append(RaiseAlert(f"{STORM}:{now}", Severity.CRITICAL, words))
+            return

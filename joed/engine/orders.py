@@ -8,6 +8,7 @@ from hashlib import blake2s
 
 from msgspec.structs import replace
 
+from joed.engine.money import rate_of
 from joed.model import ids
 from joed.model.commands import AmendOrder, CancelOrder, ClaimOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
 from joed.model.ids import leg_of as leg_of  # noqa: PLC0414 - an id's form is the model's, and the engine's to ask
@@ -141,6 +142,7 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         child.order, child.leg, child.kind, child.terms = name, leg, kind, level
         child.side, child.opens = command.side.opposite, False
         state.orders[name] = child
+    _count(state, command, len(named) + 1)
     if command.opens:
         state.signals[command.signal] = "entered"
         state.spent[digest_of(command.strategy, command.signal)] = None
@@ -149,6 +151,13 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         state.resting[command.order] = None
     else:
         _join(state, now, command)
+
+
+def _count(state: State, command: SubmitOrder, orders: int) -> None:
+    """Count orders for the signal that caused them: an exit's is its entry's, or its instrument where it has none."""
+    entry = state.orders.get(command.group)
+    signal = command.signal if command.opens else (entry.signal if entry is not None else command.instrument)
+    state.signal_orders[signal] = state.signal_orders.get(signal, 0) + orders
 
 
 def _join(state: State, now: int, command: SubmitOrder) -> None:
@@ -308,11 +317,15 @@ def note_resting(state: State, order: Order) -> None:
         state.resting.pop(order.order, None)
 
 
-def reserved(state: State) -> Decimal:
+def reserved(state: State, broker: str = "") -> Decimal:
     """Give the notional that entries may still add, in base currency: whatever may fill counts as filled."""
-    if not state.resting:
-        return ZERO
-    return sum((order.left * (order.terms or ZERO) for order in resting(state)), ZERO)
+    pending = [order for order in resting(state) if broker in ("", order.broker)]
+    return sum((pledged(state, order) for order in pending), ZERO)
+
+
+def pledged(state: State, order: Order) -> Decimal:
+    """Give what one entry may still add, in base currency."""
+    return order.left * (order.terms or ZERO) * rate_of(state, order.instrument)
 
 
 def forget_ended(state: State) -> None:

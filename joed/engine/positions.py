@@ -2,13 +2,19 @@
 
 A group is an entry with its exits. A position is the sum of its groups, mostly one, and is summed anew at each fill:
 so neither the order in which executions arrive nor a late word on an old one can leave a trace.
+
+A position's figures are in its instrument's currency, the account's in base currency. What was realised crosses at the
+rate in force when the closing fill is booked, whatever the rate was when the lot was bought: what the money itself
+gained or lost meanwhile shows in the cash that is held in that currency, not in the trade.
 """
 
 from decimal import Decimal
 from typing import NamedTuple
 
+from joed.engine import settlement
 from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
+from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of
 from joed.engine.orders import children_of, note_resting
 from joed.engine.verdicts import LATE, find
 from joed.model.commands import AdoptPosition, FlattenPosition
@@ -74,6 +80,31 @@ def sums_of(state: State, group: str) -> Sums:
     return Sums(bought, paid, sold, earned)
 
 
+class Lot(NamedTuple):
+    """What one strategy holds of one instrument, and the entries (groups) that made it."""
+
+    strategy: str
+    quantity: Decimal
+    average: Decimal
+    orders: tuple[str, ...]
+
+
+def lots_of(state: State, position: Position) -> list[Lot]:
+    """Give a position's lots, which add up to it: each fill is in its group, each group is its entry's strategy's."""
+    groups: dict[str, list[str]] = {}
+    for group in position.groups:
+        if sums_of(state, group).quantity:
+            groups.setdefault(state.orders[group].strategy, []).append(group)
+    return [_lot(state, strategy, names) for strategy, names in groups.items()]
+
+
+def _lot(state: State, strategy: str, groups: list[str]) -> Lot:
+    sums = [sums_of(state, group) for group in groups]
+    quantity, carried = sum((one.quantity for one in sums), ZERO), sum((one.carried for one in sums), ZERO)
+    average = sums[0].average if len(sums) == 1 else _price(carried, quantity) if quantity else ZERO
+    return Lot(strategy, quantity, average, tuple(groups))
+
+
 def group_of(state: State, order: Order) -> str:
     """Give the group that an order's fills count in: its entry's, or one of its own where it has no entry."""
     return order.group if order.group in state.orders else order.order
@@ -83,6 +114,8 @@ def sound(state: State, fill: OrderFilled) -> bool:
     """Say whether an execution can be of the order that it names: a broker's nonsense is told, never booked."""
     order = state.orders.get(fill.order)
     if order is None or fill.instrument != order.instrument or fill.side is not order.side:
+        return False
+    if fill.currency and fill.currency != currency_of(state, fill.instrument):
         return False
     finite = fill.quantity.is_finite() and fill.price.is_finite() and fill.fee.is_finite()
     return finite and fill.quantity >= 0 and (fill.price > 0 or fill.quantity == 0)
@@ -108,9 +141,10 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
     order.cost += fill.quantity * fill.price - known.quantity * known.price
     fee = fill.fee - known.fee
     _move(state, order, now, fill)
-    _pay(state, order, -signed - fee)
-    state.fees += fee
-    state.day.fees += fee
+    _pay(state, now, order, -signed - fee)
+    fee_in_base = fee * rate_of(state, order.instrument)
+    state.fees += fee_in_base
+    state.day.fees += fee_in_base
     state.day.fills += known is NOTHING
     state.day.trades += known is NOTHING and order.leg is Leg.ENTRY and len(order.executions) == 1
     _book(state, now, order, group, before, fee)
@@ -130,12 +164,12 @@ def _move(state: State, order: Order, now: int, fill: OrderFilled) -> None:
     note_resting(state, order)
 
 
-def _pay(state: State, order: Order, amount: Decimal) -> None:
-    """Let money come in or go out."""
-    state.cash += amount
-    broker = state.brokers.get(order.broker)
-    if broker is not None:
-        broker.cash += amount
+def _pay(state: State, now: int, order: Order, amount: Decimal) -> None:
+    """Let money come in or go out; what a sale brings has still to settle."""
+    currency = currency_of(state, order.instrument)
+    pay(state, order.broker, currency, amount)
+    if order.side is Side.SELL:
+        settlement.note_sale(state, now, order.broker, order.instrument, currency, amount)
 
 
 def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: Decimal) -> None:
@@ -144,7 +178,7 @@ def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: D
     position = state.positions.get(order.instrument)
     if position is None or group not in position.groups:
         if after.quantity == before.quantity:
-            _gain(state, after.flow + after.carried - before.flow - before.carried)
+            _gain(state, order.instrument, after.flow + after.carried - before.flow - before.carried)
             return
         position = _join(state, now, order, group, position)
         position.realised += before.flow + before.carried
@@ -152,7 +186,7 @@ def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: D
     _sum(state, position)
     position.changed_ns = now
     position.fees += fee
-    _gain(state, position.realised - earlier)
+    _gain(state, order.instrument, position.realised - earlier)
     _rebind(state, position)
     _score(state, position)
 
@@ -183,7 +217,10 @@ def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
     )
     state.orders[command.lot] = entry
     position = _join(state, now, entry, command.lot, state.positions.get(command.instrument))
+    before = _open_profit(state, position, _rate(state, position))
     _sum(state, position)
+    gained = _open_profit(state, position, _rate(state, position)) - before
+    state.day.unrealised_start += gained  # what it had made before it was ours is no result of this day
     position.changed_ns = now
     left = state.external.pop(command.instrument, ZERO) - command.quantity
     if left:
@@ -196,9 +233,10 @@ def apply_flatten(state: State, now: int, command: FlattenPosition) -> None:
     state.positions[command.instrument].unwanted = command.reason
 
 
-def _gain(state: State, gained: Decimal) -> None:
-    state.realised += gained
-    state.day.realised += gained
+def _gain(state: State, instrument: str, gained: Decimal) -> None:
+    in_base = gained * rate_of(state, instrument)
+    state.realised += in_base
+    state.day.realised += in_base
 
 
 def _join(state: State, now: int, order: Order, group: str, held: Position | None) -> Position:
@@ -206,7 +244,8 @@ def _join(state: State, now: int, order: Order, group: str, held: Position | Non
     if held is not None and held.quantity:
         held.groups = (*held.groups, group)
         return held
-    position = state.positions[order.instrument] = Position(order.instrument, order.broker)
+    currency = currency_of(state, order.instrument)
+    position = state.positions[order.instrument] = Position(order.instrument, order.broker, currency=currency)
     position.groups, position.opened_ns = (group,), now
     _bind(state, position, group)
     return position
@@ -267,11 +306,20 @@ def _score(state: State, position: Position) -> None:
 
 def unrealised(state: State) -> Decimal:
     """Give the open profit at the middle of the last quotes, in base currency."""
-    total = ZERO
-    for position in state.positions.values():
-        if position.quantity:
-            total += (mark(state, position) - position.average) * position.quantity
-    return total
+    return sum((_open_profit(state, position, _rate(state, position)) for position in held(state)), ZERO)
+
+
+def held(state: State) -> list[Position]:
+    """Give the positions that are not flat."""
+    return [position for position in state.positions.values() if position.quantity]
+
+
+def _rate(state: State, position: Position) -> Decimal:
+    return rate_in(state, position.currency or state.settings.base_currency)
+
+
+def _open_profit(state: State, position: Position, rate: Decimal) -> Decimal:
+    return (mark(state, position) - position.average) * position.quantity * rate
 
 
 def mark(state: State, position: Position) -> Decimal:
@@ -281,18 +329,32 @@ def mark(state: State, position: Position) -> Decimal:
     return position.average if quote is None else decimal(price_of(quote))
 
 
+def value_of(state: State, position: Position) -> Decimal:
+    """Give a position at its mark, signed, in base currency."""
+    return position.quantity * mark(state, position) * _rate(state, position)
+
+
 def equity(state: State) -> Decimal:
     """Give cash and positions at their marks, in base currency."""
-    held = (position.quantity * mark(state, position) for position in state.positions.values() if position.quantity)
-    return state.cash + sum(held, ZERO)
+    return cash_of(state) + sum((value_of(state, position) for position in held(state)), ZERO)
 
 
 def note_worth(state: State) -> None:
     """Value the account at the last quotes, for the limits to look at until the next time (part of `apply`)."""
-    net = gross = ZERO
-    for position in state.positions.values():
-        if position.quantity:
-            value = position.quantity * mark(state, position)
-            net += value
-            gross += abs(value)
-    state.worth, state.exposure = state.cash + net, gross
+    net = gross = gained = ZERO
+    for position in held(state):
+        rate = _rate(state, position)
+        value = position.quantity * mark(state, position) * rate
+        net += value
+        gross += abs(value)
+        gained += _open_profit(state, position, rate)
+    state.worth, state.exposure, state.unrealised = cash_of(state) + net, gross, gained
+
+
+def day_result(state: State) -> Decimal:
+    """Give what the session has made at all brokers, in base currency: realised, less fees, and open profit's change.
+
+    A sum of trades and not of balances: money paid in or out, or a person's own trade, is neither profit nor loss.
+    """
+    day = state.day
+    return day.realised - day.fees + state.unrealised - day.unrealised_start

@@ -22,6 +22,8 @@ OVERFILL = "overfill"
 HOLDING = (Status.WORKING, Status.PARTIAL)
 """Only what the broker says is working protects."""
 GRACE_NS = SECOND
+REPAIRS_MAX = 3
+"""Stops put in place of lost ones, one after the other: then the flatten policy ends it."""
 SPARE_READS = 2
 """Whole reads that must show an exit with nothing to guard before it is cancelled."""
 PENDING = (Status.ARMED, Status.SENT, Status.ACKED)
@@ -165,7 +167,7 @@ def replace_stop(
 ) -> None:
     """Send a new stop for a lost one: at once, then at most one each `alert_s`, and not for ever."""
     pause_ns = int(state.settings.protection.alert_s * SECOND)
-    limit = state.settings.risk.orders_signal_max
+    limit = REPAIRS_MAX
     if position.repairs and (position.repairs >= limit or now - position.repaired_ns < pause_ns):
         return
     level = repair_level(state, position)

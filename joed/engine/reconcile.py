@@ -101,6 +101,9 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
     if read.complete:
         broker.differences += _compare(state, broker, read) + _take_cash(state, broker, read)
         broker.read_ns, broker.read_from_ns = now, read.from_ns
+        power = read.buying_power
+        broker.buying_power = power if power is not None and power.is_finite() else None
+        broker.day_trades_left = read.day_trades_left
         judge(state, broker)
 
 
@@ -244,11 +247,12 @@ def _take_cash(state: State, broker: Broker, read: BrokerRead) -> bool:
     held = [position.changed_ns for position in state.positions.values() if position.broker == read.broker]
     if read.cash is None or not read.cash.is_finite() or max(held, default=-1) >= read.from_ns:
         return False
-    news = broker.cash != read.cash
+    balances = {currency: amount for currency, amount in read.balances.items() if amount.is_finite() and amount}
+    news = broker.cash != read.cash or broker.balances != balances
     if news:
         if broker.read_ns:  # the first word is no correction
             find(state, CASH, broker.name, f"{broker.cash} to {read.cash}")
-        broker.cash = read.cash
+        broker.cash, broker.balances = read.cash, balances
         state.cash = sum((one.cash for one in state.brokers.values()), ZERO)
     return news
 

@@ -6,20 +6,29 @@ Reducing risk does not pass here and needs no permission.
 from bisect import bisect_right
 from collections.abc import Callable
 from decimal import Decimal
+from math import isfinite
 
 from msgspec import Struct
 
-from joed.engine.orders import SIGNALS_MAX, reserved, resting, spent
+from joed.engine import money
+from joed.engine.health import LOSS, STORM
+from joed.engine.money import ONE, cash_at, underlying_of
+from joed.engine.orders import BRACKET, SIGNALS_MAX, pledged, reserved, resting, spent
+from joed.engine.positions import day_result, held, value_of
+from joed.engine.settlement import unsettled
 from joed.model.blocks import ALL, Block
 from joed.model.events import Quote
 from joed.model.settings import Instrument
-from joed.model.state import State
+from joed.model.state import Broker, State
 from joed.model.triggers import Trigger
-from joed.model.values import MINUTE, SECOND, Side, decimal
+from joed.model.values import MINUTE, SECOND, ZERO, AccountKind, Side, decimal
 
 
 class Request(Struct, frozen=True, gc=False):
-    """An entry as it would leave: the Trigger behind it, its size, the price now and the limit it would carry."""
+    """An entry as it would leave: the Trigger behind it, its size, the price now and the limit it would carry.
+
+    `rate` is what a unit of the instrument's currency is worth in base currency: limits are in that.
+    """
 
     trigger: Trigger
     instrument: Instrument
@@ -27,6 +36,17 @@ class Request(Struct, frozen=True, gc=False):
     price: Decimal
     limit: Decimal
     quote: Quote
+    rate: Decimal = ONE
+
+    @property
+    def worth(self) -> Decimal:
+        """Give what it costs at most, in base currency."""
+        return self.quantity * self.limit * self.rate
+
+    @property
+    def buys(self) -> bool:
+        """Say whether it opens by buying."""
+        return self.trigger.side is Side.BUY
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -67,52 +87,89 @@ def not_tradable(state: State, now: int, request: Request) -> str:
     return "" if request.instrument.tradable else f"{request.instrument.symbol} is watched, not traded"
 
 
+def senseless(state: State, now: int, request: Request) -> str:
+    """Refuse numbers that cannot be, whoever let them come this far: NaN is in no order with any limit."""
+    trigger, quote = request.trigger, request.quote
+    prices = (request.price, request.limit, request.rate, trigger.level, trigger.stop, trigger.target)
+    if not all(price.is_finite() and price > 0 for price in prices) or not request.quantity.is_finite():
+        return "a price or the quantity is no positive number"
+    fair = isfinite(quote.bid) and isfinite(quote.ask) and 0 < quote.bid <= quote.ask
+    return "" if fair else f"{quote.bid} to {quote.ask} is no market"
+
+
 def stale(state: State, now: int, request: Request) -> str:
-    """Refuse an old quote; its age counts from when it was received, not from when it was handled."""
+    """Refuse an old quote, or one from the future: its age counts from when it was received, not when handled."""
     age_ns = now - request.quote.received_ns
-    limit_ns = int(state.settings.risk.quote_age_max_s * SECOND)
-    return f"the quote is {age_ns / SECOND:.1f} s old" if age_ns > limit_ns else ""
+    limit_s = state.settings.risk.quote_age_max_s
+    sound = -SECOND <= age_ns <= int(limit_s * SECOND)
+    return "" if sound else f"the quote is {age_ns / SECOND:.1f} s old, the limit is {limit_s:g} s"
 
 
 def wide(state: State, now: int, request: Request) -> str:
     """Refuse a wide spread: the price would be a guess."""
     spread = (request.quote.ask - request.quote.bid) / request.quote.bid
-    return f"the spread is {spread:.2%}" if spread > float(state.settings.risk.spread_max) else ""
+    limit = state.settings.risk.spread_max
+    return f"the spread is {spread:.3%}, the limit is {limit:.3%}" if spread > float(limit) else ""
 
 
 def through(state: State, now: int, request: Request) -> str:
     """Refuse a price far beyond the Trigger's level: it is another trade than the one that was thought out."""
     reach = abs(request.price - request.trigger.level)
     limit = request.trigger.level * state.settings.risk.collar
-    return f"{request.price} is {reach} away from {request.trigger.level}" if reach > limit else ""
+    words = f"{request.price} is {reach} away from {request.trigger.level}, the limit is {limit:f}"
+    return words if reach > limit else ""
 
 
 def wrong_side(state: State, now: int, request: Request) -> str:
     """Refuse a bracket whose prices do not lie around the entry's: it would trade against itself at once."""
     below, above = request.trigger.stop, request.trigger.target
-    if request.trigger.side is Side.SELL:
+    if not request.buys:
         below, above = above, below
     low, high = min(decimal(request.quote.bid), request.limit), max(decimal(request.quote.ask), request.limit)
-    inside = below < low and high < above
-    return "" if inside and below > 0 else f"stop {request.trigger.stop} and target {request.trigger.target} do not fit"
+    words = f"stop {request.trigger.stop} and target {request.trigger.target} do not lie around {low} to {high}"
+    return "" if below < low and high < above else words
 
 
 def off_tick(state: State, now: int, request: Request) -> str:
     """Refuse prices that the market does not have: a bracket that is refused in part protects nothing."""
     tick = request.instrument.tick
     off = [price for price in (request.limit, request.trigger.stop, request.trigger.target) if price % tick]
-    return f"{off[0]} is no multiple of {tick}" if off else ""
+    return f"{off[0]} is no multiple of the tick {tick}" if off else ""
 
 
 def short(state: State, now: int, request: Request) -> str:
-    """Refuse to sell what is not held, unless the settings allow it."""
-    return "short selling is off" if request.trigger.side is Side.SELL and not state.settings.risk.allow_short else ""
+    """Refuse to sell what is not held, unless the settings allow it and the account can."""
+    if request.buys:
+        return ""
+    if state.settings.account_kind is AccountKind.CASH:
+        return "a cash account cannot sell short"
+    return "" if state.settings.risk.allow_short else "short selling is off"
 
 
-def too_small(state: State, now: int, request: Request) -> str:
-    """Refuse less than one lot: the risk does not buy it."""
+def off_lot(state: State, now: int, request: Request) -> str:
+    """Refuse less than one lot (the risk does not buy it), and what is no whole number of lots."""
     lot = request.instrument.lot
-    return f"{request.quantity} is less than one lot of {lot}" if request.quantity < lot else ""
+    if request.quantity < lot:
+        return f"{request.quantity} is less than one lot of {lot}"
+    return f"{request.quantity} is no whole number of lots of {lot}" if request.quantity % lot else ""
+
+
+def against(state: State, now: int, request: Request) -> str:
+    """Refuse to open against what is held or pending of the same underlying, at any broker: that is what closes do."""
+    name, sign = underlying_of(request.instrument), request.trigger.side.sign
+    for position in held(state):
+        if position.quantity * sign < 0 and named(state, position.instrument) == name:
+            return f"{position.quantity} {position.instrument} are held the other way"
+    for order in resting(state):
+        if order.side is not request.trigger.side and named(state, order.instrument) == name:
+            return f"an entry the other way is pending: {order.order}"
+    return ""
+
+
+def named(state: State, instrument: str) -> str:
+    """Give the underlying of an instrument, also of one that the settings no longer name."""
+    found = state.settings.universe.get(instrument)
+    return instrument if found is None else underlying_of(found)
 
 
 def pending(state: State, now: int, request: Request) -> str:
@@ -134,7 +191,7 @@ def forgetful(state: State, now: int, request: Request) -> str:
     return f"{count} signals are remembered, none more can be" if count >= SIGNALS_MAX else ""
 
 
-def held(state: State, now: int, request: Request) -> str:
+def kept(state: State, now: int, request: Request) -> str:
     """Refuse to add to a position, so that one bracket protects it whole."""
     position = state.positions.get(request.instrument.symbol)
     return "" if position is None or position.quantity == 0 else f"{position.quantity} are held already"
@@ -151,30 +208,90 @@ def too_many_positions(state: State, now: int, request: Request) -> str:
     limit = state.settings.risk.position_max
     if len(state.positions) + len(state.resting) < limit:
         return ""  # without the sum: flat positions count in this, but there are too few even so
-    names = {position.instrument for position in state.positions.values() if position.quantity}
+    names = {position.instrument for position in held(state)}
     names |= {order.instrument for order in resting(state)}
     return f"{len(names)} positions are held or pending, the limit is {limit}" if len(names) >= limit else ""
 
 
+def old_rate(state: State, now: int, request: Request) -> str:
+    """Refuse a currency whose worth in base currency is not known well enough to hold a limit to it."""
+    return money.stale(state, now, request.instrument.currency)
+
+
 def too_large(state: State, now: int, request: Request) -> str:
     """Refuse an order of too large a value."""
-    notional = request.quantity * request.limit
     limit = state.settings.risk.notional_max
-    return f"{notional} is over the limit of {limit} an order" if notional > limit else ""
+    return f"{request.worth:.2f} is over the limit of {limit} an order" if request.worth > limit else ""
 
 
 def too_much(state: State, now: int, request: Request) -> str:
     """Refuse too large a book, counting everything that may still fill."""
-    total = state.exposure + reserved(state) + request.quantity * request.limit
+    total = state.exposure + reserved(state) + request.worth
     limit = state.settings.risk.gross_max
-    return f"gross exposure would be {total:.0f}, the limit is {limit}" if total > limit else ""
+    return f"gross exposure would be {total:.2f}, the limit is {limit}" if total > limit else ""
+
+
+def too_much_of_one(state: State, now: int, request: Request) -> str:
+    """Refuse too much of one underlying, in whatever instruments and at whatever brokers it is held or pending."""
+    name, limit = underlying_of(request.instrument), state.settings.risk.underlying_max
+    mine = [position for position in held(state) if named(state, position.instrument) == name]
+    coming = [order for order in resting(state) if named(state, order.instrument) == name]
+    total = request.worth + sum((abs(value_of(state, position)) for position in mine), ZERO)
+    total += sum((pledged(state, order) for order in coming), ZERO)
+    return f"exposure in {name} would be {total:.2f}, the limit is {limit}" if total > limit else ""
+
+
+def free_at(state: State, request: Request) -> tuple[Broker, Decimal]:
+    """Give the instrument's broker, and its cash that nothing pending there may spend first, in base currency."""
+    broker = state.brokers.get(request.instrument.broker) or Broker(request.instrument.broker)
+    return broker, cash_at(state, broker) - reserved(state, broker.name)
 
 
 def no_cash(state: State, now: int, request: Request) -> str:
-    """Refuse a buy that is not paid for by cash that nothing pending may spend first."""
-    needed = request.quantity * request.limit
-    free = state.cash - reserved(state)
-    return f"{needed:.2f} is needed, {free:.2f} is free" if request.trigger.side is Side.BUY and needed > free else ""
+    """Refuse a buy that is not paid for by cash at its broker, where the broker names no buying power of its own."""
+    broker, free = free_at(state, request)
+    lends = broker.buying_power is not None and state.settings.account_kind is AccountKind.MARGIN
+    if lends or not request.buys or request.worth <= free:
+        return ""
+    return f"{request.worth:.2f} is needed, {free:.2f} is free"
+
+
+def not_settled(state: State, now: int, request: Request) -> str:
+    """Refuse a cash account's buy with what sales brought and has not settled yet."""
+    if state.settings.account_kind is not AccountKind.CASH:
+        return ""
+    broker, free = free_at(state, request)
+    due = unsettled(state, now, broker)
+    words = f"{request.worth:.2f} is needed, {free - due:.2f} is free and settled, {due:.2f} is not settled yet"
+    return words if request.worth > free - due else ""
+
+
+def no_margin(state: State, now: int, request: Request) -> str:
+    """Refuse what the broker's own word for buying power does not cover, either way."""
+    broker = state.brokers.get(request.instrument.broker)
+    if broker is None or broker.buying_power is None:
+        return ""
+    free = broker.buying_power - reserved(state, broker.name)
+    return f"{request.worth:.2f} is needed, buying power is {free:.2f}" if request.worth > free else ""
+
+
+def no_day_trades(state: State, now: int, request: Request) -> str:
+    """Refuse what could be one day trade more than the broker still allows: all opened today may close today."""
+    name = request.instrument.broker
+    broker = state.brokers.get(name)
+    if broker is None or broker.day_trades_left is None:
+        return ""
+    today = sum(1 for row in held(state) if row.broker == name and row.opened_ns >= state.day.open_ns)
+    open_ = today + sum(1 for order in resting(state) if order.broker == name)
+    words = f"{broker.day_trades_left} day trades are left, {open_} may be used by what is open"
+    return words if open_ >= broker.day_trades_left else ""
+
+
+def too_risky(state: State, now: int, request: Request) -> str:
+    """Refuse what would lose more at its stop than one trade may, also where the strategy names the size itself."""
+    lost = request.quantity * abs(request.limit - request.trigger.stop) * request.rate
+    limit = state.worth * state.settings.risk.per_trade
+    return f"{lost:.2f} would be lost at the stop, the limit is {limit:.2f}" if lost > limit else ""
 
 
 def too_fast(state: State, now: int, request: Request) -> str:
@@ -182,6 +299,14 @@ def too_fast(state: State, now: int, request: Request) -> str:
     recent = len(state.order_times) - bisect_right(state.order_times, now - MINUTE)
     limit = state.settings.risk.orders_minute_max
     return f"{recent} orders in the last minute, the limit is {limit}" if recent >= limit else ""
+
+
+def too_busy(state: State, now: int, request: Request) -> str:
+    """Refuse a signal that has caused as many orders as one may, before it makes another bracket of them."""
+    made = state.signal_orders.get(request.trigger.signal, 0)
+    limit = state.settings.risk.orders_signal_max
+    words = f"{request.trigger.signal} has caused {made} orders, the limit is {limit}"
+    return words if made + len(BRACKET) > limit else ""
 
 
 def too_often(state: State, now: int, request: Request) -> str:
@@ -192,23 +317,24 @@ def too_often(state: State, now: int, request: Request) -> str:
 
 def lost_enough(state: State, now: int, request: Request) -> str:
     """Refuse once the day has lost what it may, open positions included."""
-    lost = state.day.equity_start - state.worth
+    lost = -day_result(state)
     limit = state.settings.risk.loss_day_max
     return f"{lost:.2f} lost today, the limit is {limit}" if lost >= limit else ""
 
 
 def rejected_often(state: State, now: int, request: Request) -> str:
     """Refuse what the broker refuses again and again: it is telling us something."""
-    count = state.rejects.get(request.instrument.symbol, 0)
-    limit = state.settings.risk.rejects_max
-    return f"the broker refused {request.instrument.symbol} {count} times" if count >= limit else ""
+    symbol = request.instrument.symbol
+    count, limit = state.rejects.get(symbol, 0), state.settings.risk.rejects_max
+    return f"the broker refused {symbol} {count} times, the limit is {limit}" if count >= limit else ""
 
 
 def too_late(state: State, now: int, request: Request) -> str:
     """Refuse new risk shortly before the close."""
     left_ns = state.day.close_ns - now
     limit_s = state.settings.eod.entries_until_s
-    return f"{left_ns // SECOND} s to the close" if left_ns < limit_s * SECOND else ""
+    words = f"{left_ns // SECOND} s to the close, the limit is {limit_s:g} s"
+    return words if left_ns < int(limit_s * SECOND) else ""
 
 
 Check = Callable[[State, int, Request], str]
@@ -216,29 +342,42 @@ Check = Callable[[State, int, Request], str]
 CHECKS: dict[str, Check] = {
     "blocked": blocked,
     "not_tradable": not_tradable,
+    "numbers": senseless,
     "quote_stale": stale,
     "spread_wide": wide,
     "collar": through,
     "bracket": wrong_side,
     "tick": off_tick,
     "short": short,
-    "lot": too_small,
+    "lot": off_lot,
+    "opposite": against,
     "duplicate": pending,
     "signal_spent": again,
     "signals_max": forgetful,
-    "held": held,
+    "held": kept,
     "external": external,
     "position_max": too_many_positions,
+    "rate_stale": old_rate,
     "notional_max": too_large,
     "gross_max": too_much,
+    "underlying_max": too_much_of_one,
     "cash": no_cash,
+    "unsettled": not_settled,
+    "margin": no_margin,
+    "day_trades": no_day_trades,
+    "per_trade": too_risky,
     "orders_minute_max": too_fast,
+    STORM: too_busy,
     "trades_day_max": too_often,
-    "loss_day_max": lost_enough,
+    LOSS: lost_enough,
     "rejects_max": rejected_often,
     "close_near": too_late,
 }
 """Every limit, in the order of its asking; the code is the refusal's, the metric's and `joectl why`'s."""
 
-BREAKERS = frozenset({"orders_minute_max", "trades_day_max", "loss_day_max"})
-"""Limits that no sound day reaches: the first refusal latches a Block, until a person has looked."""
+BREAKERS = frozenset({"orders_minute_max", STORM, LOSS})
+"""Limits that no sound day reaches: the first refusal latches a Block, until a person has looked.
+
+`rejects_max` latches on its instrument as the broker's word comes. `trades_day_max` is none of them: a busy day reaches
+it in good order, and there is nothing to look into; it refuses until the next session begins.
+"""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from joed.engine import sessions
 from joed.engine.confirming import needs_confirmation, unconfirmed
 from joed.engine.health import keep
+from joed.engine.money import cash_of
 from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised
@@ -43,7 +44,7 @@ def session(state: State, now: int, commands: list[Command]) -> None:
     name = found.date.isoformat()
     due = now >= found.open_ns - int(state.settings.session.lead_s * SECOND)
     if due and name != state.day.session and reconciled(state):
-        commands.append(OpenSession(name, found.open_ns, found.close_ns, state.worth))
+        commands.append(OpenSession(name, found.open_ns, found.close_ns, state.worth, state.unrealised))
         if needs_confirmation(state):  # a signature lasts one session
             commands.append(RaiseBlock(unconfirmed(now)))
     if due == (key(ALL, NO_SESSION) in state.blocks):
@@ -157,7 +158,7 @@ def mark(state: State, now: int, commands: list[Command]) -> None:
     """Note the account's worth each minute while the market is open, and once after."""
     over = now >= state.day.close_ns and state.marked_ns < state.day.close_ns
     if state.day.session and (over or (is_open(state, now) and now - state.marked_ns >= MINUTE)):
-        figures = (state.worth, state.cash, state.day.realised, unrealised(state), state.day.fees)
+        figures = (state.worth, cash_of(state), state.day.realised, unrealised(state), state.day.fees)
         commands.append(MarkEquity(*(figure.quantize(CENT_HUNDREDTH) for figure in figures)))
 
 

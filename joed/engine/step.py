@@ -143,6 +143,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     fear.reopen(state, now, commands)
     health.feeds(state, now, commands)
     health.losses(state, now, commands)
+    health.storms(state, now, commands)
     commands.extend(orders.overdue(state, now))
     protection.watch(state, now, commands)
     for position in state.positions.values():

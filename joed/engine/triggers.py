@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from joed.engine import ramp
+from joed.engine.money import ONE, rate_in
 from joed.engine.orders import enter
 from joed.engine.risk import BREAKERS, Request, refuse
 from joed.model.blocks import ALL, Block
@@ -64,20 +65,24 @@ def request_of(state: State, trigger: Trigger, quote: Quote) -> Request:
     slack = price * state.settings.risk.collar / 4
     buys = trigger.side is Side.BUY
     limit = ceil_to(price + slack, instrument.tick) if buys else floor_to(price - slack, instrument.tick)
-    wanted = trigger.quantity if trigger.quantity is not None else size(state, trigger, limit)
+    rate = rate_in(state, instrument.currency)
+    wanted = trigger.quantity if trigger.quantity is not None else size(state, trigger, limit, rate)
     wanted *= ramp.share(state)
-    return Request(trigger, instrument, floor_to(wanted, instrument.lot), price, limit, quote)
+    return Request(trigger, instrument, floor_to(wanted, instrument.lot), price, limit, quote, rate)
 
 
-def size(state: State, trigger: Trigger, limit: Decimal) -> Decimal:
-    """Give the quantity that loses `risk` of the equity between the limit and the stop, within the notional limits."""
-    distance = abs(limit - trigger.stop)
+def size(state: State, trigger: Trigger, limit: Decimal, rate: Decimal = ONE) -> Decimal:
+    """Give the quantity that loses `risk` of the equity between the limit and the stop, within the notional limits.
+
+    Prices are in the instrument's currency, of which one unit is worth `rate`; it is 0 where nothing may be risked.
+    """
+    distance = abs(limit - trigger.stop) * rate
     if distance <= 0 or limit <= 0:
         return ZERO
     share = min(trigger.risk, state.settings.risk.per_trade)
     by_risk = state.worth * share / distance
-    by_notional = state.settings.risk.notional_max / limit
-    return min(by_risk, by_notional)
+    by_notional = state.settings.risk.notional_max / (limit * rate)
+    return max(ZERO, min(by_risk, by_notional))
 
 
 def sane(trigger: Trigger) -> bool:

@@ -10,6 +10,9 @@ from joed.engine import phase as phases
 from joed.engine import ramp
 from joed.engine.card import card_of, digest_of
 from joed.engine.markets import price_of
+from joed.engine.money import cash_of, currency_of, rate_in, stale
+from joed.engine.positions import lots_of
+from joed.engine.settlement import unsettled
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -19,9 +22,11 @@ from joed.model.values import SECOND, ZERO, Crossing, Mode, Severity, Side, deci
 from joed.model.view import (
     BrokerView,
     JobView,
+    LotView,
     Need,
     OrderView,
     PositionView,
+    RateView,
     Remembered,
     TriggerView,
     View,
@@ -46,9 +51,9 @@ def view(state: State) -> View:
     orders = tuple(_order(order, now) for order in state.orders.values() if order.live)
     clock = phases.clock_of(state)
     phase = phases.phase_of(state, clock)
-    held = [(row.quantity, row.average if row.price is None else decimal(row.price)) for row in positions]
-    equity = state.cash + sum((quantity * price for quantity, price in held), ZERO)
-    daily_pnl = equity - day.equity_start if day.session else ZERO
+    values = [_value(state, row) for row in positions]
+    open_profit = sum((row.unrealised * rate_in(state, row.currency) for row in positions), ZERO)
+    daily_pnl = day.realised - day.fees + open_profit - day.unrealised_start if day.session else ZERO
     return View(
         seq=state.seq,
         now_ns=now,
@@ -71,13 +76,13 @@ def view(state: State) -> View:
         stopping=state.stopping,
         blocks=tuple(state.blocks.values()),
         brokers=brokers,
-        equity=equity,
+        equity=cash_of(state) + sum(values, ZERO),
         equity_start=day.equity_start,
-        cash=state.cash,
-        gross=sum((abs(quantity) * price for quantity, price in held), ZERO),
+        cash=cash_of(state),
+        gross=sum(map(abs, values), ZERO),
         daily_pnl=daily_pnl,
         realised=day.realised,
-        unrealised=sum((row.unrealised for row in positions), ZERO),
+        unrealised=open_profit,
         fees=day.fees,
         limits=_limits(state),
         trades=day.trades,
@@ -105,7 +110,41 @@ def view(state: State) -> View:
         state=_remembered(state, orders, daily_pnl),
         answers=dict(state.answers),
         signing=_signing(state),
+        balances=_balances(state),
+        rates=_rates(state),
+        unsettled=sum((unsettled(state, now, broker) for broker in state.brokers.values()), ZERO),
+        quotes_rejected=dict(state.quotes_rejected),
     )
+
+
+def _value(state: State, row: PositionView) -> Decimal:
+    """Give a position at its mark, signed, in base currency."""
+    price = row.average if row.price is None else decimal(row.price)
+    return row.quantity * price * rate_in(state, row.currency)
+
+
+def _balances(state: State) -> dict[str, Decimal]:
+    """Give the cash in other currencies than the base, all brokers together."""
+    found: dict[str, Decimal] = {}
+    for broker in state.brokers.values():
+        for currency, amount in broker.balances.items():
+            found[currency] = found.get(currency, ZERO) + amount
+    return found
+
+
+def _rates(state: State) -> tuple[RateView, ...]:
+    """Give the rate of each currency that is traded or held, and how old it is."""
+    named = {row.currency for row in state.settings.universe.values() if row.tradable}
+    named |= {currency_of(state, name) for name, held in state.positions.items() if held.quantity}
+    named |= _balances(state).keys()
+    return tuple(_one_rate(state, currency) for currency in sorted(named - {state.settings.base_currency}))
+
+
+def _one_rate(state: State, currency: str) -> RateView:
+    known, late = state.rates.get(currency), bool(stale(state, state.now, currency))
+    if known is None:
+        return RateView(currency, None, None, "", late)
+    return RateView(currency, known.rate, (state.now - known.at_ns) / SECOND, known.source, late)
 
 
 def card_hash(state: State) -> str:
@@ -187,6 +226,11 @@ def _position(state: State, held: Position) -> PositionView:
         closing=bool(held.closing),
         opened_ns=held.opened_ns,
         order=held.group,
+        currency=currency_of(state, held.instrument),
+        lots=tuple(
+            LotView(held.instrument, lot.strategy, lot.quantity, lot.average, lot.orders)
+            for lot in lots_of(state, held)
+        ),
     )
 
 
@@ -267,7 +311,13 @@ def _trigger(trigger: Trigger, quote: Quote | None) -> TriggerView:
 def _limits(state: State) -> Limits:
     risk = state.settings.risk
     return Limits(
-        risk.loss_day_max, risk.gross_max, risk.notional_max, risk.position_max, risk.trades_day_max, risk.per_trade
+        risk.loss_day_max,
+        risk.gross_max,
+        risk.notional_max,
+        risk.position_max,
+        risk.trades_day_max,
+        risk.per_trade,
+        risk.underlying_max,
     )
 
 
@@ -320,6 +370,11 @@ def _needs(state: State, brokers: Rows, positions: Held, orders: Orders) -> Iter
         Need(Severity.WARNING, "books_differ", f"{broker.name}: {_count(broker.differences, 'difference')}")
         for broker in brokers
         if broker.differences
+    )
+    yield from (
+        Need(Severity.WARNING, "rate_stale", stale(state, state.now, currency))
+        for currency in sorted({row.currency for row in positions})
+        if stale(state, state.now, currency)
     )
     if state.faulted:
         yield Need(Severity.WARNING, "faulted", f"{_count(len(state.faulted), 'event')} left out after a fault")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -9,6 +10,14 @@ from joed.model.commands import AmendOrder, SubmitOrder
 from joed.model.events import OrderFilled, OrderSeen, PositionSeen, Quote
 from joed.model.settings import Instrument
 from joed.model.values import ZERO, Kind, Leg, Side, Status, Tif, ceil_to, decimal, floor_to
+
+
+class Chance(Protocol):
+    """A seeded source of chance, such as `random.Random(7)`."""
+
+    def random(self) -> float:
+        """Give the next number in [0, 1)."""
+        ...
 
 
 class BookOrder(Struct):
@@ -95,8 +104,8 @@ class Line(Struct):
 class Book(Struct):
     """The account and its counters.
 
-    `cash_carried` and `carried` are cash and positions before the oldest execution still in memory: what is older than
-    `forgotten_ns` has left it.
+    `cash_carried`, `balances_carried` and `carried` are cash and positions before the oldest execution still in memory:
+    what is older than `forgotten_ns` has left it. `cash` is in the account's currency, `balances` are the others'.
     """
 
     cash: Decimal
@@ -111,11 +120,17 @@ class Book(Struct):
     draws: int = 0
     day_ended_ns: int = 0
     forgotten_ns: int = 0
+    balances: dict[str, Decimal] = {}
+    balances_carried: dict[str, Decimal] = {}
 
     def take(self, execution: OrderFilled) -> None:
         """Move cash and position by an execution; the average moves only as the position grows or turns."""
         signed = execution.side.sign * execution.quantity
-        self.cash -= signed * execution.price + execution.fee
+        spent = signed * execution.price + execution.fee
+        if execution.currency:
+            add(self.balances, execution.currency, -spent)
+        else:
+            self.cash -= spent
         self.fees += execution.fee
         held = self.positions.pop(execution.instrument, PositionSeen(execution.instrument, ZERO, ZERO))
         after = held.quantity + signed
@@ -131,8 +146,19 @@ class Book(Struct):
     def carry(self, execution: OrderFilled) -> None:
         """Keep what an execution did while it is forgotten."""
         signed = execution.side.sign * execution.quantity
-        self.cash_carried -= signed * execution.price + execution.fee
+        spent = signed * execution.price + execution.fee
+        if execution.currency:
+            add(self.balances_carried, execution.currency, -spent)
+        else:
+            self.cash_carried -= spent
         self.carried[execution.instrument] = self.carried.get(execution.instrument, ZERO) + signed
+
+
+def add(balances: dict[str, Decimal], currency: str, amount: Decimal) -> None:
+    """Move one currency's balance; one that is even is none."""
+    balances[currency] = balances.get(currency, ZERO) + amount
+    if not balances[currency]:
+        del balances[currency]
 
 
 class ExchangeState(Struct):
@@ -268,15 +294,18 @@ def turned(state: ExchangeState) -> Iterator[str]:
 
 def unbalanced(state: ExchangeState) -> Iterator[str]:
     """Find where cash, positions and filled quantities are not the sum of the executions."""
-    cash, held = state.book.cash_carried, dict(state.book.carried)
+    cash, held = {"": state.book.cash_carried, **state.book.balances_carried}, dict(state.book.carried)
     filled: dict[str, Decimal] = {}
     for execution in state.executions:
         signed = execution.side.sign * execution.quantity
-        cash -= signed * execution.price + execution.fee
+        paid_in = cash.get(execution.currency, ZERO)
+        cash[execution.currency] = paid_in - signed * execution.price - execution.fee
         held[execution.instrument] = held.get(execution.instrument, ZERO) + signed
         filled[execution.order] = filled.get(execution.order, ZERO) + execution.quantity
-    if cash != state.book.cash:
-        yield f"cash is {state.book.cash}, the executions make it {cash}"
+    for currency, amount in cash.items():
+        booked = state.book.balances.get(currency, ZERO) if currency else state.book.cash
+        if amount != booked:
+            yield f"cash is {booked} {currency}".rstrip() + f", the executions make it {amount}"
     shown = {name: position.quantity for name, position in state.book.positions.items()}
     if shown != {name: quantity for name, quantity in held.items() if quantity}:
         yield f"positions are {shown}, the executions make them {held}"

@@ -17,6 +17,7 @@ class Limits(Struct, frozen=True, gc=False):
     position_max: int
     trades_day_max: int
     per_trade: Decimal
+    underlying_max: Decimal = Decimal(0)
 
 
 class CardPosition(Struct, frozen=True, gc=False):

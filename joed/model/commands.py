@@ -206,12 +206,13 @@ class MarkEquity(Command, frozen=True, gc=False, tag="MarkEquity"):
 
 
 class OpenSession(Command, frozen=True, gc=False, tag="OpenSession"):
-    """Begin a trading session: the day's counters start again from this equity."""
+    """Begin a trading session: the day's counters start again from this equity and this open profit."""
 
     session: str
     open_ns: int
     close_ns: int
     equity: Decimal
+    unrealised: Decimal = Decimal(0)
 
 
 class WindDown(Command, frozen=True, gc=False, tag="WindDown"):

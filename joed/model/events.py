@@ -154,7 +154,8 @@ class OrderWorking(Event, frozen=True, gc=False, tag="OrderWorking"):
 class OrderFilled(Event, frozen=True, gc=False, tag="OrderFilled"):
     """One execution; `revision` above 0 replaces the same execution's earlier word, with quantity 0 it is a bust.
 
-    `quantity` is positive, `price` in the instrument's currency, `fee` positive when paid.
+    `quantity` is positive, `price` in the instrument's currency, `fee` positive when paid; `currency` is theirs as the
+    broker names it, "" where it is the instrument's own.
     """
 
     order: str
@@ -167,6 +168,7 @@ class OrderFilled(Event, frozen=True, gc=False, tag="OrderFilled"):
     revision: int = 0
     at_ns: int = 0
     broker: str = ""
+    currency: str = ""
 
 
 class OrderCancelled(Event, frozen=True, gc=False, tag="OrderCancelled"):
@@ -220,7 +222,8 @@ class BrokerRead(Event, frozen=True, tag="BrokerRead"):
 
     `complete` False means that an end marker is missing: then it may add what it shows, and prove no absence.
     `executions` are all since the session's start, oldest first.
-    `ended` maps our ids of orders that the broker shows as ended, and how.
+    `ended` maps our ids of orders that the broker shows as ended, and how. `cash` is in base currency, `balances` are
+    the other currencies'; `buying_power` and `day_trades_left` are None where the broker does not say.
     """
 
     broker: str
@@ -233,6 +236,18 @@ class BrokerRead(Event, frozen=True, tag="BrokerRead"):
     executions: tuple[OrderFilled, ...] = ()
     ended: dict[str, Status] = {}
     cash: Decimal | None = None
+    balances: dict[str, Decimal] = {}
+    buying_power: Decimal | None = None
+    day_trades_left: int | None = None
+
+
+class RateSeen(Event, frozen=True, gc=False, tag="RateSeen"):
+    """What one unit of a currency is worth in base currency, as of `at_ns`, and who says so."""
+
+    currency: str
+    rate: Decimal
+    at_ns: int
+    source: str
 
 
 class CommandSent(Event, frozen=True, gc=False, tag="CommandSent"):
@@ -361,7 +376,7 @@ ANY = (
     Quote | Tick | ClockStepped | EpochStarted | SettingsLoaded | StopAsked | SessionEnded | EventFaulted
     | JournalFailed | JournalRestored | HeartbeatMeasured | BrokerUp | BrokerDown | OrderAccepted | OrderWorking
     | OrderFilled | OrderCancelled | OrderExpired | OrderRejected | OrderDoubted | CancelRejected | AmendRejected
-    | BrokerRead | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored | TriggersMade
+    | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored | TriggersMade
     | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
     | AlertDelivered | FailsafeRan
 )  # fmt: skip

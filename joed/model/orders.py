@@ -74,6 +74,8 @@ class Order(Struct, gc=False):
 class Position(Struct, gc=False):
     """What is held of one instrument: signed quantity, average price, and the trail that follows it.
 
+    Its prices, profit and fees are in `currency`, the instrument's own.
+
     `group` is the entry's id, whose stop and target protect it; `risk` is the first R in price;
     `best` the best bid (long) or ask (short) since the trail was set; `unprotected_ns` since when the stop is amiss.
     `groups` are all whose fills it is the sum of, mostly one; `result` is +1 or -1 once it was counted as won or lost;
@@ -105,3 +107,4 @@ class Position(Struct, gc=False):
     repairs: int = 0
     repaired_ns: int = 0
     unwanted: str = ""
+    currency: str = ""

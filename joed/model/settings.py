@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from joed.model.values import Flatten, Mode
+from joed.model.values import AccountKind, Flatten, Mode
 
 STRICT = {"extra": "forbid"}
 
@@ -34,6 +34,7 @@ class Instrument:
     lot: Annotated[Decimal, Gt(0)] = Decimal(1)
     sector: str = ""
     tradable: bool = True
+    underlying: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,11 @@ class Risk:
     trades_day_max: Count = 40
     loss_day_max: Amount = Decimal(2_000)
     rejects_max: Count = 3
-    orders_signal_max: Count = 3
+    orders_signal_max: Annotated[int, Ge(3)] = 10
     allow_short: bool = False
+    underlying_max: Amount = Decimal(50_000)
+    rate_age_max_s: Seconds = 900.0
+    settle_days: Annotated[int, Ge(0), Le(5)] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,7 @@ class Paper:
     slippage: Annotated[Decimal, Ge(0)] = Decimal("0.0001")
     partial_share: Annotated[float, Ge(0), Le(1)] = 0.15
     reject_share: Annotated[float, Ge(0), Le(1)] = 0.0
+    rates: dict[str, Amount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +261,4 @@ class Settings:
     universe: dict[str, Instrument] = field(default_factory=dict)
     failsafe: Failsafe = field(default_factory=Failsafe)
     ramp: Ramp = field(default_factory=Ramp)
+    account_kind: AccountKind = AccountKind.MARGIN

@@ -49,13 +49,36 @@ class Market(Struct):
     blocked: bool = False
 
 
+class Rate(Struct, gc=False):
+    """What one unit of a currency is worth in base currency, as of `at_ns`, by whose word.
+
+    `suspect` is a rate so far off that it waits for another that agrees, `rejected` counts those that were left out.
+    """
+
+    rate: Decimal
+    at_ns: int
+    source: str
+    suspect: Decimal | None = None
+    rejected: int = 0
+
+
+class Proceeds(Struct, frozen=True, gc=False):
+    """Money from sales that may be spent in a cash account only once it has settled."""
+
+    settles_ns: int
+    currency: str
+    amount: Decimal
+
+
 class Broker(Struct):
-    """What is known of a broker's connection, of its cash, and of when its book was last read whole.
+    """What is known of a broker's connection, of its money, and of when its book was last read whole.
 
     `differences` counts what the last read changed in our books or left open. `foreign` are the open orders there that
     are not ours (number -> instrument), the first `strangers.FOREIGN_MAX`; `foreign_count` counts all of them.
     `suspected` is what one whole read showed beyond our books: the next may prove it external; `averages` are the
     prices at which the broker says that those positions were taken.
+    `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
+    and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
     """
 
     name: str
@@ -73,6 +96,10 @@ class Broker(Struct):
     foreign_count: int = 0
     suspected: dict[str, Decimal] = {}
     averages: dict[str, Decimal] = {}
+    balances: dict[str, Decimal] = {}
+    unsettled: list[Proceeds] = []
+    buying_power: Decimal | None = None
+    day_trades_left: int | None = None
 
 
 class Job(Struct, gc=False):
@@ -111,6 +138,7 @@ class Day(Struct, gc=False):
     epoch: int = 0
     signing: str = ""
     signers: tuple[int, ...] = ()
+    unrealised_start: Decimal = ZERO
 
 
 class Fright(Struct, gc=False):
@@ -126,10 +154,11 @@ class Fright(Struct, gc=False):
 class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
-    `worth` is the equity and `exposure` the gross value of all positions as of the last second or fill: limits look at
-    them, so that no entry waits for a sum. `resting` names every entry that may still fill. `spent` holds a digest of
-    every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found` is what
-    the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
+    `worth` is the equity, `exposure` the gross value of all positions and `unrealised` their open profit, in base
+    currency as of the last second or fill: limits look at them, so that no entry waits for a sum. `resting` names every
+    entry that may still fill; `signal_orders` counts the orders that each signal of the session has caused.
+    `spent` holds a digest of every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found`
+    is what the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
     `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
     directory belongs to; `live_session` the last of the `live_sessions` that were confirmed.
     """
@@ -196,3 +225,7 @@ class State(Struct):
     bound_mode: Mode | None = None
     live_sessions: int = 0
     live_session: str = ""
+    rates: dict[str, Rate] = {}
+    unrealised: Decimal = ZERO
+    signal_orders: dict[str, int] = {}
+    quotes_rejected: dict[str, int] = {}

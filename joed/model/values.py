@@ -69,6 +69,13 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class AccountKind(StrEnum):
+    """What an account may spend: what its broker lends on it too, or only cash that has settled."""
+
+    MARGIN = "margin"
+    CASH = "cash"
+
+
 class Status(StrEnum):
     """Where an order stands, as far as evidence goes (reliability 6.2).
 

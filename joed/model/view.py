@@ -46,10 +46,37 @@ class BrokerView(Struct, frozen=True, gc=False):
     foreign: int = 0
 
 
+class RateView(Struct, frozen=True, gc=False):
+    """What a unit of a currency is worth in base currency; None where no rate was heard of: it counts as 1 until then.
+
+    `stale` says that nothing is opened in it.
+    """
+
+    currency: str
+    rate: Decimal | None
+    age_s: float | None
+    source: str
+    stale: bool
+
+
+class LotView(Struct, frozen=True, gc=False):
+    """What one strategy holds of one instrument; the lots of an instrument add up to its position.
+
+    `orders` are the entries that made it.
+    """
+
+    instrument: str
+    strategy: str
+    quantity: Decimal
+    average: Decimal
+    orders: tuple[str, ...]
+
+
 class PositionView(Struct, frozen=True, gc=False):
     """One position at its mark; `stop` and `target` as the broker last confirmed them, None where there is none.
 
-    `unprotected_s` says for how long the stop has been amiss, None while it is as it should be.
+    `unprotected_s` says for how long the stop has been amiss, None while it is as it should be. Prices, profit and fees
+    are in `currency`.
     """
 
     instrument: str
@@ -69,6 +96,8 @@ class PositionView(Struct, frozen=True, gc=False):
     closing: bool
     opened_ns: int
     order: str
+    currency: str = ""
+    lots: tuple[LotView, ...] = ()
 
 
 class OrderView(Struct, frozen=True, gc=False):
@@ -200,3 +229,7 @@ class View(Struct, frozen=True):
     answers: dict[str, Answer]
     verdicts: tuple[JudgeBooks, ...] = ()
     signing: Signing = field(default_factory=Signing)
+    balances: dict[str, Decimal] = {}
+    rates: tuple[RateView, ...] = ()
+    unsettled: Decimal = Decimal(0)
+    quotes_rejected: dict[str, int] = {}

@@ -78,7 +78,7 @@ class Stage:
         self._seed = scenario.seed
         self.id_key = Random(f"{self._seed}:key").randbytes(32)
         chance = Random(f"{self._seed}:exchange")
-        self.exchange = Exchange(self.settings.universe, self.settings.paper, chance)
+        self.exchange = Exchange(self.settings.universe, self.settings.paper, chance, base=self.settings.base_currency)
         self.watch = Watch(self.exchange, self.clock, root / "joed.db", self.settings.risk.position_max)
         fear = self.settings.vix
         self.watch.fear = (fear.instrument, fear.level_max, fear.prints)

@@ -1,13 +1,14 @@
 """The paper broker: latency, the commit before the word, faults on request, and a world that resumes."""
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 
-from joed.brokers.paper import PaperBroker
+from joed.brokers.paper import PaperBroker, pair_of
 from joed.brokers.paper_store import PaperStore
 from joed.errors import BrokerUnavailable
-from joed.exchange import laws
+from joed.exchange import Exchange, laws
 from joed.model.commands import AmendOrder, ReadBroker
 from joed.model.events import (
     BrokerDown,
@@ -18,8 +19,9 @@ from joed.model.events import (
     OrderFilled,
     OrderWorking,
     Quote,
+    RateSeen,
 )
-from joed.model.settings import Paper
+from joed.model.settings import Instrument, Paper
 from joed.model.values import MINUTE, SECOND
 from tests.brokers.rigs import SETTINGS, START_NS, OwnClock, PaperRig, bracket, exchange_of, permitted
 
@@ -306,3 +308,67 @@ async def test_there_is_nothing_to_wait_for(rig):
     await rig.broker.run()
 
     assert rig.broker.up
+
+
+def rates_of(events):
+    """Give the rates among events, and when each was told."""
+    return [(event.currency, event.rate, event.source) for event in events if isinstance(event, RateSeen)]
+
+
+def test_the_settings_rates_are_told_with_each_link_and_each_minute_while_it_is_up():
+    """So that they stay young; over a broken link nothing is told, over a new one once a minute again."""
+    clock, events = OwnClock(START_NS), []
+    broker = broker_on(None, clock, events, Paper(rates={"EUR": Decimal("1.08")}))
+    first = rates_of(events)
+    clock.pass_to(START_NS + 2 * MINUTE)
+    young = len(rates_of(events))
+    broker.disconnect()
+    clock.pass_to(START_NS + 4 * MINUTE)
+    cut = len(rates_of(events))
+    broker.connect()
+    clock.pass_to(START_NS + 5 * MINUTE)
+
+    assert first == [("EUR", Decimal("1.08"), "paper: paper.rates")]
+    assert (young, cut, len(rates_of(events))) == (3, 3, 5)
+
+
+def test_a_currency_pairs_quotes_tell_the_rate_once_a_minute():
+    """The middle, the right way round; what is no market tells nothing, what the settings say goes before it."""
+    clock, events = OwnClock(START_NS), []
+    pairs = {name: Instrument(name, kind="currency") for name in ("EURUSD", "USDJPY", "GBPUSD")}
+    settings = Paper(rates={"GBP": Decimal("1.3")})
+    broker = PaperBroker("paper", Exchange(pairs, settings, Random(1)), clock, events.append, settings)
+    broker.start()
+    events.clear()
+
+    for name, bid, ask in (
+        ("EURUSD", 0.0, 1.1),
+        ("EURUSD", 1.0999, 1.1001),
+        ("EURUSD", 1.2, 1.2),
+        ("USDJPY", 160.0, 160.0),
+        ("GBPUSD", 1.0, 1.0),
+    ):
+        broker.quote(Quote(name, bid, ask))
+    once = rates_of(events)
+    clock.pass_to(START_NS + MINUTE)
+    events.clear()
+    broker.quote(Quote("EURUSD", 1.2, 1.2))
+
+    assert once == [("EUR", Decimal("1.1"), "paper: EURUSD"), ("JPY", Decimal("0.00625"), "paper: USDJPY")]
+    assert rates_of(events) == [("EUR", Decimal("1.2"), "paper: EURUSD")]
+
+
+@pytest.mark.parametrize(
+    ("instrument", "base", "expected"),
+    [
+        ("EURUSD", "USD", ("EUR", False)),
+        ("eur/usd", "USD", ("EUR", False)),
+        ("USDJPY", "USD", ("JPY", True)),
+        ("EURGBP", "USD", ("", False)),
+        ("USDUSD", "USD", ("", False)),
+        ("GOLD", "USD", ("", False)),
+    ],
+)
+def test_a_pairs_name_says_whose_rate_it_is(instrument, base, expected):
+    """Six letters, one half of them the base."""
+    assert pair_of(instrument, base) == expected

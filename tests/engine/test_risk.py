@@ -183,8 +183,7 @@ def test_the_whole_books_value_is_bounded_with_all_that_may_fill(limit, expected
 @pytest.mark.parametrize(("cash", "expected"), [("4005", None), ("4004.99", "cash")])
 def test_a_buy_is_paid_from_cash_that_nothing_pending_may_spend(cash, expected):
     """2,000 are reserved for the pending entry, 2,005 are wanted."""
-    state = trading_state(cash=cash)
-    state.day.equity_start = D(0)
+    state = trading_state(cash=cash, risk=Risk(per_trade=D(1)))
     submitted(state, bracket("KO"))
 
     assert code(state) == expected
@@ -208,11 +207,12 @@ def test_trades_a_day_are_bounded(trades, expected):
     assert code(state) == expected
 
 
-@pytest.mark.parametrize(("worth", "expected"), [("98000.01", None), ("98000", "loss_day_max")])
-def test_the_days_loss_is_bounded_with_open_positions(worth, expected):
-    """Two thousand of a hundred thousand."""
+@pytest.mark.parametrize(("unrealised", "expected"), [("-979.99", None), ("-980", "loss_day_max")])
+def test_the_days_loss_is_what_was_realised_what_is_open_and_the_fees(unrealised, expected):
+    """1,000 realised, 30 in fees, ten of open profit carried over from yesterday that are gone: 2,000 in all."""
     state = trading_state()
-    state.worth = D(worth)
+    state.day.realised, state.day.fees, state.day.unrealised_start = D(-1000), D(30), D(-10)
+    state.unrealised = D(unrealised)
 
     assert code(state) == expected
 

@@ -209,9 +209,7 @@ def test_the_status_line_is_one_line_with_what_counts():
     state = state_of_a_day()
     hold(state, "NVDA", stop="120", target="150")
 
-    assert status_line(view(state)) == (
-        "TRADING: paper, 2 positions, 5 orders, day +2,122.00 USD, closes in 5 h 30 min"
-    )
+    assert status_line(view(state)) == ("TRADING: paper, 2 positions, 5 orders, day +127.00 USD, closes in 5 h 30 min")
 
 
 def test_a_card_that_waits_before_the_open_says_how_much_time_is_left():
