@@ -9,10 +9,10 @@ from decimal import Decimal
 from joed.engine import phase as phases
 from joed.engine import ramp
 from joed.engine.card import card_of, digest_of
+from joed.engine.funds import funds
 from joed.engine.markets import price_of
-from joed.engine.money import cash_of, currency_of, rate_in, stale
+from joed.engine.money import currency_of, stale
 from joed.engine.positions import lots_of
-from joed.engine.settlement import unsettled
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -26,7 +26,6 @@ from joed.model.view import (
     Need,
     OrderView,
     PositionView,
-    RateView,
     Remembered,
     TriggerView,
     View,
@@ -51,9 +50,7 @@ def view(state: State) -> View:
     orders = tuple(_order(order, now) for order in state.orders.values() if order.live)
     clock = phases.clock_of(state)
     phase = phases.phase_of(state, clock)
-    values = [_value(state, row) for row in positions]
-    open_profit = sum((row.unrealised * rate_in(state, row.currency) for row in positions), ZERO)
-    daily_pnl = day.realised - day.fees + open_profit - day.unrealised_start if day.session else ZERO
+    money = funds(state, positions)
     return View(
         seq=state.seq,
         now_ns=now,
@@ -76,14 +73,7 @@ def view(state: State) -> View:
         stopping=state.stopping,
         blocks=tuple(state.blocks.values()),
         brokers=brokers,
-        equity=cash_of(state) + sum(values, ZERO),
-        equity_start=day.equity_start,
-        cash=cash_of(state),
-        gross=sum(map(abs, values), ZERO),
-        daily_pnl=daily_pnl,
-        realised=day.realised,
-        unrealised=open_profit,
-        fees=day.fees,
+        **money,
         limits=_limits(state),
         trades=day.trades,
         wins=day.wins,
@@ -107,44 +97,11 @@ def view(state: State) -> View:
         summary=state.summary,
         queue_depth=state.queue_depth,
         memory_bytes=state.memory_bytes,
-        state=_remembered(state, orders, daily_pnl),
+        state=_remembered(state, orders, money["daily_pnl"]),
         answers=dict(state.answers),
         signing=_signing(state),
-        balances=_balances(state),
-        rates=_rates(state),
-        unsettled=sum((unsettled(state, now, broker) for broker in state.brokers.values()), ZERO),
         quotes_rejected=dict(state.quotes_rejected),
     )
-
-
-def _value(state: State, row: PositionView) -> Decimal:
-    """Give a position at its mark, signed, in base currency."""
-    price = row.average if row.price is None else decimal(row.price)
-    return row.quantity * price * rate_in(state, row.currency)
-
-
-def _balances(state: State) -> dict[str, Decimal]:
-    """Give the cash in other currencies than the base, all brokers together."""
-    found: dict[str, Decimal] = {}
-    for broker in state.brokers.values():
-        for currency, amount in broker.balances.items():
-            found[currency] = found.get(currency, ZERO) + amount
-    return found
-
-
-def _rates(state: State) -> tuple[RateView, ...]:
-    """Give the rate of each currency that is traded or held, and how old it is."""
-    named = {row.currency for row in state.settings.universe.values() if row.tradable}
-    named |= {currency_of(state, name) for name, held in state.positions.items() if held.quantity}
-    named |= _balances(state).keys()
-    return tuple(_one_rate(state, currency) for currency in sorted(named - {state.settings.base_currency}))
-
-
-def _one_rate(state: State, currency: str) -> RateView:
-    known, late = state.rates.get(currency), bool(stale(state, state.now, currency))
-    if known is None:
-        return RateView(currency, None, None, "", late)
-    return RateView(currency, known.rate, (state.now - known.at_ns) / SECOND, known.source, late)
 
 
 def card_hash(state: State) -> str:

@@ -376,8 +376,8 @@ ANY = (
     Quote | Tick | ClockStepped | EpochStarted | SettingsLoaded | StopAsked | SessionEnded | EventFaulted
     | JournalFailed | JournalRestored | HeartbeatMeasured | BrokerUp | BrokerDown | OrderAccepted | OrderWorking
     | OrderFilled | OrderCancelled | OrderExpired | OrderRejected | OrderDoubted | CancelRejected | AmendRejected
-    | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored | TriggersMade
-    | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
+    | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored
+    | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
     | AlertDelivered | FailsafeRan
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""

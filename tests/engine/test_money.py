@@ -322,25 +322,6 @@ def test_a_fill_in_another_currency_than_the_instruments_is_not_booked():
     assert state.positions["SAP"].quantity == 10
 
 
-def test_the_rates_are_seen_with_their_age():
-    """Of every currency that is traded or held, also one without a rate."""
-    state = two_currencies()
-    step(state, START + 30 * SECOND, Tick())
-    unknown = two_currencies(rate=None)
-
-    [row], [none] = view(state).rates, view(unknown).rates
-
-    assert (row.currency, row.rate, row.age_s, row.source, row.stale) == (
-        "EUR",
-        D("1.10"),
-        30.0,
-        "paper: EURUSD",
-        False,
-    )
-    assert (none.rate, none.age_s, none.stale) == (None, None, True)
-    assert view(trading_state()).rates == ()
-
-
 def test_a_rate_reads_back_from_the_record_and_from_a_snapshot():
     """Also one that cannot be: the record keeps what was heard."""
     state = two_currencies()
