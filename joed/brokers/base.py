@@ -3,6 +3,7 @@
 | guarantee | what it means |
 |---|---|
 | nothing slips past a kill | `permit` is asked in the same synchronous block as the hand-over of the bytes |
+| ours are never among them | `cancel_foreign` spares every order of ours; a means that cannot waits for `alone` |
 | nothing is queued | no order is handed over while bytes of an earlier one still wait in this process |
 | a refusal is proven | a reason other than "" means: no byte of the command has left, nor will |
 | "" proves nothing | it was handed over; whether it arrived an event tells, or the next whole read |
@@ -21,7 +22,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from joed.model.commands import AmendOrder, CancelOrder, Command, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import Event, Quote
 
 Permit = Callable[[Command], str]
@@ -89,6 +90,10 @@ class Broker(Protocol):
 
     def cancel(self, command: CancelOrder, permit: Permit) -> str:
         """Hand a cancel over and give "", or the reason why not."""
+        ...
+
+    def cancel_foreign(self, command: CancelForeign, permit: Permit) -> str:
+        """Ask for the end of orders that are not ours; give "" or the reason why not. The next whole read tells."""
         ...
 
     def read(self, command: ReadBroker) -> None:

@@ -16,12 +16,12 @@ from joed.brokers.base import Clock, Emit, Permit
 from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.book import ExchangeState
-from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, ReadBroker, SubmitOrder
 from joed.model.events import BrokerDown, BrokerUp, Event, OrderDoubted, OrderFilled, Quote, RateSeen
 from joed.model.settings import Paper
 from joed.model.values import MINUTE, SECOND, decimal
 
-Order = SubmitOrder | AmendOrder | CancelOrder
+Order = SubmitOrder | AmendOrder | CancelOrder | CancelForeign
 
 NOT_CONNECTED = "not connected"
 RETRY_NS = SECOND
@@ -170,6 +170,10 @@ class PaperBroker:
         """Hand a cancel over and give "", or the reason why not."""
         return self._hand_over(command, permit, lambda now: self.exchange.cancel(now, command))
 
+    def cancel_foreign(self, command: CancelForeign, permit: Permit) -> str:
+        """Hand the cancels of orders that are not ours over and give "", or the reason why not."""
+        return self._hand_over(command, permit, lambda now: self._end_numbered(now, command.numbers))
+
     def read(self, command: ReadBroker) -> None:
         """Ask for the whole book, as it will be when the question arrives."""
         if not self.up:
@@ -235,6 +239,12 @@ class PaperBroker:
     def _place(self, now: int, command: SubmitOrder) -> list[Event]:
         reports = self.exchange.submit(now, command)
         return [OrderDoubted(command.order, "no answer in time")] if self._spend("answer") else reports
+
+    def _end_numbered(self, now: int, numbers: tuple[str, ...]) -> list[Event]:
+        """Cancel what lives under these numbers of the exchange's own."""
+        orders = [order for order in self.exchange.orders.values() if order.broker_id in numbers]
+        living = [order.order for order in orders if not order.status.ended]
+        return [report for name in living for report in self.exchange.cancel(now, CancelOrder(name, "by its number"))]
 
     def _act(self, act: Callable[[int], list[Event]]) -> list[Event]:
         return act(self._clock.now())

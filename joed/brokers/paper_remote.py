@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from joed.brokers.base import Clock, Emit, Permit
 from joed.brokers.paper_wire import VERSION, Attach, Frames, Hello, Shutdown, Subscribe, ToClient, frame
 from joed.errors import BadMessage, BrokerUnavailable
-from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, ReadBroker, SubmitOrder
 from joed.model.events import BrokerDown, BrokerUp, Event, Quote
 
 DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
@@ -79,12 +79,16 @@ class RemotePaperBroker:
         """Hand a cancel over and give "", or the reason why not."""
         return self._hand_over(command, permit)
 
+    def cancel_foreign(self, command: CancelForeign, permit: Permit) -> str:
+        """Hand the cancels of orders that are not ours over and give "", or the reason why not."""
+        return self._hand_over(command, permit)
+
     def read(self, command: ReadBroker) -> None:
         """Ask for the whole book."""
         if self._link is not None and self.up:
             self._link.transport.write(frame(command))
 
-    def _hand_over(self, command: SubmitOrder | AmendOrder | CancelOrder, permit: Permit) -> str:
+    def _hand_over(self, command: SubmitOrder | AmendOrder | CancelOrder | CancelForeign, permit: Permit) -> str:
         """Ask for permission and write in the same block; not behind bytes that still wait in this process."""
         link = self._link
         if link is None or not self.up or link.transport.is_closing():

@@ -21,7 +21,7 @@ from joed.brokers.base import Clock, Emit, Feed
 from joed.brokers.paper import PaperBroker
 from joed.brokers.paper_wire import VERSION, Attach, Frames, Hello, Shutdown, Subscribe, ToServer, frame
 from joed.errors import BadMessage, BrokerUnavailable
-from joed.model.commands import AmendOrder, CancelOrder, Command, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import BrokerRead, Event, Quote
 
 LINKS_MAX = 8
@@ -139,6 +139,8 @@ class PaperServer:
             self.broker.amend(message, _permitted)
         elif isinstance(message, CancelOrder):
             self.broker.cancel(message, _permitted)
+        elif isinstance(message, CancelForeign):
+            self.broker.cancel_foreign(message, _permitted)
         elif isinstance(message, ReadBroker):
             self.broker.read(message)
 

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from joed.errors import BadMessage
 from joed.model import events as e
-from joed.model.commands import AmendOrder, CancelOrder, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, ReadBroker, SubmitOrder
 
-VERSION = 1
+VERSION = 2
 FRAME_BYTES_MAX = 1 << 20
 """A longer frame is no frame of ours."""
 LENGTH_BYTES = 4
@@ -66,7 +66,7 @@ ToClient = (
     | e.CancelRejected
     | e.AmendRejected
 )
-ToServer = Attach | Subscribe | Shutdown | SubmitOrder | AmendOrder | CancelOrder | ReadBroker
+ToServer = Attach | Subscribe | Shutdown | SubmitOrder | AmendOrder | CancelOrder | CancelForeign | ReadBroker
 
 _ENCODER = msgspec.msgpack.Encoder()
 

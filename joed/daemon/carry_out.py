@@ -14,18 +14,23 @@ from joed.daemon.job_context import JobContext, context_of
 from joed.engine.risk import matches
 from joed.model import commands as c
 from joed.model.commands import Command
-from joed.model.events import CommandDropped, CommandSent, Event
+from joed.model.events import CommandDropped, CommandSent, Event, KillRehearsed
 from joed.model.state import State
-from joed.model.values import SECOND
+from joed.model.values import SECOND, Scope
 
 Order = c.SubmitOrder | c.AmendOrder | c.CancelOrder
-REDUCING = (c.AmendOrder, c.CancelOrder)
+REDUCING = (c.AmendOrder, c.CancelOrder, c.CancelForeign)
 """What can never add risk: an amendment of an exit, a cancel."""
 
 UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.Stop)
 """What leaves although the journal can't take it; entries alone are dropped, see `release_reductions`."""
 AT_ONCE = frozenset({"kill", "pause", "cancel", "flatten"})
 """Verbs whose answer does not wait for a journal that has failed: they forbid, and what they did holds without it."""
+
+
+def at_once(answer: c.Answer) -> bool:
+    """Say whether an answer may leave without its record: one that forbids, or refuses."""
+    return answer.verb in AT_ONCE or answer.code != "ok"
 
 
 class Worker(Protocol):
@@ -52,6 +57,26 @@ class Shell(Protocol):
         ...
 
 
+class KillFile(Protocol):
+    """The kill file."""
+
+    def present(self) -> bool:
+        """Say whether it is there."""
+        ...
+
+    def rehearse(self, scope: Scope) -> str:
+        """Make it for a drill; give what hindered it, "" where nothing did."""
+        ...
+
+    def cover(self, *, drill: bool) -> None:
+        """Remember what a release that was decided now covers, or what the drill made: a later kill is not of it."""
+        ...
+
+    def release(self) -> None:
+        """Take it away, unless somebody has made it anew."""
+        ...
+
+
 class CarryOut:
     """The release queue, in front of brokers, the worker and the shell."""
 
@@ -62,17 +87,18 @@ class CarryOut:
         brokers: Mapping[str, Broker],
         worker: Worker,
         shell: Shell,
-        latched: Callable[[], bool],
+        latch: KillFile,
         emit: Callable[[Event], None],
         now: Callable[[], int],
         counters: Counters,
     ) -> None:
-        """Carry out for this State; `latched` says whether the kill file is there."""
+        """Carry out for this State; `releasing` tells that a kill was lifted whose file is still there."""
         self._state = state
         self._brokers = brokers
         self._worker = worker
         self._shell = shell
-        self._latched = latched
+        self._latch = latch
+        self.releasing = False
         self._emit = emit
         self._now = now
         self._counters = counters
@@ -110,9 +136,9 @@ class CarryOut:
         if isinstance(command, c.SubmitOrder) and command.opens:
             self._counters.dropped += 1
             self._emit(CommandDropped(seq, index, command.order, "the journal can't commit"))
-        elif isinstance(command, UNRECORDED) or (isinstance(command, c.Answer) and command.verb in AT_ONCE):
+        elif isinstance(command, UNRECORDED) or (isinstance(command, c.Answer) and at_once(command)):
             self._carry(seq, at_ns, index, command)
-        elif isinstance(command, c.Answer):
+        elif isinstance(command, c.Answer | c.Unlatch | c.RehearseKill):
             return command
         return None
 
@@ -120,6 +146,8 @@ class CarryOut:
         match command:
             case c.SubmitOrder() | c.AmendOrder() | c.CancelOrder():
                 self._hand_over(seq, at_ns, index, command)
+            case c.CancelForeign():
+                self._clear(seq, index, command)
             case c.ReadBroker():
                 if command.broker in self._brokers:
                     self._brokers[command.broker].read(command)
@@ -129,6 +157,10 @@ class CarryOut:
                 self._shell.alert(command)
             case c.Answer():
                 self._shell.answered(command)
+            case c.RehearseKill():
+                self._rehearse(command)
+            case c.Unlatch():
+                self._unlatch()
             case c.Stop():
                 self._shell.stop(command)
             case _:
@@ -148,11 +180,36 @@ class CarryOut:
             self._counters.decision_to_send.observe((self._now() - at_ns) / SECOND)
             self._emit(CommandSent(seq, index, command.order, kind))
 
+    def _clear(self, seq: int, index: int, command: c.CancelForeign) -> None:
+        """Have a broker cancel what is not ours; the next whole read tells what became of it."""
+        broker = self._brokers.get(command.broker)
+        reason = "no such broker" if broker is None else broker.cancel_foreign(command, self.permit)
+        fate = CommandDropped(seq, index, "", reason, "CancelForeign") if reason else None
+        self._emit(fate or CommandSent(seq, index, "", "CancelForeign"))
+
+    def cover(self, command: c.Unlatch) -> None:
+        """Note what a release covers in the moment in which it is decided."""
+        self.releasing = True
+        self._latch.cover(drill=command.drill)
+
+    def _unlatch(self) -> None:
+        """Take the file of a released kill away, now that the release is durable; one killed anew keeps it."""
+        self.releasing = False
+        if self._state.killed is None:
+            self._latch.release()
+
+    def _rehearse(self, command: c.RehearseKill) -> None:
+        """Make a drill's files, and ask permit for its entry, which goes no further."""
+        began_ns = self._now()
+        trouble = self._latch.rehearse(command.scope)
+        took_ns = self._now() - began_ns
+        self._emit(KillRehearsed(took_ns, trouble or self.permit(command.entry)))
+
     def permit(self, command: Command) -> str:
         """Say why this command may not leave now, or "" if it may; what reduces risk always may."""
         if isinstance(command, REDUCING) or not isinstance(command, c.SubmitOrder) or not command.opens:
             return ""
-        if self._latched():
+        if self._latch.present():
             return "killed"
         if command.expires_at_ns and self._now() > command.expires_at_ns:
             return "expired"

@@ -4,7 +4,6 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -40,16 +39,10 @@ class Desk:
         self._path = path
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self._records: deque[Record] = deque(maxlen=RECORDS_KEPT)
-        self._released: tuple[tuple[str, int, int, int], ...] = ()
 
     def attach(self, loop: Loop) -> None:
         """Serve this loop."""
         self.loop = loop
-        loop.on_release = self._note_kill
-
-    def _note_kill(self) -> None:
-        """Remember the kill that a release was decided for: another may come before that is durable."""
-        self._released = self._latches.marks()
 
     @property
     def durable(self) -> int:
@@ -86,21 +79,10 @@ class Desk:
             return await asyncio.shield(waiting)
 
     def answered(self, command: Answer) -> None:
-        """Let whoever asked have the answer; a kill that was released takes its file away now, not before."""
-        assert self.loop is not None
-        if self.loop.releasing and command.verb == "release":
-            self._release()
+        """Let whoever asked have the answer."""
         waiting = self._asked.pop(command.request, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(command)
-
-    def _release(self) -> None:
-        """Take the kill's files away, unless somebody has killed anew since; what cannot be taken away kills again."""
-        assert self.loop is not None
-        self.loop.releasing = 0
-        if self.loop.state.killed is None and self._latches.marks() == self._released:
-            with suppress(OSError):
-                self._latches.clear()
 
     async def records(self, since: int, limit: int, order: str = "") -> Sequence[Record]:
         """Give at most `limit` durable records after seq `since`, oldest first; with `order` those that name it."""

@@ -19,6 +19,10 @@ NAMES_MAX = 256
 DEFAULT = Scope(protocol.SCOPE_DEFAULT)
 
 
+Marks = tuple[tuple[str, int, int, int], ...]
+"""What tells one kill from the next: each file's name, inode, size and time."""
+
+
 class Latch(Struct, frozen=True):
     """A kill in force: the widest scope, and the uid that owns its file (-1: it cannot be seen)."""
 
@@ -34,6 +38,8 @@ class Latches:
         self.directory = directory
         self.state_dir = directory.parent
         self._kill = str(directory / protocol.LATCH)
+        self._covered: Marks = ()
+        self._drilled: Marks = ()
 
     def present(self) -> bool:
         """Say whether a kill is in force, in one system call: `permit` asks before each send that adds risk."""
@@ -60,14 +66,33 @@ class Latches:
         """Latch a kill, durably; it may be there already, also as somebody else's."""
         protocol.latch(self.state_dir, scope)
 
-    def marks(self) -> tuple[tuple[str, int, int, int], ...]:
-        """Give what tells one kill from the next: each file's name, inode, size and time."""
+    def marks(self) -> Marks:
+        """Give the marks of the files as they are now."""
         try:
             with os.scandir(self.directory) as entries:
                 found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in islice(entries, NAMES_MAX)]
         except OSError:
             return ()
         return tuple(sorted((name, seen.st_ino, seen.st_size, seen.st_mtime_ns) for name, seen in found))
+
+    def rehearse(self, scope: Scope) -> str:
+        """Make a drill's files, durably; give what hindered it. What is made after them is a real kill."""
+        try:
+            self.write(scope)
+        except OSError as error:
+            return f"the latch could not be made: {error.strerror}"
+        self._drilled = self.marks()
+        return ""
+
+    def cover(self, *, drill: bool) -> None:
+        """Remember the kill that a release was decided for, or that a drill made: another may come meanwhile."""
+        self._covered = self._drilled if drill else self.marks()
+
+    def release(self) -> None:
+        """Take away every kill that the release covers; what came since stays, what cannot be removed kills again."""
+        if self.marks() == self._covered:
+            with suppress(OSError):
+                self.clear()
 
     def clear(self) -> None:
         """Take every kill away, durably, the one that `permit` sees last: an interrupted release has not happened."""

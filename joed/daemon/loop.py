@@ -11,13 +11,11 @@ from joed.daemon.clock import Clock, stopwatch_ns
 from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.record import encode_event, kind_of
-from joed.engine.operator import KILLED
 from joed.engine.step import step
 from joed.engine.view import view
 from joed.errors import JoedError
-from joed.model.blocks import ALL, key
-from joed.model.commands import OUTWARD, Answer, Command, LiftBlock
-from joed.model.events import BrokerRead, Event, EventFaulted, OperatorAsked, Quote, Tick
+from joed.model.commands import OUTWARD, Answer, Command, Unlatch
+from joed.model.events import BrokerRead, Event, EventFaulted, Quote, Tick
 from joed.model.state import State
 from joed.model.values import SECOND, Bar
 from joed.model.view import View
@@ -28,7 +26,6 @@ EVENTS_AT_ONCE = 512
 VIEW_INTERVAL_NS = SECOND // 10
 """How often a View is made at most, in real time: it costs as much as a thousand quotes. An Answer is seen at once."""
 FAULT_BYTES_MAX = 4_096
-KILL = key(ALL, KILLED)
 
 
 class Recorder(Protocol):
@@ -57,7 +54,7 @@ class Loop:
 
     `recorded` is the newest seq that was handed to the journal, `released` the newest that is known to be durable.
     `shown` False makes no View: nobody looks on. `proof` is an event whose passage somebody waits for, `proof_seq` its
-    number once it has been handled. `releasing` is the record that lifted a kill whose file is still there, 0 if none.
+    number once it has been handled.
     """
 
     def __init__(
@@ -86,8 +83,6 @@ class Loop:
         self.shown = True
         self.proof: Event | None = None
         self.proof_seq = 0
-        self.releasing = 0
-        self.on_release: Callable[[], None] = _nobody
         self._on_bars = on_bars
         self._tape = recorder.tape
         self._next_view = self.view
@@ -143,9 +138,9 @@ class Loop:
             self.carry_out.queue(state.seq, now, commands)
         if event is self.proof:
             self.proof_seq = state.seq
-        elif type(event) is OperatorAsked and any(isinstance(c, LiftBlock) and c.key == KILL for c in commands):
-            self.releasing = state.seq
-            self.on_release()
+        for command in commands:
+            if type(command) is Unlatch:
+                self.carry_out.cover(command)
         if self.shown and any(type(command) is Answer for command in commands):
             self._draw()
 
@@ -208,7 +203,3 @@ def instrument_of(state: State, event: Event) -> str | None:
     named = getattr(event, "instrument", None)
     order = state.orders.get(getattr(event, "order", ""))
     return named or (order.instrument if order is not None else None)
-
-
-def _nobody() -> None:
-    """Tell nobody."""

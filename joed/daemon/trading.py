@@ -4,10 +4,12 @@ The daemon, the backtest and the seeded world all run this; they differ in the c
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from joed.brokers.base import Broker
 from joed.daemon.carry_out import CarryOut, Shell
+from joed.daemon.carry_out import KillFile as Carried
 from joed.daemon.carry_out import Worker as Jobs
 from joed.daemon.clock import Clock
 from joed.daemon.counters import Counters
@@ -16,10 +18,10 @@ from joed.daemon.latch import Latch
 from joed.daemon.loop import Loop, Recorder
 from joed.engine.positions import equity
 from joed.model.commands import ReadBroker
-from joed.model.events import EpochStarted, Event, LatchSeen, SessionEnded, SettingsLoaded, Tick
+from joed.model.events import EpochStarted, Event, LatchGone, LatchSeen, SessionEnded, SettingsLoaded, Tick
 from joed.model.settings import Settings
 from joed.model.state import State
-from joed.model.values import SECOND, Bar
+from joed.model.values import SECOND, Bar, Scope
 
 
 class Worker(Jobs, Protocol):
@@ -30,15 +32,15 @@ class Worker(Jobs, Protocol):
         ...
 
 
-class KillFile(Protocol):
-    """The kill file."""
-
-    def present(self) -> bool:
-        """Say whether it is there."""
-        ...
+class KillFile(Carried, Protocol):
+    """The kill file, as it is looked at each second."""
 
     def read(self) -> Latch | None:
         """Give its scope and its owner's uid, None where there is none."""
+        ...
+
+    def write(self, scope: Scope) -> None:
+        """Make it, durably."""
         ...
 
 
@@ -65,7 +67,7 @@ class Trading:
         self._settings = settings
         self._latch = latch
         self._read_ns = 0
-        self._sealed = False
+        self._sealed = self._vanished = False
         self.counters = Counters()
         self.intake = Intake(wake, settings.daemon.queue_size_max, conflates=conflates)
         self.carry_out = CarryOut(
@@ -73,7 +75,7 @@ class Trading:
             brokers=self.brokers,
             worker=worker,
             shell=shell,
-            latched=latch.present,
+            latch=latch,
             emit=self.emit,
             now=clock.now,
             counters=self.counters,
@@ -135,13 +137,27 @@ class Trading:
     def _look_at_latch(self, *, closely: bool) -> None:
         """Tell of a kill file that State does not know; to look closely finds a misspelt one too.
 
-        One whose release is on its way to the disk is known.
+        One whose release is on its way to the disk is known, and so is a drill's that is yet to be made.
         """
-        if self.loop.releasing or not (closely or self._latch.present()):
+        kill, present = self.state.kill, self._latch.present()
+        if self.carry_out.releasing or (kill is not None and kill.drill and not kill.rehearsed):
+            return
+        if self.state.killed is not None and not present:
+            self._make_again(self.state.killed)
+        if not (closely or present):
             return
         found = self._latch.read()
         if found is not None and (self.state.killed is None or found.scope.width > self.state.killed.width):
             self.intake.put(LatchSeen(found.scope, found.uid))
+
+    def _make_again(self, scope: Scope) -> None:
+        """Give a kill its file back, so that a restart is still killed; tell of it once, however often it takes."""
+        if not self._vanished:
+            self.intake.put(LatchGone())
+        self._vanished = True
+        with suppress(OSError):  # tried again with the next Tick
+            self._latch.write(scope)
+            self._vanished = not self._latch.present()
 
     def seal(self, reason: str) -> None:
         """Write the last record of this life, and take nothing in any more."""
@@ -162,3 +178,16 @@ class Silence:
     def read(self) -> Latch | None:
         """Give none."""
         return None
+
+    def write(self, scope: Scope) -> None:
+        """Make nothing: nobody would find it."""
+
+    def rehearse(self, scope: Scope) -> str:
+        """Say why there can be no drill."""
+        return "there is no disk here"
+
+    def cover(self, *, drill: bool) -> None:
+        """Remember nothing."""
+
+    def release(self) -> None:
+        """Take nothing away."""

@@ -6,10 +6,13 @@ from typing import Any
 from joed.engine import (
     binding,
     confirming,
+    drill,
     exits,
     fear,
+    foreign,
     health,
     jobs,
+    kill,
     life,
     money,
     orders,
@@ -35,7 +38,6 @@ ALERTS_MAX = 1_000
 FAULTS_MAX = 1_000
 FAULT_WINDOW_NS = 10 * MINUTE
 
-KILLED = key(ALL, "killed")
 PAUSED = key(ALL, "paused")
 UNCONFIRMED = key(ALL, phase.UNCONFIRMED)
 """Blocks that State also holds as a fact of its own, for people."""
@@ -73,7 +75,7 @@ def tick(state: State, now: int, event: e.Tick) -> None:
 def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     """Let a new process take the books over; it vouches for nothing that was under way."""
     state.epoch = event.epoch
-    state.stopping, state.sealed = "", False
+    state.stopping, state.sealed, state.journal_down = "", False, False
     if now < state.day.close_ns:
         state.day.epoch = event.epoch
     state.version, state.code = event.version, event.code
@@ -124,15 +126,17 @@ def event_faulted(state: State, now: int, event: e.EventFaulted) -> None:
     block = Block(scope, "event_faulted", f"a {event.kind} could not be handled: {event.error}", now, latched=True)
     state.blocks[block.key] = block
     if recent:
-        latch_kill(state, now, c.LatchKill(Scope.ENTRIES, "two faulted events in ten minutes"))
+        kill.apply_latch(state, now, c.LatchKill(Scope.ENTRIES, "two faulted events in ten minutes"))
 
 
 def journal_restored(state: State, now: int, event: e.JournalRestored) -> None:
-    """Change nothing: the journal's Block waits for a person's release."""
+    """Note that it commits again; its Block waits for a person's release."""
+    state.journal_down = False
 
 
 def journal_failed(state: State, now: int, event: e.JournalFailed) -> None:
-    """Change nothing: the Block follows as a command."""
+    """Note that nothing can be kept; the Block follows as a command."""
+    state.journal_down = True
 
 
 def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
@@ -179,14 +183,6 @@ def raise_block(state: State, now: int, command: c.RaiseBlock) -> None:
         confirming.forget(state)
 
 
-def latch_kill(state: State, now: int, command: c.LatchKill) -> None:
-    """Shut the gate; a narrower kill after a wider one changes nothing."""
-    if state.killed is None or command.scope.width > state.killed.width:
-        state.killed = command.scope
-    block = Block(ALL, "killed", command.words, now, latched=True)
-    state.blocks[block.key] = block
-
-
 def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
     """Allow again."""
     block = state.blocks.pop(command.key, None)
@@ -201,8 +197,8 @@ def lift_block(state: State, now: int, command: c.LiftBlock) -> None:
         state.rejects.pop(instrument, None)
     if block.reason == health.STORM:
         state.signal_orders = {}
-    if block.key == KILLED:
-        state.killed = None
+    if block.key == kill.AT:
+        state.killed = state.kill = None
     if block.key == PAUSED:
         state.paused = False
     if block.key == fear.KEY:
@@ -343,6 +339,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.OperatorAsked: nothing,
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
+    e.KillRehearsed: drill.apply_rehearsed,
     e.AlertDelivered: nothing,
     e.FailsafeRan: nothing,
 }
@@ -351,13 +348,18 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.SubmitOrder: submit,
     c.AmendOrder: amend,
     c.CancelOrder: orders.apply_cancel,
+    c.CancelForeign: foreign.apply_cancel,
     c.ReadBroker: nothing,
     c.RunJob: jobs.run_job,
     c.RaiseAlert: raise_alert,
     c.Stop: nothing,
     c.RaiseBlock: raise_block,
     c.LiftBlock: lift_block,
-    c.LatchKill: latch_kill,
+    c.LatchKill: kill.apply_latch,
+    c.SettleKill: kill.apply_settle,
+    c.RehearseKill: nothing,
+    c.EndDrill: drill.apply_end,
+    c.Unlatch: nothing,
     c.RefuseEntry: refuse_entry,
     c.RetireOrder: reconcile.apply_retired,
     c.MarkUncertain: orders.apply_uncertain,

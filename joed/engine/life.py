@@ -160,6 +160,8 @@ def _take_terms(order: Order, event: Word) -> None:
             order.quantity = order.filled + event.quantity
         order.terms = event.level if event.level is not None else order.terms
         order.asked, order.amend_tries = None, 0
+    elif isinstance(event, CancelRejected):
+        order.refusal = event.words
     elif isinstance(event, AmendRejected):
         order.asked = None
         order.amend_tries += 1

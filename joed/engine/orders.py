@@ -127,6 +127,30 @@ def spent(state: State, trigger: Trigger) -> bool:
     return trigger.signal in state.signals or digest_of(trigger.strategy, trigger.signal) in state.spent
 
 
+def close_foreign(state: State, index: int, broker: str, instrument: str, held: Decimal) -> SubmitOrder:
+    """Give the command that closes at market what is held at a broker and is not ours."""
+    name = order_id(state, index, Leg.CLOSE)
+    return SubmitOrder(
+        order=name,
+        broker=broker,
+        instrument=instrument,
+        side=Side.SELL if held > 0 else Side.BUY,
+        quantity=abs(held),
+        kind=Kind.MARKET,
+        leg=Leg.CLOSE,
+        opens=False,
+        tif=Tif.GTC,
+        signal=name,
+        foreign=True,
+    )
+
+
+def rehearsal(state: State, index: int) -> SubmitOrder:
+    """Give an entry that a drill shows to permit and nobody sends."""
+    name = order_id(state, index, Leg.ENTRY)
+    return SubmitOrder(name, "", "", Side.BUY, Decimal(1), Kind.LIMIT, Leg.ENTRY, opens=True, signal="drill")
+
+
 def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
     """Put a new order and its children into the ledger, ARMED: durable before any byte of it leaves."""
     entry = _order(command, now)
@@ -149,7 +173,7 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         state.order_times.append(now)
         state.day.orders += 1
         state.resting[command.order] = None
-    else:
+    elif not command.foreign:
         _join(state, now, command)
 
 
@@ -194,6 +218,7 @@ def _order(command: SubmitOrder, now: int) -> Order:
         terms=command.level,
         armed_ns=now,
         changed_ns=now,
+        foreign=command.foreign,
     )
 
 

@@ -11,7 +11,7 @@ gained or lost meanwhile shows in the cash that is held in that currency, not in
 from decimal import Decimal
 from typing import NamedTuple
 
-from joed.engine import settlement
+from joed.engine import foreign, settlement
 from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
 from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of
@@ -141,6 +141,9 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
     order.cost += fill.quantity * fill.price - known.quantity * known.price
     fee = fill.fee - known.fee
     _move(state, order, now, fill)
+    if order.foreign:
+        foreign.take_fill(state, order, fill.quantity - known.quantity)
+        return True
     _pay(state, now, order, -signed - fee)
     fee_in_base = fee * rate_of(state, order.instrument)
     state.fees += fee_in_base

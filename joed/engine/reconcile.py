@@ -6,7 +6,7 @@ difference gets its verdict (verdicts); what is not ours at all is the matter of
 
 from decimal import Decimal
 
-from joed.engine import orders, strangers
+from joed.engine import foreign, orders, strangers
 from joed.engine.binding import REMEDY, mistaken
 from joed.engine.life import NEXT, doubt_link
 from joed.engine.markets import empty_band, market_of
@@ -62,8 +62,13 @@ def broker_of(state: State, name: str) -> Broker:
 
 def reconciled(state: State) -> bool:
     """Say whether each broker that is configured has been read whole, and agrees with our books."""
-    known = (state.brokers.get(name) for name in state.settings.brokers)
-    return all(broker is not None and broker.reconciled for broker in known)
+    return not unreconciled(state)
+
+
+def unreconciled(state: State) -> list[str]:
+    """Name the brokers that were not read whole over this link, or with whom an order's fate is open."""
+    known = {name: state.brokers.get(name) for name in state.settings.brokers}
+    return [name for name, broker in known.items() if broker is None or not broker.reconciled]
 
 
 def apply_up(state: State, now: int, event: BrokerUp) -> None:
@@ -100,6 +105,7 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
     broker.differences += strangers.note_foreign(state, broker, read)
     if read.complete:
         broker.differences += _compare(state, broker, read) + _take_cash(state, broker, read)
+        foreign.note(state, broker, read)
         broker.read_ns, broker.read_from_ns = now, read.from_ns
         power = read.buying_power
         broker.buying_power = power if power is not None and power.is_finite() else None

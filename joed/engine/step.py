@@ -13,9 +13,11 @@ from joed.engine import (
     changes,
     closing,
     confirming,
+    drill,
     exits,
     fear,
     health,
+    kill,
     operator,
     orders,
     protection,
@@ -150,6 +152,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
         if position.trailing and position.quantity and not position.closing:
             exits.ratchet(state, now, position, commands)
     closing.press(state, now, commands)
+    kill.press(state, now, commands)
     schedule.jobs(state, now, commands)
     schedule.mark(state, now, commands)
     schedule.wind_down(state, now, commands)
@@ -206,8 +209,7 @@ def on_stop(state: State, now: int, event: e.StopAsked, commands: list[Command])
 
 def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Command]) -> None:
     """Honour a kill that was latched outside the journal, and tell of what the last process could not handle."""
-    if event.killed is not None:
-        operator.latch(state, now, event.killed, "the kill file was there at the start", commands)
+    kill.begun(state, now, event, commands)
     for block in state.blocks.values():
         key = f"{block.key}:{block.since_ns}"
         if block.reason == "event_faulted" and key not in state.alerts:
@@ -244,24 +246,28 @@ Rule = Callable[[State, int, Any, list[Command]], None]
 
 RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.Quote: (on_quote,),
-    e.Tick: (on_tick,),
+    e.Tick: (on_tick, kill.settle),
     e.EpochStarted: (on_epoch,),
     e.SettingsLoaded: (on_settings,),
     e.StopAsked: (on_stop,),
     e.JournalFailed: (health.journal_failed,),
     e.HeartbeatMeasured: (health.heartbeat,),
-    e.BrokerUp: (reconcile.on_up, binding.on_up, confirming.on_up),
+    e.BrokerUp: (kill.back, reconcile.on_up, binding.on_up, confirming.on_up),
     e.BrokerDown: (reconcile.on_down,),
-    e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions),
-    e.OrderFilled: (verdicts.tell, on_fill),
+    e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions, kill.settle),
+    e.OrderFilled: (verdicts.tell, on_fill, kill.settle),
     e.OrderAccepted: (verdicts.tell,),
     e.OrderWorking: (verdicts.tell,),
     e.OrderDoubted: (on_doubted,),
-    e.OrderRejected: (on_rejected,),
+    e.OrderRejected: (on_rejected, kill.settle),
+    e.OrderCancelled: (kill.settle,),
+    e.OrderExpired: (kill.settle,),
     e.TriggersMade: (on_triggers,),
     e.JobFailed: (on_job_failed,),
     e.OperatorAsked: (operator.asked,),
-    e.LatchSeen: (operator.seen,),
+    e.LatchSeen: (kill.seen,),
+    e.LatchGone: (kill.gone,),
+    e.KillRehearsed: (drill.rehearsed, kill.settle),
     e.FailsafeRan: (on_failsafe,),
 }
 """Which rules look at which event; an event that is not here only changes State."""

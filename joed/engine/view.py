@@ -13,6 +13,7 @@ from joed.engine.funds import funds
 from joed.engine.markets import price_of
 from joed.engine.money import currency_of, stale
 from joed.engine.positions import lots_of
+from joed.engine.receipt import receipt_of
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -101,6 +102,8 @@ def view(state: State) -> View:
         answers=dict(state.answers),
         signing=_signing(state),
         quotes_rejected=dict(state.quotes_rejected),
+        kill=receipt_of(state),
+        drilled=state.drilled,
     )
 
 

@@ -23,7 +23,8 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
     `stop` and `target` are absolute prices of the children, which are GTC and one cancels the other with reduction
     (OCA type 2): as the target fills in part, the stop shrinks. A CLOSE joins the group of the position that it
     closes by `group`, the id of that position's entry. `opens` is False for whatever can only reduce. `lot` is the
-    group in our books where the broker knows none: of a position that was adopted.
+    group in our books where the broker knows none: of a position that was adopted. `foreign` closes what is not ours:
+    its fills are nobody's in our books.
     """
 
     order: str
@@ -46,6 +47,7 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
     expires_at_ns: int = 0
     reasons: tuple[str, ...] = ()
     lot: str = ""
+    foreign: bool = False
 
 
 class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
@@ -70,6 +72,17 @@ class CancelOrder(Command, frozen=True, gc=False, tag="CancelOrder"):
     order: str
     reason: str = ""
     broker_id: str = ""
+
+
+class CancelForeign(Command, frozen=True, gc=False, tag="CancelForeign"):
+    """Ask a broker to cancel orders that are not ours, by their numbers there: a kill of the whole account does.
+
+    `alone` says that nothing of ours lives there: only then may an adapter use a means that cancels everything.
+    """
+
+    broker: str
+    numbers: tuple[str, ...]
+    alone: bool = False
 
 
 class ReadBroker(Command, frozen=True, gc=False, tag="ReadBroker"):
@@ -122,6 +135,34 @@ class LatchKill(Command, frozen=True, gc=False, tag="LatchKill"):
 
     scope: Scope
     words: str
+    request: str = ""
+    drill: bool = False
+
+
+class SettleKill(Command, frozen=True, gc=False, tag="SettleKill"):
+    """Note that everything a kill asked for is done by the broker's evidence; `done` False takes it back."""
+
+    done: bool = True
+
+
+class RehearseKill(Command, frozen=True, tag="RehearseKill"):
+    """Make the kill's files as a drill does, and ask permit for this entry, which is never sent."""
+
+    scope: Scope
+    entry: SubmitOrder
+
+
+class EndDrill(Command, frozen=True, gc=False, tag="EndDrill"):
+    """Note how a drill went; one that did not pass leaves the kill in force as a real one."""
+
+    passed: bool
+    words: str
+
+
+class Unlatch(Command, frozen=True, gc=False, tag="Unlatch"):
+    """Take the kill's files away, unless somebody has killed anew since this was decided, or since the drill began."""
+
+    drill: bool = False
 
 
 class RefuseEntry(Command, frozen=True, gc=False, tag="RefuseEntry"):
@@ -258,6 +299,7 @@ ANY = (
     SubmitOrder
     | AmendOrder
     | CancelOrder
+    | CancelForeign
     | ReadBroker
     | RunJob
     | RaiseAlert
@@ -265,6 +307,10 @@ ANY = (
     | RaiseBlock
     | LiftBlock
     | LatchKill
+    | SettleKill
+    | RehearseKill
+    | EndDrill
+    | Unlatch
     | RefuseEntry
     | RetireOrder
     | MarkUncertain
@@ -282,6 +328,6 @@ ANY = (
 )
 """All commands, for decoding a record."""
 
-TO_BROKER = (SubmitOrder, AmendOrder, CancelOrder, ReadBroker)
-OUTWARD = (*TO_BROKER, RunJob, RaiseAlert, Stop)
+TO_BROKER = (SubmitOrder, AmendOrder, CancelOrder, CancelForeign, ReadBroker)
+OUTWARD = (*TO_BROKER, RunJob, RaiseAlert, RehearseKill, Unlatch, Stop)
 """Commands that leave the loop, once their record is durable."""

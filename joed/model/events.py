@@ -355,6 +355,13 @@ class LatchGone(Event, frozen=True, gc=False, tag="LatchGone"):
     """The kill file is no longer there, without a release: the Block stays until one."""
 
 
+class KillRehearsed(Event, frozen=True, gc=False, tag="KillRehearsed"):
+    """A drill's files lie on the disk, made within `latch_ns`; `proof` is what permit said to an entry."""
+
+    latch_ns: int
+    proof: str
+
+
 class AlertDelivered(Event, frozen=True, gc=False, tag="AlertDelivered"):
     """An alert left by a channel, or failed to."""
 
@@ -378,7 +385,7 @@ ANY = (
     | OrderFilled | OrderCancelled | OrderExpired | OrderRejected | OrderDoubted | CancelRejected | AmendRejected
     | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored
     | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
-    | AlertDelivered | FailsafeRan
+    | KillRehearsed | AlertDelivered | FailsafeRan
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""
 

@@ -25,7 +25,7 @@ class Order(Struct, gc=False):
     counts amendments refused in a row. `candidates` are the broker's numbers of what a QUARANTINED order may be, `twin`
     that of a second order that the broker holds under this one's id. `spare_reads` counts the whole reads in a row that
     showed an exit with nothing to guard. An `adopted` one stands for an entry that somebody else made: the broker knows
-    no group of it.
+    no group of it. `refusal` is why a cancel was refused last, `foreign` closes what is not ours.
     """
 
     order: str
@@ -59,6 +59,8 @@ class Order(Struct, gc=False):
     twin: str = ""
     spare_reads: int = 0
     adopted: bool = False
+    refusal: str = ""
+    foreign: bool = False
 
     @property
     def left(self) -> Decimal:

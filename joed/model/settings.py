@@ -142,6 +142,7 @@ class Health:
     broker_silence_s: Seconds = 60.0
     orders_read_s: Seconds = 5.0
     reconcile_wait_s: Seconds = 10.0
+    kill_late_s: Seconds = 15.0
 
 
 @dataclass(frozen=True, slots=True)

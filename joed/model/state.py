@@ -12,6 +12,7 @@ from joed.model.calendars import Calendar
 from joed.model.card import Signed
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, Quote, RegimeRead
+from joed.model.kill import Drill, Kill
 from joed.model.orders import Order, Position
 from joed.model.settings import Settings
 from joed.model.triggers import Trigger
@@ -76,7 +77,8 @@ class Broker(Struct):
     `differences` counts what the last read changed in our books or left open. `foreign` are the open orders there that
     are not ours (number -> instrument), the first `strangers.FOREIGN_MAX`; `foreign_count` counts all of them.
     `suspected` is what one whole read showed beyond our books: the next may prove it external; `averages` are the
-    prices at which the broker says that those positions were taken.
+    prices at which the broker says that those positions were taken; `beyond` is what was proven external there, and
+    `foreign_asked_ns` is when the broker was last asked to cancel what is not ours.
     `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
     and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
     """
@@ -100,6 +102,8 @@ class Broker(Struct):
     unsettled: list[Proceeds] = []
     buying_power: Decimal | None = None
     day_trades_left: int | None = None
+    foreign_asked_ns: int = 0
+    beyond: dict[str, Decimal] = {}
 
 
 class Job(Struct, gc=False):
@@ -229,3 +233,6 @@ class State(Struct):
     unrealised: Decimal = ZERO
     signal_orders: dict[str, int] = {}
     quotes_rejected: dict[str, int] = {}
+    kill: Kill | None = None
+    drilled: Drill | None = None
+    journal_down: bool = False

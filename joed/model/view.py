@@ -11,6 +11,7 @@ from joed.model.blocks import Block
 from joed.model.card import Limits, Signing
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, RegimeRead
+from joed.model.kill import Drill, Receipt
 from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
 
 
@@ -233,3 +234,5 @@ class View(Struct, frozen=True):
     rates: tuple[RateView, ...] = ()
     unsettled: Decimal = Decimal(0)
     quotes_rejected: dict[str, int] = {}
+    kill: Receipt | None = None
+    drilled: Drill | None = None

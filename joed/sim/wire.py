@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from joed.brokers.base import Permit
 from joed.brokers.paper import PaperBroker
 from joed.daemon.clock import SimulatedClock
-from joed.model.commands import AmendOrder, CancelOrder, Command, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, Event, OrderFilled, Quote
 from joed.model.values import SECOND
 from joed.sim.laws import Watch
@@ -81,6 +81,10 @@ class Wire:
     def cancel(self, command: CancelOrder, permit: Permit) -> str:
         """Hand a cancel over and give "", or the reason why not."""
         return self._hand_over(command, permit, self.broker.cancel)
+
+    def cancel_foreign(self, command: CancelForeign, permit: Permit) -> str:
+        """Hand the cancels of strangers' orders over and give "", or the reason why not."""
+        return self.broker.cancel_foreign(command, permit)
 
     def read(self, command: ReadBroker) -> None:
         """Ask for the whole book."""

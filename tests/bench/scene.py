@@ -8,6 +8,7 @@ from joed.daemon.carry_out import CarryOut
 from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.loop import Loop
+from joed.daemon.trading import Silence
 from joed.engine.step import step
 from joed.model.commands import AmendOrder, CancelOrder, SubmitOrder
 from joed.model.events import OrderAccepted, OrderCancelled, OrderWorking, Quote, Tick
@@ -172,6 +173,13 @@ class Idle:
     alert = answered = stop = bars = run
 
 
+class NoFile(Silence):
+    """A kill file that is there when `latched` says so."""
+
+    def __init__(self, latched):
+        self.present = latched
+
+
 class House:
     """A loop with all its stations on one State; `latched` is what permit asks before each send."""
 
@@ -185,7 +193,7 @@ class House:
             brokers={"paper": self.broker},
             worker=idle,
             shell=idle,
-            latched=latched,
+            latch=NoFile(latched),
             emit=self.intake.put,
             now=clock.now,
             counters=counters,

@@ -4,7 +4,7 @@ from decimal import Decimal as Money
 
 import pytest
 
-from joed.model.commands import AmendOrder, CancelOrder, ReadBroker
+from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, ReadBroker
 from joed.model.events import (
     AmendRejected,
     BrokerDown,
@@ -305,3 +305,34 @@ def test_tc_23_a_cancel_by_another_number_touches_nothing(quoted):
 
     assert [event.order for event in of(quoted.take(), CancelRejected)] == ["E1"]
     assert [seen.order for seen in read(quoted).orders][:1] == ["E1"]
+
+
+def test_tc_24_what_is_not_ours_is_cancelled_by_its_number_and_nothing_else_is(holding):
+    """A kill of the account clears strangers' orders; the stop and the target of our position work on."""
+    stranger = bracket("TWS-1", level="90.00", stop="85.00", target="99.00")
+    holding.exchange.submit(holding.clock.now(), stranger)
+    numbers = tuple(row.broker_id for row in read(holding).orders if row.order.startswith("TWS"))
+
+    assert holding.broker.cancel_foreign(CancelForeign("paper", numbers), permitted) == ""
+    holding.wait()
+
+    assert len(numbers) == 3
+    assert {row.order for row in read(holding).orders} == {"E1-S", "E1-T"}
+
+
+def test_tc_25_cancels_of_what_is_not_ours_are_idempotent_and_ask_permission(holding):
+    """Twice is once, an unknown number is none; and whoever may not, does not."""
+    holding.exchange.submit(holding.clock.now(), bracket("TWS-1", level="90.00", stop="85.00", target="99.00"))
+    rows = read(holding).orders
+    asked = CancelForeign("paper", (next(row.broker_id for row in rows if row.order == "TWS-1"), "999"))
+
+    assert holding.broker.cancel_foreign(asked, lambda _command: "no") == "no"
+    holding.wait()
+    assert read(holding).orders == rows
+    for _ in (1, 2):
+        assert holding.broker.cancel_foreign(asked, permitted) == ""
+        holding.wait()
+
+    assert {row.order for row in read(holding).orders} == {"E1-S", "E1-T"}
+    holding.cut()
+    assert holding.broker.cancel_foreign(asked, permitted) != ""

@@ -8,13 +8,13 @@ import pytest
 
 from joed.brokers import paper_remote
 from joed.brokers.paper_remote import RemotePaperBroker, read_hello, shut_down
-from joed.brokers.paper_wire import Attach, Frames, Hello, ToServer, frame
+from joed.brokers.paper_wire import VERSION, Attach, Frames, Hello, ToServer, frame
 from joed.errors import BrokerUnavailable
 from joed.model.commands import ReadBroker
 from joed.model.events import BrokerDown, BrokerUp, Quote
 from tests.brokers.rigs import START_NS, OwnClock, bracket, permitted
 
-HELLO = Hello(1, "paper", "PAPER-1", "paper", START_NS, START_NS, 0, 1.0, 1)
+HELLO = Hello(VERSION, "paper", "PAPER-1", "paper", START_NS, START_NS, 0, 1.0, 1)
 UP = BrokerUp("paper", "PAPER-1", "paper", 1)
 GREETING = frame(HELLO)
 WAIT_S = 20
@@ -86,7 +86,7 @@ async def test_it_attaches_and_is_up_when_the_exchange_says_so(tmp_path, monkeyp
         await until(lambda: len(exchange.heard) == 2)
 
         assert events == [UP]
-        assert exchange.heard[0] == Attach(1, ("AAA",))
+        assert exchange.heard[0] == Attach(VERSION, ("AAA",))
         assert broker.streams == ("BBB",)
 
 
@@ -117,7 +117,10 @@ async def test_a_bad_message_ends_the_link_with_its_words_and_is_counted(tmp_pat
 
 @pytest.mark.parametrize(
     "hello",
-    [Hello(2, "paper", "P", "paper", 0, 0, 0, 1.0, 1), Hello(1, "other", "P", "paper", 0, 0, 0, 1.0, 1)],
+    [
+        Hello(VERSION + 1, "paper", "P", "paper", 0, 0, 0, 1.0, 1),
+        Hello(VERSION, "other", "P", "paper", 0, 0, 0, 1.0, 1),
+    ],
 )
 async def test_an_exchange_that_is_not_ours_is_never_attached_to(tmp_path, monkeypatch, hello):
     """Another version, another name: tried again, never up."""

@@ -16,7 +16,7 @@ from joed.brokers.paper import PaperBroker
 from joed.brokers.paper_remote import read_hello, shut_down
 from joed.brokers.paper_server import PaperServer, bound
 from joed.brokers.paper_store import PaperStore, whole
-from joed.brokers.paper_wire import Attach, Frames, Hello, Shutdown, Subscribe, ToClient, frame
+from joed.brokers.paper_wire import VERSION, Attach, Frames, Hello, Shutdown, Subscribe, ToClient, frame
 from joed.errors import BrokerUnavailable
 from joed.model.commands import ReadBroker
 from joed.model.events import BrokerRead, BrokerUp, OrderFilled, Quote
@@ -104,7 +104,7 @@ async def test_the_first_word_tells_whose_exchange_it_is_and_its_time(tmp_path):
     async with served(tmp_path) as server:
         hello = await asyncio.to_thread(read_hello, server.path)
 
-    assert hello == Hello(1, "paper", "PAPER-1", "paper", START_NS, START_NS, 0, 1.0, os.getpid())
+    assert hello == Hello(VERSION, "paper", "PAPER-1", "paper", START_NS, START_NS, 0, 1.0, os.getpid())
 
 
 async def test_only_the_owner_can_open_the_socket(tmp_path):
@@ -119,7 +119,7 @@ async def test_the_exchange_outlives_its_client(tmp_path):
     """The order of a client that died fills, is protected, and is there for the next one to read."""
     async with served(tmp_path) as server:
         client = await Client.to(server.path)
-        client.say(Attach(1))
+        client.say(Attach(VERSION))
         await client.next_of(BrokerUp)
         client.say(bracket(level="99.00"))
         server.broker.quote(Quote("AAA", 99.9, 100.0))
@@ -130,7 +130,7 @@ async def test_the_exchange_outlives_its_client(tmp_path):
         server.broker.quote(Quote("AAA", 98.9, 99.0))
 
         again = await Client.to(server.path)
-        again.say(Attach(1), ReadBroker("paper"))
+        again.say(Attach(VERSION), ReadBroker("paper"))
         up = await again.next_of(BrokerUp)
         await turns()
         server.clock.pass_to(START_NS + 2 * SECOND)
@@ -146,13 +146,13 @@ async def test_the_newest_client_that_attaches_is_the_one_that_trades(tmp_path):
     """The older link ends; whoever only says hello displaces nobody."""
     async with served(tmp_path) as server:
         first = await Client.to(server.path)
-        first.say(Attach(1))
+        first.say(Attach(VERSION))
         await first.next_of(BrokerUp)
         looking = await Client.to(server.path)
         await turns()
         still = server.broker.connection
         second = await Client.to(server.path)
-        second.say(Attach(1))
+        second.say(Attach(VERSION))
         await second.next_of(BrokerUp)
         ended = await first.next()
 
@@ -200,7 +200,7 @@ async def test_quotes_give_way_to_newer_ones_while_the_client_is_slow(tmp_path):
     """What it gets after a pause is the newest of each instrument; memory stays bounded."""
     async with served(tmp_path) as server:
         client = await Client.to(server.path)
-        client.say(Attach(1))
+        client.say(Attach(VERSION))
         await client.next_of(BrokerUp)
         for number in range(40_000):
             server.broker.quote(Quote("AAA", 99.9, 100.0, volume=float(number)))
@@ -222,7 +222,7 @@ async def test_a_client_that_reads_no_word_about_its_orders_loses_its_link(tmp_p
     monkeypatch.setattr(paper_server, "UNREAD_BYTES_MAX", 100_000)
     async with served(tmp_path) as server:
         client = await Client.to(server.path)
-        client.say(Attach(1))
+        client.say(Attach(VERSION))
         await client.next_of(BrokerUp)
         for number in range(20_000):
             server._emit(OrderFilled("E1", f"x-{number}", "AAA", "BUY", 1, 1))
@@ -237,7 +237,7 @@ async def test_a_book_too_large_for_a_frame_is_read_as_incomplete(tmp_path):
     """It shows orders and positions, and says that it proves no absence."""
     async with served(tmp_path) as server:
         client = await Client.to(server.path)
-        client.say(Attach(1))
+        client.say(Attach(VERSION))
         await client.next_of(BrokerUp)
         fills = tuple(OrderFilled("E1", f"x-{number}", "AAA", "BUY", 1, 1) for number in range(20_000))
         server._emit(BrokerRead("paper", 1, 0, 0, complete=True, executions=fills))
@@ -267,7 +267,7 @@ async def test_it_ends_by_itself_when_idle_after_its_market(tmp_path, monkeypatc
         await asyncio.sleep(0.05)
         during = server.running.done()
         client = await Client.to(server.path)
-        client.say(Attach(1))
+        client.say(Attach(VERSION))
         await client.next_of(BrokerUp)
         server.clock.pass_to(START_NS + SECOND)
         await asyncio.sleep(0.05)
@@ -321,7 +321,7 @@ async def test_a_killed_process_resumes_its_account_with_what_it_acknowledged(tm
     """After kill -9 behind a fill that was told, the next process on the file has position, stop and target."""
     process, path = await asyncio.to_thread(started, tmp_path)
     client = await Client.to(path)
-    client.say(Attach(1))
+    client.say(Attach(VERSION))
     await client.next_of(BrokerUp)
     await client.next_of(Quote)
     client.say(bracket())
@@ -332,7 +332,7 @@ async def test_a_killed_process_resumes_its_account_with_what_it_acknowledged(tm
 
     process, path = await asyncio.to_thread(started, tmp_path)
     client = await Client.to(path)
-    client.say(Attach(1), ReadBroker("paper"))
+    client.say(Attach(VERSION), ReadBroker("paper"))
     seen = await client.next_of(BrokerRead)
     client.close()
     await asyncio.to_thread(shut_down, path)

@@ -4,6 +4,7 @@ import asyncio
 
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.inline import InlineJournal
+from joed.daemon.latch import Latch
 from joed.daemon.store import Store
 from joed.daemon.trading import Silence, Trading
 from joed.model.commands import SubmitOrder
@@ -58,7 +59,7 @@ class Broker:
             self.handed.append(command)
         return reason
 
-    amend = cancel = submit
+    amend = cancel = cancel_foreign = submit
 
     def read(self, command):
         """Answer with an empty book."""
@@ -87,6 +88,37 @@ class Shell:
     def __init__(self):
         self.alerts, self.answers, self.stops = [], [], []
         self.alert, self.answered, self.stop = self.alerts.append, self.answers.append, self.stops.append
+
+
+class KillFile(Silence):
+    """A kill file that a test makes and takes away; `seen` says that it bears its right name."""
+
+    def __init__(self):
+        self.found, self.seen, self.full, self.made = None, True, False, []
+
+    def present(self):
+        """Say whether it is there under its name."""
+        return self.found is not None and self.seen
+
+    def read(self):
+        """Give what is there."""
+        return self.found
+
+    def write(self, scope):
+        """Make it, where the disk lets us."""
+        if self.full:
+            raise OSError(28, "no space")
+        self.found = Latch(scope, 1000)
+        self.made.append(scope)
+
+    def rehearse(self, scope):
+        """Make it for a drill."""
+        self.write(scope)
+        return ""
+
+    def release(self):
+        """Take it away."""
+        self.found = None
 
 
 class Rig:

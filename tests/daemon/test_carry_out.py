@@ -12,17 +12,20 @@ from joed.model.blocks import Block
 from joed.model.commands import (
     AmendOrder,
     Answer,
+    CancelForeign,
     CancelOrder,
     MarkEquity,
     RaiseAlert,
     ReadBroker,
+    RehearseKill,
     RunJob,
     Stop,
     SubmitOrder,
+    Unlatch,
 )
-from joed.model.events import CommandDropped, CommandSent, Tick
-from joed.model.values import SECOND, ZERO, Severity
-from tests.daemon.shell import NOON, Broker, Shell, Worker, closing
+from joed.model.events import CommandDropped, CommandSent, KillRehearsed, Tick
+from joed.model.values import SECOND, ZERO, Scope, Severity
+from tests.daemon.shell import NOON, Broker, KillFile, Shell, Worker, closing
 from tests.engine.build import START, bracket, trading_state
 
 ALERT = RaiseAlert("key", Severity.WARNING, "words")
@@ -33,7 +36,7 @@ class Station:
     """A CarryOut with a broker that takes everything, and all that comes of it."""
 
     def __init__(self, *commands):
-        self.events, self.latched, self.now = [], False, START
+        self.events, self.file, self.now = [], KillFile(), START
         self.state = trading_state()
         self.broker, self.worker, self.shell, self.counters = Broker(self.events.append), Worker(), Shell(), Counters()
         refold(self.state, START, Tick(), [command for command in commands if isinstance(command, SubmitOrder)])
@@ -42,7 +45,7 @@ class Station:
             brokers={"paper": self.broker},
             worker=self.worker,
             shell=self.shell,
-            latched=lambda: self.latched,
+            latch=self.file,
             emit=self.events.append,
             now=lambda: self.now,
             counters=self.counters,
@@ -68,7 +71,7 @@ def test_a_kill_that_comes_while_an_entry_waits_stops_it():
     """The kill file is looked at in the same breath as the order leaves."""
     entry = bracket("KO")
     station = Station(entry)
-    station.latched = True
+    station.file.write(Scope.ORDERS)
 
     station.out.release(7)
 
@@ -101,7 +104,8 @@ def test_an_entry_has_an_end(late_ns, reason):
 def test_what_reduces_risk_needs_no_permission():
     """Killed, blocked and late: a close, an amendment and a cancel leave all the same."""
     station = Station()
-    station.latched, station.now = True, START + 1000 * SECOND
+    station.file.write(Scope.ORDERS)
+    station.now = START + 1000 * SECOND
     block = Block("all", "killed", "killed")
     station.state.blocks[block.key] = block
 
@@ -159,3 +163,54 @@ def test_an_answer_that_frees_waits_for_the_journal_and_one_that_forbids_does_no
 
     station.out.release(7)
     assert station.shell.answers == [kill, release]
+
+
+def test_cancels_of_what_is_not_ours_are_handed_over_and_told_of():
+    """They reduce: a kill lets them pass; a broker that is away, or not there, drops them with the reason."""
+    station = Station(CancelForeign("paper", ("7",)), CancelForeign("nowhere", ("8",)))
+    station.file.write(Scope.ACCOUNT)
+
+    station.out.release(7)
+
+    assert station.broker.handed == [CancelForeign("paper", ("7",))]
+    assert station.events == [
+        CommandSent(7, 0, "", "CancelForeign"),
+        CommandDropped(7, 1, "", "no such broker", "CancelForeign"),
+    ]
+
+
+def test_a_rehearsal_makes_the_file_and_asks_permit_for_an_entry_that_goes_nowhere():
+    """What permit says is told, and how long the file took."""
+    station = Station(RehearseKill(Scope.ENTRIES, bracket("KO")))
+
+    station.out.release(7)
+
+    assert station.events == [KillRehearsed(0, "killed")]
+    assert (station.file.made, station.broker.handed) == ([Scope.ENTRIES], [])
+
+
+def test_a_release_takes_the_file_away_unless_somebody_killed_meanwhile():
+    """Once it is durable, and only where State has no newer kill."""
+    for killed, left in ((None, False), (Scope.ORDERS, True)):
+        station = Station(Unlatch())
+        station.file.write(Scope.ORDERS)
+        station.out.cover(Unlatch())
+        station.state.killed = killed
+        assert station.out.releasing
+
+        station.out.release(7)
+
+        assert (station.file.present(), station.out.releasing) == (left, False)
+
+
+def test_without_a_journal_a_refused_release_is_answered_and_a_granted_one_waits():
+    """A refusal gives nobody more freedom; what takes the file away must be kept first."""
+    refused, granted = Answer("r1", "release", "journal_failed", "x"), Answer("r2", "release", "ok", "x")
+    station = Station(refused, Unlatch(), granted)
+    station.file.write(Scope.ORDERS)
+
+    station.out.release_reductions()
+    assert (station.shell.answers, station.file.present()) == ([refused], True)
+
+    station.out.release(7)
+    assert (station.shell.answers, station.file.present()) == ([refused, granted], False)

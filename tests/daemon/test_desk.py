@@ -119,7 +119,7 @@ async def test_a_release_takes_the_kill_file_away_once_it_is_durable(office):
     office.handle()
 
     assert not office.latches.present()
-    assert office.rig.loop.releasing == 0
+    assert not office.rig.trading.carry_out.releasing
 
 
 async def test_a_kill_that_comes_right_after_a_release_keeps_its_file(office):

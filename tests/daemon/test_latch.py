@@ -170,3 +170,36 @@ def test_a_second_kill_changes_the_marks_of_the_first(tmp_path):
 
     assert first != latches.marks()
     assert latches.marks() == latches.marks()
+
+
+@pytest.mark.parametrize("drill", [False, True])
+def test_a_release_takes_away_what_it_covers_and_no_later_kill(latches, drill):
+    """Covered when it is decided; a drill covers what it made itself, whatever came before the decision."""
+    for again, left in ((False, False), (True, True)):
+        assert latches.rehearse(Scope.ORDERS) == ""
+        latches.cover(drill=drill)
+        if again:
+            protocol.latch(latches.state_dir, "orders")
+
+        latches.release()
+
+        assert latches.present() is left
+
+
+def test_a_real_kill_during_a_drill_is_not_covered_by_the_drills_end(latches):
+    """It came before the end was decided, and after the drill made its files."""
+    latches.rehearse(Scope.ORDERS)
+    protocol.latch(latches.state_dir, "entries")
+    latches.cover(drill=True)
+
+    latches.release()
+
+    assert latches.present()
+
+
+def test_a_drill_that_cannot_make_its_file_says_why(latches):
+    """Something stands in its way."""
+    latches.directory.rmdir()
+    latches.directory.write_text("in the way")
+
+    assert latches.rehearse(Scope.ORDERS).startswith("the latch could not be made: ")

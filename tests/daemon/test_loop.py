@@ -170,16 +170,16 @@ def test_a_proof_is_told_by_its_own_number(rig):
 
 
 def test_a_lifted_kill_is_known_until_its_file_is_gone(rig):
-    """The record that lifts it has a number; any other request's has none."""
+    """From the moment in which that is decided; no other request does it."""
     rig.trading.emit(asked("kill"))
     rig.settle()
     rig.trading.emit(asked("pause", "r2"))
     rig.settle()
-    assert rig.loop.releasing == 0
+    assert not rig.trading.carry_out.releasing
 
     rig.trading.emit(asked("release", "r3"))
     rig.loop.drain()
-    assert rig.loop.releasing == rig.state.seq
+    assert rig.trading.carry_out.releasing
 
 
 def test_a_view_is_made_at_most_so_often_and_after_the_orders_have_left(rig, monkeypatch):

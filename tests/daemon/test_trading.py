@@ -7,6 +7,8 @@ from joed.daemon.trading import Silence
 from joed.model.events import (
     BrokerDown,
     EpochStarted,
+    KillRehearsed,
+    LatchGone,
     LatchSeen,
     OperatorAsked,
     SessionEnded,
@@ -15,22 +17,7 @@ from joed.model.events import (
     Tick,
 )
 from joed.model.values import SECOND, Scope
-from tests.daemon.shell import NOON, Rig
-
-
-class KillFile:
-    """A kill file that a test makes and takes away; `seen` says that it bears its right name."""
-
-    def __init__(self):
-        self.found, self.seen = None, True
-
-    def present(self):
-        """Say whether it is there under its name."""
-        return self.found is not None and self.seen
-
-    def read(self):
-        """Give what is there."""
-        return self.found
+from tests.daemon.shell import NOON, KillFile, Rig
 
 
 @pytest.fixture
@@ -122,6 +109,35 @@ def test_a_misspelt_kill_file_is_found_with_the_next_look_at_the_books(rig, file
     assert events(rig, LatchSeen) == [LatchSeen(Scope.ORDERS, 0)]
 
 
+def test_a_kill_whose_file_vanishes_gets_it_back_and_tells_of_it_once(rig, file):
+    """Nobody released it: the Block stays, and a restart must still find it; a full disk is tried again each second."""
+    file.found = Latch(Scope.FLATTEN, 1001)
+    pass_seconds(rig, 2)
+    file.found, file.full = None, True
+    pass_seconds(rig, 3)
+    assert (file.found, len(events(rig, LatchGone)), rig.state.killed) == (None, 1, Scope.FLATTEN)
+
+    file.full = False
+    pass_seconds(rig, 3)
+
+    assert (file.made, len(events(rig, LatchGone))) == ([Scope.FLATTEN], 1)
+    file.found = None
+    pass_seconds(rig, 2)
+    assert (file.made, len(events(rig, LatchGone))) == ([Scope.FLATTEN] * 2, 2)
+
+
+def test_a_drill_runs_from_its_latch_to_its_release_by_itself(rig, file):
+    """The file is made, permit refuses an entry, the broker is read, the file goes: within a second or so, no alarm."""
+    rig.trading.emit(OperatorAsked("kill", "d1", 0, 0, 1, "a drill", {"scope": "entries", "drill": "yes"}))
+    rig.settle()
+    pass_seconds(rig, 6)
+
+    [rehearsed] = events(rig, KillRehearsed)
+    assert (rehearsed.proof, file.made) == ("killed", [Scope.ENTRIES])
+    assert (rig.state.killed, file.found, rig.state.drilled.passed) == (None, None, True)
+    assert (events(rig, LatchGone), events(rig, LatchSeen)) == ([], [])
+
+
 def test_a_release_on_its_way_to_the_disk_is_not_killed_again_by_its_own_file(rig, file):
     """The file goes once the release is durable; until then it is known, afterwards it kills again."""
     file.found = Latch(Scope.ORDERS, 0)
@@ -134,7 +150,7 @@ def test_a_release_on_its_way_to_the_disk_is_not_killed_again_by_its_own_file(ri
     rig.loop.drain()
     assert rig.state.killed is None
 
-    rig.loop.releasing = 0
+    rig.trading.carry_out.releasing = False
     pass_seconds(rig, 1)
     assert rig.state.killed is Scope.ORDERS
 
@@ -155,4 +171,9 @@ def test_the_seal_is_the_last_record(rig):
 
 def test_worlds_without_a_disk_have_no_kill_file():
     """Silence has nothing to show."""
-    assert (Silence().present(), Silence().read()) == (False, None)
+    silence = Silence()
+    silence.write(Scope.ORDERS)
+    silence.cover(drill=False)
+    silence.release()
+
+    assert (silence.present(), silence.read(), silence.rehearse(Scope.ORDERS)) == (False, None, "there is no disk here")

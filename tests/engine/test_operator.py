@@ -1,26 +1,18 @@
 """What people ask for: each gets an answer, a yes or a named refusal."""
 
-import pytest
-
 from joed.engine.step import refold, step
 from joed.engine.view import card_hash
 from joed.model.blocks import Block
-from joed.model.commands import CancelOrder, LatchKill, RaiseBlock, SubmitOrder
-from joed.model.events import BrokerDown, EpochStarted, LatchSeen, OperatorAsked, SettingsLoaded, Tick
+from joed.model.commands import RaiseBlock
+from joed.model.events import BrokerDown, JournalFailed, JournalRestored, OperatorAsked, SettingsLoaded, Tick
 from joed.model.settings import Confirm
-from joed.model.values import SECOND, Mode, Scope
+from joed.model.values import Mode
 from tests.engine.build import (
     START,
-    armed,
-    bracket,
-    holding,
     kinds,
     of_kind,
-    quote,
     settings_of,
-    submitted,
     trading_state,
-    trigger,
 )
 
 UNCONFIRMED = "all/not_confirmed"
@@ -79,54 +71,6 @@ def test_live_mode_always_asks():
     assert UNCONFIRMED in [command.block.key for command in of_kind(commands, RaiseBlock)]
 
 
-@pytest.mark.parametrize(
-    ("scope", "expected"),
-    [
-        ("entries", ["LatchKill", "RaiseAlert", "Answer"]),
-        ("orders", ["LatchKill", "RaiseAlert", "CancelOrder", "Answer"]),
-        ("flatten", ["LatchKill", "RaiseAlert", "CancelOrder", "AmendOrder", "Answer"]),
-    ],
-)
-def test_a_kill_reaches_as_far_as_its_scope(scope, expected):
-    """Entries are shut, resting ones cancelled, positions closed; protection stays until they are."""
-    state = holding("AAPL")
-    submitted(state, bracket("MSFT"))
-
-    assert kinds(ask(state, "kill", scope=scope)) == expected
-    assert state.killed is Scope(scope)
-
-
-def test_a_kill_shuts_every_entry_at_once():
-    """The next crossing is refused (I3)."""
-    state = armed(trigger())
-    ask(state, "kill", scope="entries")
-
-    [refused] = step(state, START, quote("AAPL", 200.0))
-
-    assert refused.code == "blocked"
-
-
-def test_the_widest_kill_holds():
-    """A narrower one after it changes nothing; a wider one widens."""
-    state = trading_state()
-    for scope, holds in (("orders", "orders"), ("entries", "orders"), ("account", "account"), ("flatten", "account")):
-        ask(state, "kill", scope=scope)
-        assert state.killed == holds
-
-    assert code(ask(state, "kill", scope="everything")) == "unknown_scope"
-
-
-def test_a_kill_file_is_honoured_whoever_made_it_and_at_the_start():
-    """Found by the shell while running, or there before anything was connected."""
-    found, started = trading_state(), trading_state()
-
-    step(found, START, LatchSeen(Scope.ORDERS, 1000))
-    step(started, START, EpochStarted(2, "start", "0", "c", killed=Scope.FLATTEN))
-
-    assert (found.killed, started.killed) == (Scope.ORDERS, Scope.FLATTEN)
-    assert of_kind(step(started, START, LatchSeen(Scope.ORDERS, 1000)), LatchKill) == []
-
-
 def test_a_release_needs_a_reason_and_reconciled_books():
     """Deliberately harder than the kill."""
     state = trading_state()
@@ -139,6 +83,7 @@ def test_a_release_needs_a_reason_and_reconciled_books():
     released = ask(state, "release")
 
     assert [code(commands) for commands in (without, unread, released)] == ["reason_needed", "not_reconciled", "ok"]
+    assert unread[-1].words == "the books are not reconciled with paper"
     assert state.killed is None
     assert code(ask(state, "release")) == "nothing_to_release"
 
@@ -151,7 +96,7 @@ def test_a_release_asks_for_a_new_signature_where_the_day_needs_one():
 
     commands = ask(state, "release")
 
-    assert kinds(commands) == ["LiftBlock", "RaiseBlock", "Answer"]
+    assert kinds(commands) == ["LiftBlock", "RaiseBlock", "Unlatch", "Answer"]
     assert (UNCONFIRMED in state.blocks, state.day.confirmed) == (True, "")
 
 
@@ -168,21 +113,17 @@ def test_any_latched_block_is_released_by_its_key_and_no_other_is():
     assert list(state.blocks) == ["all/vix"]
 
 
-def test_a_flatten_goes_on_each_second_until_the_broker_shows_flat():
-    """The target first; a market close after the time-out; never two at once."""
-    state = holding("AAPL")
-    step(state, START, quote("AAPL", 200.0))
-    first = ask(state, "kill", scope="flatten")
-    sent = [of_kind(step(state, START + second * SECOND, Tick()), SubmitOrder) for second in range(1, 61)]
-
-    assert "AmendOrder" in kinds(first)
-    assert [second for second, orders in enumerate(sent, start=1) if orders] == [30]
-
-
-def test_a_kill_cancels_no_entry_twice():
-    """What was asked to end is not asked again by the same hand."""
+def test_nothing_is_released_while_the_journal_cannot_commit():
+    """A release that cannot be kept is none: the disk first; then as ever, and the file goes with the kill alone."""
     state = trading_state()
-    submitted(state, bracket("MSFT"))
     ask(state, "kill")
+    step(state, START, JournalFailed("FULL"))
 
-    assert of_kind(ask(state, "kill"), CancelOrder) == []
+    full = ask(state, "release")
+    step(state, START, JournalRestored())
+    other = ask(state, "release", block="all/journal_failed")
+    released = ask(state, "release")
+
+    assert [code(commands) for commands in (full, other, released)] == ["journal_failed", "ok", "ok"]
+    assert "make room" in full[-1].words
+    assert ("Unlatch" in kinds(other), "Unlatch" in kinds(released)) == (False, True)
