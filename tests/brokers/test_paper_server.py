@@ -163,7 +163,7 @@ async def test_the_newest_client_that_attaches_is_the_one_that_trades(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [[ReadBroker("paper")], [Attach(2)], [Subscribe(("AAA",))], [b"\0\0\0\x02no"], [b"\xff\xff\xff\xff"]],
+    [[ReadBroker("paper")], [Attach(VERSION + 1)], [Subscribe(("AAA",))], [b"\0\0\0\x02no"], [b"\xff\xff\xff\xff"]],
 )
 async def test_a_word_out_of_place_ends_the_connection_and_is_counted(tmp_path, words):
     """A command before Attach, another version, noise, a frame too long: nothing of it is acted on."""

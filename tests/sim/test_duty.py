@@ -7,7 +7,7 @@ import pytest
 
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.latch import Latches
-from joed.engine.operator import KILLED
+from joed.engine.kill import KILLED
 from joed.model.blocks import ALL, Block
 from joed.model.commands import Answer
 from joed.model.state import State
