@@ -4,6 +4,8 @@ import json
 import threading
 import time
 
+from tests.systemd.machine import wait_for
+
 UNIT = "joed.service"
 SOON = {"WatchdogSec": "3s", "RestartSec": "1s"}
 
@@ -90,6 +92,23 @@ def test_a_process_that_stands_still_is_aborted_and_leaves_a_traceback(machine):
     assert status(machine)["epoch"] == 2
 
 
+def test_a_disk_that_never_answers_starves_the_watchdog_though_the_loop_is_alive(machine):
+    """A heartbeat has to come out as a durable record: with the journal's writer stuck in a sync, none does."""
+    drop_in(machine, **SOON)
+    machine.ask("systemctl", "start", UNIT)
+    stuck = "timeout 20 strace -f -q -e trace=fdatasync -e inject=fdatasync:delay_enter=60000000 -p"
+
+    held = threading.Thread(
+        target=machine.ask, args=("/bin/sh", "-c", f"{stuck} {pid_of(machine)}"), kwargs={"check": False}
+    )
+    held.start()
+
+    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running", wait_s=30)
+    held.join(30)
+    assert "Watchdog timeout" in machine.journal(UNIT)
+    assert status(machine)["epoch"] == 2
+
+
 def test_a_wrong_configuration_fails_at_once_and_is_not_tried_again(machine):
     """Exit 78: no loop, and the failsafe has its turn."""
     machine.write("/etc/joed/joed.yaml", "risk: {loss_day_maximum: 3}\n")
@@ -101,14 +120,24 @@ def test_a_wrong_configuration_fails_at_once_and_is_not_tried_again(machine):
     machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed", wait_s=20)
 
 
-def test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_runs(machine):
-    """The start limit ends the loop."""
-    drop_in(machine, RestartSec="100ms", ExecStart="\nExecStart=/bin/sh -c 'exit 75'")
+def test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_takes_over(machine):
+    """The start limit ends the loop; another process sees to the account and latches, and the next start is killed."""
+    drop_in(machine, RestartSec="100ms")
+    machine.ask("systemctl", "start", UNIT)
+    wait_for(lambda: any(row["reconciled"] for row in status(machine)["brokers"]), "the account's books are read", 20)
 
-    machine.ask("systemctl", "start", "--no-block", UNIT)
+    def given_up():
+        found = machine.shows(UNIT, "MainPID", "ActiveState", "SubState")
+        if found["MainPID"] != "0" and found["SubState"] == "running":
+            machine.ask("kill", "-9", found["MainPID"], check=False)
+        return found["ActiveState"] == "failed"
 
-    machine.until(UNIT, ActiveState="failed", NRestarts="5", wait_s=30)
-    machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed", wait_s=20)
+    wait_for(given_up, "systemd gives up", 60)
+
+    machine.until("joed-failsafe.service", ActiveState="inactive", Result="success", wait_s=20)
+    machine.ask("systemctl", "reset-failed", UNIT)
+    machine.ask("systemctl", "start", UNIT)
+    assert status(machine)["killed"] == "orders"
 
 
 def test_people_may_do_what_their_groups_may(machine):
