@@ -216,6 +216,7 @@ def submit(state: State, now: int, command: c.SubmitOrder) -> None:
     if command.opens and (trigger := state.triggers.get(command.signal)) is not None:
         state.trails[command.signal] = trigger.trail
     orders.apply_submit(state, now, command)
+    positions.place_close(state, command)
 
 
 def raise_alert(state: State, now: int, command: c.RaiseAlert) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+from joed.engine import protection
 from joed.engine.exits import flatten
+from joed.engine.orders import read_since
 from joed.model.commands import Command
 from joed.model.orders import Position
 from joed.model.state import State
@@ -44,5 +46,16 @@ def unwanted(state: State, now: int, position: Position) -> str:
     return position.unwanted
 
 
-REASONS: tuple[Callable[[State, int, Position], str], ...] = (killed, unwanted, unprotected, end_of_day)
+def turned(state: State, now: int, position: Position) -> str:
+    """Close what nobody meant to hold, once the broker's book has confirmed it."""
+    return protection.turned(state, position) if read_since(state, position) else ""
+
+
+REASONS: tuple[Callable[[State, int, Position], str], ...] = (
+    killed,
+    unwanted,
+    unprotected,
+    end_of_day,
+    turned,
+)
 """Every reason for which joed itself closes a position; the first that holds is told."""

@@ -166,7 +166,9 @@ def share(state: State, position: Position) -> tuple[str, Decimal]:
     """
     held = abs(position.quantity)
     net, entry = sums_of(state, position.group).quantity, state.orders.get(position.group)
-    if net * position.quantity > 0 and entry is not None and entry.side.sign * position.quantity > 0:
+    if entry is None or not entry.opens:  # a close that opened by itself: the broker knows no group of that name
+        return "", held
+    if net * position.quantity > 0 and entry.side.sign * position.quantity > 0:
         return position.group, min(held, abs(net))
     return "", held
 

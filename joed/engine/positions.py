@@ -17,7 +17,7 @@ from joed.engine.markets import empty_band, market_of, price_of
 from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of
 from joed.engine.orders import children_of, note_resting
 from joed.engine.verdicts import LATE, find
-from joed.model.commands import AdoptPosition, FlattenPosition
+from joed.model.commands import AdoptPosition, FlattenPosition, SubmitOrder
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
 from joed.model.state import State
@@ -119,6 +119,22 @@ def sound(state: State, fill: OrderFilled) -> bool:
         return False
     finite = fill.quantity.is_finite() and fill.price.is_finite() and fill.fee.is_finite()
     return finite and fill.quantity >= 0 and (fill.price > 0 or fill.quantity == 0)
+
+
+def place_close(state: State, command: SubmitOrder) -> None:
+    """Let a close that no group of the broker's holds count in the group of ours whose excess it takes back.
+
+    On its own it would only offset that group, and a late word on either would look like somebody else's (`apply`).
+    """
+    position, close = state.positions.get(command.instrument), state.orders[command.order]
+    if command.opens or command.group or command.leg is not Leg.CLOSE or position is None:
+        return
+    for group in position.groups:
+        entry = state.orders.get(group)
+        if entry is not None and sums_of(state, group).quantity * position.quantity > 0:
+            close.group = group
+            entry.children = (*entry.children, close.order)
+            return
 
 
 def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:

@@ -141,7 +141,7 @@ def mend(state: State, now: int, position: Position, commands: list[Command]) ->
         missing = abs(position.quantity) - protected(state, position)
         words = f"{position.instrument}: {missing} of {abs(position.quantity)} without a working stop"
         tell(state, f"unprotected:{position.instrument}:{position.unprotected_ns}", Severity.CRITICAL, words, commands)
-    if age_ns < GRACE_NS or not listens(state, position.broker):
+    if age_ns < GRACE_NS or not listens(state, position.broker) or to_close(state, position, age_ns):
         return
     side = Side.SELL if position.quantity > 0 else Side.BUY
     stops = [stop for stop in stops_of(state, position) if stop.side is side]
@@ -149,6 +149,20 @@ def mend(state: State, now: int, position: Position, commands: list[Command]) ->
         real = group != "" or read_since(state, position)
         if real and not any(stop.group == group for stop in stops):
             replace_stop(state, now, position, group, min(quantity, abs(position.quantity)), commands)
+
+
+def to_close(state: State, position: Position, age_ns: int) -> bool:
+    """Say whether a position is to be closed rather than mended: a new stop beside a close would turn it round."""
+    under_way = state.orders.get(position.closing)
+    closing = under_way is not None and under_way.leg is Leg.CLOSE and under_way.live
+    late = age_ns >= int(state.settings.protection.flatten_s * SECOND)
+    return closing or late or turned(state, position) != ""
+
+
+def turned(state: State, position: Position) -> str:
+    """Say that exits of a position's groups closed more than their entries had opened, or ""."""
+    orders = (state.orders.get(group) for group in position.groups)
+    return next((words for order in orders if order is not None and (words := flipped(state, order))), "")
 
 
 def shares(state: State, position: Position) -> list[tuple[str, Decimal]]:

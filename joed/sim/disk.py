@@ -20,6 +20,7 @@ class Disk:
         """Be as fast as the world's traits say."""
         self.slow_until_ns = 0
         self.slow_s = 0.0
+        self.broken_s = 0.0
         self._clock = clock
         self._chance = Random(f"{seed}:disk")
         self._commit_s = traits.commit_s

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.latch import Latches
 from joed.model.blocks import ALL, key
@@ -64,6 +66,14 @@ class Operator:
         self.paused_until_ns = max(self.paused_until_ns, self._clock.now() + int(seconds * SECOND))
         self._ask("pause", {})
 
+    def ask_twice(self, seconds: float) -> None:
+        """Pause; the same request comes again, and once more with other words: it has one effect and one answer."""
+        self.pause(seconds)
+        name = f"world-{self._requests}"
+        asked = OperatorAsked("pause", name, 1000, 1000, 1, "the world goes on", {})
+        self._emit(asked)
+        self._emit(replace(asked, verb="resume", reason="something else"))
+
     def calm(self) -> None:
         """Mean to release everything now."""
         now = self._clock.now()
@@ -83,6 +93,10 @@ class Operator:
     def answered(self, answer: Answer) -> None:
         """Hear an answer: only a release that was granted opens the gate again."""
         self._counts[f"answer {answer.verb} {answer.code}"] += 1
+        before = self._watch.answers.setdefault(answer.request, f"{answer.verb} {answer.code}: {answer.words}")
+        now = f"{answer.verb} {answer.code}: {answer.words}"
+        same = before == now or "conflict" in answer.code
+        self._watch.hold("a request has one answer", "" if same else f"first {before}, then {now}")
         what, _ = self._asked.pop(answer.request, ("", 0))
         if answer.code != "ok":
             return

@@ -2,65 +2,24 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
 
 from msgspec.structs import replace as with_fields
 
 from joed.model.events import Quote
 from joed.model.values import SECOND, Scope
+from joed.sim.broker_faults import BROKER_FAULTS
+from joed.sim.draws import Kind, count, nothing, number, one_for, seconds
+from joed.sim.house_faults import HOUSE_FAULTS
+from joed.sim.life import PowerCut
 from joed.sim.scenario import VIX, Args, Fault, Traits
-from joed.sim.stage import PowerCut, Stage
+from joed.sim.stage import Stage
 
 WARM_UP_S = 70.0
 """Nothing goes wrong before: the market has to open first."""
-SHARE, TIMES_MAX = 0.4, 3
-"""How likely a seed has a kind of fault, and how often it strikes at most."""
+SHARE, SHARE_ODD, TIMES_MAX = 0.3, 0.12, 3
+"""How likely a seed has a kind of fault (an odd one), and how often it strikes at most."""
 POINTS = ("recorded", "durable", "handed", "filled")
 """The moments at which a fault hurts most: an entry is in the record, durable, on the wire, filled."""
-
-
-Draw = Callable[[Random, Traits], Args]
-
-
-class Kind(NamedTuple):
-    """How a fault is drawn, and what it does; one that `bites` may wait for one of POINTS."""
-
-    draw: Draw
-    act: Callable[[Stage, Args], None]
-    bites: bool = False
-
-
-def number(args: Args, name: str) -> float:
-    """Give an argument as a number."""
-    value = args[name]
-    assert not isinstance(value, str)
-    return float(value)
-
-
-def seconds(least: float, most: float) -> Draw:
-    """Draw how long it lasts."""
-
-    def draw(chance: Random, traits: Traits) -> Args:
-        return {"seconds": round(chance.uniform(least, most), 1)}
-
-    return draw
-
-
-def count(most: int) -> Draw:
-    """Draw how many are hit."""
-
-    def draw(chance: Random, traits: Traits) -> Args:
-        return {"count": chance.randint(1, most)}
-
-    return draw
-
-
-def one_for(least: float, most: float) -> Draw:
-    """Draw an instrument, and how long it lasts."""
-    return lambda chance, traits: {
-        "instrument": chance.choice(traits.instruments),
-        "seconds": round(chance.uniform(least, most), 1),
-    }
 
 
 def some_of(fault: str) -> Callable[[Stage, Args], None]:
@@ -209,6 +168,9 @@ WRONG: dict[str, Callable[[Quote], Quote]] = {
     "zero": lambda quote: with_fields(quote, bid=0.0),
     "negative": lambda quote: with_fields(quote, bid=-quote.bid, ask=-quote.ask, last=None),
     "tenfold": lambda quote: with_fields(quote, bid=quote.bid * 10, ask=quote.ask * 10, last=None),
+    "hundredfold": lambda quote: with_fields(quote, bid=quote.bid * 100, ask=quote.ask * 100, last=None),
+    "hundredth": lambda quote: with_fields(quote, bid=quote.bid / 100, ask=quote.ask / 100, last=None),
+    "other currency": lambda quote: with_fields(quote, bid=quote.bid * 1.35, ask=quote.ask * 1.35, last=None),
     "tenth": lambda quote: with_fields(quote, bid=quote.bid / 10, ask=quote.ask / 10, last=None),
 }
 """What a feed sends that is no price."""
@@ -269,22 +231,17 @@ def full_disk(stage: Stage, args: Args) -> None:
         stage.life.fill_up(number(args, "seconds"))
 
 
+def draw_poison(chance: Random, traits: Traits) -> Args:
+    """Draw an instrument, and whether memory is what lacks."""
+    return {"instrument": chance.choice(traits.instruments), "memory": chance.randint(0, 1)}
+
+
 def poison(stage: Stage, args: Args) -> None:
     """Send a quote on which a rule raises, and send it once more later."""
     name = str(args["instrument"])
-    quote = stage.poisonous(name)
+    quote = stage.poisonous(name, memory=bool(args.get("memory", 0)))
     stage.wire.receive(quote)
     stage.after(20.0, lambda: stage.wire.receive(quote))
-
-
-def draw_one(chance: Random, traits: Traits) -> Args:
-    """Draw an instrument."""
-    return {"instrument": chance.choice(traits.instruments)}
-
-
-def nothing(chance: Random, traits: Traits) -> Args:
-    """Draw nothing."""
-    return {}
 
 
 def fail_jobs(stage: Stage, args: Args) -> None:
@@ -318,8 +275,10 @@ FAULTS: dict[str, Kind] = {
     "pause": Kind(seconds(10, 60), pause),
     "flush": Kind(nothing, flush),
     "stall": Kind(seconds(0.2, 12), stall, bites=True),
-    "poison": Kind(draw_one, poison),
+    "poison": Kind(draw_poison, poison),
     "fail_jobs": Kind(count(3), fail_jobs),
+    **BROKER_FAULTS,
+    **HOUSE_FAULTS,
 }
 """Every kind of fault; a seed switches some of them on."""
 
@@ -329,7 +288,8 @@ def draw_faults(seed: int, safe_s: float, traits: Traits) -> tuple[Fault, ...]:
     found = []
     for name, kind in FAULTS.items():
         chance = Random(f"{seed}:{name}")
-        if chance.random() >= SHARE:
+        odd = name in BROKER_FAULTS or name in HOUSE_FAULTS
+        if chance.random() >= (SHARE_ODD if odd else SHARE):
             continue
         for _ in range(chance.randint(1, TIMES_MAX)):
             at_s = round(chance.uniform(WARM_UP_S, safe_s - 1), 1)

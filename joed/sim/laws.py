@@ -13,13 +13,23 @@ from pathlib import Path
 import msgspec
 
 from joed.daemon.clock import SimulatedClock
-from joed.exchange import Exchange
 from joed.model.book import BookOrder, Line
-from joed.model.commands import AmendOrder, CancelOrder, Command, RetireOrder, SubmitOrder
+from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RetireOrder, SubmitOrder
 from joed.model.events import OrderFilled, Quote
-from joed.model.values import ZERO, Leg, Side
+from joed.model.settings import Risk
+from joed.model.values import MINUTE, SECOND, ZERO, Leg, Side
+from joed.sim.odd import BY_HAND, OddExchange
 
 Order = SubmitOrder | AmendOrder | CancelOrder
+
+TOLD_S = 8.0
+"""How long a position may be bare before a person is told: the policy's 5 s, a second hand and a commit."""
+BARE_S = 40.0
+"""How long a position may be bare in all: 15 s by policy, then closes that may each take their time-out."""
+LOOSE_S = 45.0
+"""How long more stops than position may work: two whole reads, and the amendment that follows."""
+SHAKEN_S = 30.0
+"""How long after an oddity the exits that were under way may still do harm."""
 
 
 class Broken(Exception):
@@ -33,11 +43,19 @@ class Broken(Exception):
 class Watch:
     """The onlooker: it sees the exchange's log, every order at the moment of its hand-over, and every record made."""
 
-    def __init__(self, exchange: Exchange, clock: SimulatedClock, journal: Path, position_max: int) -> None:
+    def __init__(self, exchange: OddExchange, clock: SimulatedClock, journal: Path, risk: Risk) -> None:
         """Look at this exchange, and read this journal with a connection of its own."""
         self.exchange = exchange
         self.clock = clock
-        self.position_max = position_max
+        self.risk = risk
+        self.alerts: dict[str, int] = {}
+        self.answers: dict[str, str] = {}
+        self.bare_ns: dict[str, int] = {}
+        self.loose_ns: dict[str, int] = {}
+        self.since_ns: dict[str, int] = {}
+        self.worst_s: dict[str, float] = {}
+        self.sent_ns: list[int] = []
+        self._tended_ns = clock.now()
         self.checks: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
@@ -75,6 +93,34 @@ class Watch:
             for name, judge in FILL_LAWS.items():
                 self.hold(name, judge(self, fill))
 
+    def tend(self, *, able: bool) -> None:
+        """Judge how long what an oddity did goes unmended, while joed is `able` to mend it."""
+        now = self.clock.now()
+        passed_ns = now - self._tended_ns if able else 0
+        self._tended_ns = now
+        for instrument, since_ns in list(self.exchange.shaken.items()):
+            least, most = needed(self.exchange, instrument)
+            protection = self.exchange.protection(instrument)
+            bare = self._last(self.bare_ns, "bare", instrument, passed_ns, amiss=protection < least)
+            loose = self._last(self.loose_ns, "loose", instrument, passed_ns, amiss=protection > most)
+            self.hold("a person is told of a bare position", untold(self, instrument, bare))
+            self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, BARE_S))
+            self.hold("a stop too many is mended", lasts(instrument, "with a stop too many", loose, LOOSE_S))
+            if not bare and not loose and now - since_ns > int(SHAKEN_S * SECOND):
+                del self.exchange.shaken[instrument]
+
+    def _last(self, table: dict[str, int], what: str, instrument: str, passed_ns: int, *, amiss: bool) -> float:
+        """Add up how long something is amiss, in seconds."""
+        if not amiss:
+            table.pop(instrument, None)
+            self.since_ns.pop(f"{what} {instrument}", None)
+            return 0.0
+        self.since_ns.setdefault(f"{what} {instrument}", self.clock.now())
+        table[instrument] = table.get(instrument, 0) + passed_ns
+        lasted_s = table[instrument] / SECOND
+        self.worst_s[what] = max(self.worst_s.get(what, 0.0), lasted_s)
+        return max(lasted_s, 1e-9)
+
     def recorded(self, seq: int, event: object, commands: list[Command]) -> None:
         """See a record being made: what leaves later must be found in it."""
         for command in commands:
@@ -82,6 +128,8 @@ class Watch:
                 self._seqs[id(command)] = (seq, command)
             elif isinstance(command, RetireOrder):
                 self.hold("absence is proven", absence_proven(self, command))
+            elif isinstance(command, RaiseAlert):
+                self.alerts[command.key] = self.clock.now()
         if type(event) is Quote:
             self.took(event)
 
@@ -101,6 +149,9 @@ class Watch:
     def handing(self, command: Command) -> None:
         """Judge an order in the moment in which it is handed over."""
         assert isinstance(command, Order), command
+        now = self.clock.now()
+        self.sent_ns = [at_ns for at_ns in self.sent_ns if at_ns > now - MINUTE]
+        self.sent_ns += [now] if opens(command) else []
         for name, law in HAND_LAWS.items():
             self.hold(name, law(self, command))
         if isinstance(command, SubmitOrder):
@@ -140,7 +191,7 @@ def one_order(watch: Watch, line: Line) -> str:
 def one_entry(watch: Watch, line: Line) -> str:
     """One signal makes one entry."""
     order = watch.exchange.orders.get(line.order)
-    if line.what != "accepted" or order is None or not order.opens:
+    if line.what != "accepted" or order is None or not order.opens or not order.signal:
         return ""
     watch.entered[order.signal] += 1
     return (
@@ -148,9 +199,31 @@ def one_entry(watch: Watch, line: Line) -> str:
     )
 
 
+def needed(exchange: OddExchange, instrument: str) -> tuple[Decimal, Decimal]:
+    """Give the least and the most that stops may guard: what joed holds, or less where a person sold it by hand."""
+    own, total = exchange.own(instrument), exchange.position(instrument)
+    same = own * total > 0
+    return (min(abs(own), abs(total)) if same else ZERO), abs(own)
+
+
+def untold(watch: Watch, instrument: str, bare_s: float) -> str:
+    """Say that nobody was told of a bare position in time."""
+    if bare_s <= TOLD_S:
+        return ""
+    since_ns = watch.since_ns[f"bare {instrument}"]
+    key = f"unprotected:{instrument}:"
+    told = any(name.startswith(key) and at_ns >= since_ns for name, at_ns in watch.alerts.items())
+    return "" if told else f"nobody was told that {instrument} is bare for {bare_s:.1f} s"
+
+
+def lasts(instrument: str, what: str, found_s: float, most_s: float) -> str:
+    """Say that something lasts too long."""
+    return f"{instrument} is {what} for {found_s:.1f} s" if found_s > most_s else ""
+
+
 def protected(watch: Watch, line: Line) -> str:
-    """At the end of every turn of the exchange the working stops equal the position."""
-    if line.protection == abs(line.position):
+    """At the end of every turn of the exchange the working stops equal the position; an oddity has its own bounds."""
+    if line.protection == abs(line.position) or line.instrument in watch.exchange.shaken:
         return ""
     return f"{line.instrument} held {line.position} with stops for {line.protection} ({line.order} {line.what})"
 
@@ -168,18 +241,50 @@ def never_loosened(watch: Watch, line: Line) -> str:
 
 def only_reduces(watch: Watch, fill: OrderFilled) -> str:
     """Orders that may only reduce never enlarge a position, nor take it through zero."""
+    if fill.order.startswith(BY_HAND):
+        return ""
+    shaken = fill.instrument in watch.exchange.shaken
     before = watch.held.get(fill.instrument, ZERO)
     after = watch.held[fill.instrument] = before + fill.side.sign * fill.quantity
     order: BookOrder = watch.exchange.orders[fill.order]
-    if order.opens or (after * before >= 0 and abs(after) <= abs(before)):
+    if order.opens or shaken or (after * before >= 0 and abs(after) <= abs(before)):
         return ""
     return f"{fill.order} took {fill.instrument} from {before} to {after}"
 
 
 def within_limits(watch: Watch, fill: OrderFilled) -> str:
     """No more instruments are held than the limit allows."""
-    held = sorted(name for name, quantity in watch.held.items() if quantity)
-    return f"{', '.join(held)} are held, the limit is {watch.position_max}" if len(held) > watch.position_max else ""
+    held = sorted(name for name, quantity in watch.held.items() if quantity and name not in watch.exchange.odd)
+    most = watch.risk.position_max
+    return f"{', '.join(held)} are held, the limit is {most}" if len(held) > most else ""
+
+
+def within_gross(watch: Watch, command: Order) -> str:
+    """Nobody opens so much that what is held and what may still fill is worth more than the limit."""
+    if not isinstance(command, SubmitOrder) or not command.opens:
+        return ""
+    pending = [o for o in watch.exchange.orders.values() if o.opens and not o.status.ended and o.group]
+    worth = sum((o.left * (o.level or ZERO) for o in pending), command.quantity * (command.level or ZERO))
+    for name, quantity in watch.held.items():
+        quote = watch.exchange.quotes.get(name)
+        worth += abs(quantity) * Decimal(str(quote.bid)) if quote is not None else ZERO
+    most = watch.risk.gross_max * Decimal("1.05")  # prices have moved since the limit was asked
+    return f"{worth:.0f} would be open with {command.order}, the limit is {most:.0f}" if worth > most else ""
+
+
+def within_order(watch: Watch, command: Order) -> str:
+    """No entry is worth more than one order may be."""
+    if not isinstance(command, SubmitOrder) or not command.opens:
+        return ""
+    worth = command.quantity * (command.level or ZERO)
+    most = watch.risk.notional_max
+    return f"{command.order} is worth {worth}, the limit is {most}" if worth > most else ""
+
+
+def within_minute(watch: Watch, command: Order) -> str:
+    """No more entries leave within a minute than the limit allows."""
+    found, most = len(watch.sent_ns), watch.risk.orders_minute_max
+    return f"{found} entries left within a minute, the limit is {most}" if opens(command) and found > most else ""
 
 
 def durable_before_sent(watch: Watch, command: Order) -> str:
@@ -230,7 +335,9 @@ def stops_stay(watch: Watch, command: Order) -> str:
     order = watch.exchange.orders.get(command.order)
     if not isinstance(command, CancelOrder) or order is None or order.leg is not Leg.STOP or order.status.ended:
         return ""
-    held = abs(watch.exchange.position(order.instrument))
+    held, _ = needed(watch.exchange, order.instrument)
+    if order.side.sign * watch.exchange.own(order.instrument) > 0:
+        return ""  # it would open more, not guard
     bare = held > watch.exchange.protection(order.instrument) - order.left
     return f"{command.order} guards {held} {order.instrument} and was to go: {command.reason}" if held and bare else ""
 
@@ -248,28 +355,39 @@ def opens(command: Order) -> bool:
     return isinstance(command, SubmitOrder) and command.opens
 
 
+def corrected(watch: Watch, line: Line) -> str:
+    """Follow what a broker takes back; it breaks no law."""
+    if line.what == "corrected":
+        watch.held[line.instrument] = watch.held.get(line.instrument, ZERO) + line.quantity
+    return ""
+
+
 LINE_LAWS: dict[str, Callable[[Watch, Line], str]] = {
-    "one order an intent": one_order,
-    "one entry a signal": one_entry,
-    "always protected": protected,
+    "one order an intent": one_order,  # I1, I9
+    "one entry a signal": one_entry,  # I7
+    "always protected": protected,  # I4, I5
     "stops never loosen": never_loosened,
+    "corrections are followed": corrected,
 }
 """Asked of each line of the exchange's log."""
 
 FILL_LAWS: dict[str, Callable[[Watch, OrderFilled], str]] = {
-    "reducing orders reduce": only_reduces,
-    "position limit": within_limits,
+    "reducing orders reduce": only_reduces,  # I5, I22
+    "position limit": within_limits,  # I19
 }
 """Asked of each execution."""
 
 HAND_LAWS: dict[str, Callable[[Watch, Order], str]] = {
-    "durable before sent": durable_before_sent,
-    "handed over once": handed_once,
-    "killed means shut": killed_means_shut,
+    "durable before sent": durable_before_sent,  # I2
+    "handed over once": handed_once,  # I1, I8, I9
+    "killed means shut": killed_means_shut,  # I3
     "paused means shut": paused_means_shut,
     "fear means shut": fear_means_shut,
-    "read before entries": read_before_entries,
+    "read before entries": read_before_entries,  # I25
     "expired stays here": not_too_late,
-    "stops stay": stops_stay,
+    "stops stay": stops_stay,  # I6
+    "gross limit": within_gross,  # I19
+    "order limit": within_order,  # I19
+    "entries a minute": within_minute,  # I21
 }
 """Asked of each order as it is handed over."""

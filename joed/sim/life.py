@@ -15,11 +15,20 @@ from joed.daemon.store import Store
 from joed.daemon.trading import Trading
 from joed.model.calendars import Calendar
 from joed.model.commands import Answer, Command, LiftBlock, RaiseAlert, Stop, SubmitOrder
-from joed.model.events import EpochStarted, Event, JournalFailed, JournalRestored, OrderFilled, SettingsLoaded
+from joed.model.events import (
+    AlertDelivered,
+    EpochStarted,
+    Event,
+    JournalFailed,
+    JournalRestored,
+    OrderFilled,
+    SettingsLoaded,
+)
 from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.values import SECOND
 from joed.sim import proofs
+from joed.sim.cover import Cover
 from joed.sim.disk import Disk, SlowJournal
 from joed.sim.duty import KILLED
 from joed.sim.laws import Watch
@@ -31,6 +40,14 @@ STEPS = 4
 """How many steps a start has: the file opened, the State recovered, the epoch begun, trading begun."""
 LAST_ROUNDS = 3
 """How often an orderly end handles what came of what it handled."""
+
+
+class PowerCut(Exception):
+    """The power goes, `down_s` long, and again at these steps of the starts that follow."""
+
+    def __init__(self, down_s: float, again: str) -> None:
+        super().__init__(f"{down_s} s")
+        self.down_s, self.again = down_s, again
 
 
 class Ground(Protocol):
@@ -69,11 +86,13 @@ class Site:
     strategist: Callable[["LifeClock"], Strategist]
     ground: Ground
     counts: Counter[str]
+    cover: Cover
     snapshot_s: float
     tape_s: float
     conflates: bool
     shown: bool
     version: str = "1"
+    alerts_down_until_ns: int = 0
 
 
 class LifeClock:
@@ -84,6 +103,7 @@ class LifeClock:
     def __init__(self, life: "Life", clock: SimulatedClock) -> None:
         self._life = life
         self._clock = clock
+        self._asleep: list[Callable[[], None]] = []
         self.now = clock.now
 
     def call_at(self, at_ns: int, callback: Callable[[], None]) -> None:
@@ -93,11 +113,27 @@ class LifeClock:
             if not self._life.alive:
                 return
             if self._clock.now() < self._life.hangs_until_ns:
-                self._clock.call_at(self._life.hangs_until_ns, call)
+                self._sleep(callback)
                 return
             callback()
 
         self._clock.call_at(at_ns, call)
+
+    def _sleep(self, callback: Callable[[], None]) -> None:
+        """Have something wait for the end of a hang, in its turn."""
+        self._asleep.append(callback)
+        if len(self._asleep) == 1:
+            self._clock.call_at(self._life.hangs_until_ns, self.wake)
+
+    def wake(self) -> None:
+        """Do what came while the life hung, in the order in which it came."""
+        if self._asleep and self._clock.now() < self._life.hangs_until_ns:
+            self._clock.call_at(self._life.hangs_until_ns, self.wake)
+            return
+        waiting, self._asleep = self._asleep, []
+        for callback in waiting:
+            if self._life.alive:
+                callback()
 
 
 class Life:
@@ -161,6 +197,7 @@ class Life:
         if self.state.seq:
             self.journal.snapshot(self.state, kept=True)
         self._snapshot_ns = site.clock.now()
+        site.cover.begin(self.state)
         site.wire.attach(self.emit)
         found = site.latches.read()
         killed = None if found is None else found.scope
@@ -180,6 +217,7 @@ class Life:
         issued = list(commands)
         self.journal.append(seq, now, session, event, issued)
         self.site.watch.recorded(seq, event, issued)
+        self.site.cover.saw(self.state, event, issued)
         if any(isinstance(command, SubmitOrder) and command.opens for command in issued):
             self.site.ground.point("recorded")
         elif isinstance(event, OrderFilled):
@@ -231,6 +269,9 @@ class Life:
         aged = bool(taped_ns) and now - taped_ns >= int(self.site.tape_s * SECOND)
         if self._committing or self.full or not (self.trading.carry_out or aged):
             return
+        if self.site.disk.broken_s:
+            down_s, self.site.disk.broken_s = self.site.disk.broken_s, 0.0
+            raise PowerCut(down_s, "")  # exit 75: no commit is tried again after EIO
         self._committing = True
         taken_ns, early = self.site.disk.commit_ns()
         seq = self.journal.commit() if early else 0
@@ -316,6 +357,8 @@ class Life:
     def alert(self, command: RaiseAlert) -> None:
         """Tell a person."""
         self.site.counts["alerts"] += 1
+        if self.site.clock.now() < self.site.alerts_down_until_ns:
+            self.emit(AlertDelivered(command.key, "world", command.severity, "no route"))
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer."""

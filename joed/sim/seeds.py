@@ -106,6 +106,7 @@ def sum_up(outcomes: Iterable[Outcome], told: Callable[[Outcome], object]) -> Su
         found.events += outcome.events
         found.repeated += outcome.repeated
         counts.update(outcome.counts)
+        counts["seeds with fills"] += bool(outcome.counts.get("fills"))
         laws.update(outcome.checks)
         if outcome.law:
             found.broken.append(outcome)

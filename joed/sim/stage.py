@@ -9,26 +9,27 @@ from random import Random
 
 from msgspec.structs import replace as with_fields
 
-from joed.brokers.paper import PaperBroker
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.latch import Latches
 from joed.daemon.store import Store
 from joed.engine import sessions
-from joed.engine.step import RULES
-from joed.exchange import Exchange
-from joed.exchange import laws as exchange_laws
+from joed.model import book
 from joed.model import events as e
 from joed.model import settings as s
 from joed.model.calendars import Calendar
-from joed.model.commands import Answer, Command, RaiseAlert
+from joed.model.commands import Answer
 from joed.model.events import Event, Quote
 from joed.model.state import State
-from joed.model.values import MINUTE, SECOND, Severity
+from joed.model.triggers import Trigger
+from joed.model.values import SECOND
 from joed.sim import proofs
+from joed.sim.build import POISON, set_rules
+from joed.sim.cover import Cover
 from joed.sim.disk import Disk
 from joed.sim.duty import LOOKS_EVERY_NS, Operator
 from joed.sim.laws import Watch
-from joed.sim.life import STEPS, Life, Site
+from joed.sim.life import STEPS, Life, LifeClock, PowerCut, Site
+from joed.sim.odd import OddBroker, OddExchange
 from joed.sim.prices import Prices
 from joed.sim.proofs import Remains
 from joed.sim.rest import REST_LAWS
@@ -39,18 +40,12 @@ from joed.sim.wire import Wire
 LEAD_S = 60.0
 """How long before the open a morning begins."""
 AFTER_CLOSE_S = 40.0
-POISON = -666.0
-"""The volume by which the planted rule knows its quote."""
 RESTART_S = 2.0
 """How soon a life is started again that left by itself."""
-
-
-class PowerCut(Exception):
-    """The power goes, `down_s` long, and again at these steps of the starts that follow."""
-
-    def __init__(self, down_s: float, again: str) -> None:
-        super().__init__(f"{down_s} s")
-        self.down_s, self.again = down_s, again
+HAUNT_S = 1.3
+"""How often the exchange fills what was cancelled."""
+REFUSALS = ("stop_rejected", "close_rejected", "amend_rejected")
+"""Oddities under which nothing can be mended."""
 
 
 class Stage:
@@ -73,17 +68,20 @@ class Stage:
         self.life: Life | None = None
         self.remains: Remains | None = None
         self._calendars = calendars
+        self.repeats = 0
+        self.given: dict[str, Trigger] = {}
         self._down_s = 0.0
         self._restart_wanted = False
         self._seed = scenario.seed
         self.id_key = Random(f"{self._seed}:key").randbytes(32)
         chance = Random(f"{self._seed}:exchange")
-        self.exchange = Exchange(self.settings.universe, self.settings.paper, chance, base=self.settings.base_currency)
-        self.watch = Watch(self.exchange, self.clock, root / "joed.db", self.settings.risk.position_max)
+        universe, paper = self.settings.universe, self.settings.paper
+        self.exchange = OddExchange(universe, paper, chance, base=self.settings.base_currency)
+        self.watch = Watch(self.exchange, self.clock, root / "joed.db", self.settings.risk)
         fear = self.settings.vix
         self.watch.fear = (fear.instrument, fear.level_max, fear.prints)
-        self.wire = Wire(self.clock, self.watch, self.counts, self.point)
-        self.broker = PaperBroker(
+        self.wire = Wire(self.clock, self.watch, self.counts, self.point, self._seed)
+        self.broker = OddBroker(
             "paper", self.exchange, self.clock, self.wire.receive, self.settings.paper, closes=(self.close_ns,)
         )
         self.wire.broker = self.broker
@@ -102,14 +100,21 @@ class Stage:
             watch=self.watch,
             latches=latches,
             disk=self.disk,
-            strategist=lambda clock: Strategist(clock, self._seed, traits),
+            strategist=self._strategist,
             ground=self,
             counts=self.counts,
+            cover=Cover(self.counts),
             snapshot_s=60.0,
             tape_s=traits.tape_s,
             conflates=traits.conflates,
             shown=traits.shown,
         )
+
+    def _strategist(self, clock: LifeClock) -> Strategist:
+        """Give a life its strategist: one that repeats itself does so in every life."""
+        made = Strategist(clock, self._seed, self.scenario.traits)
+        made.repeats, made.given = self.repeats, self.given
+        return made
 
     def run(self, strike: Callable[[], None]) -> None:
         """Play the scenario to its end; `strike` plans the faults. Raises Broken where a law is."""
@@ -120,10 +125,12 @@ class Stage:
         self.after(self.scenario.safe_s, self.calm)
         self.after(self.scenario.ends_s - REST_S, self.rest)
         clock.call_at(self.start_ns + LOOKS_EVERY_NS, self._on_duty)
+        self.after(HAUNT_S, self._haunt)
         self._guarded(self.bring_up)
         while clock.now() < ends_ns and self._guarded(clock.advance):
             self._guarded(self._settle)
             self.watch.look()
+            self.watch.tend(able=self._able())
         self.judge_rest()
 
     def _guarded(self, work: Callable[[], object]) -> object:
@@ -133,6 +140,22 @@ class Stage:
         except PowerCut as cut:
             self.cut(cut)
             return True
+
+    def _able(self) -> bool:
+        """Say whether nothing holds joed back from mending what an oddity did."""
+        life, now = self.life, self.clock.now()
+        if life is None or life.trading is None or life.full or now < life.hangs_until_ns or self.wire.troubled:
+            return False
+        exchange = self.exchange
+        refusing = exchange.settings.reject_share or any(exchange.armed[name] for name in REFUSALS)
+        slow = now < self.disk.slow_until_ns or not self.watch.read_since_up
+        return not (refusing or slow or any(exchange.book.halted.values()))
+
+    def _haunt(self) -> None:
+        """Fill what was cancelled, where the exchange means to."""
+        if self.exchange.ghosts:
+            self.broker.act(self.exchange.fill_ghosts)
+        self.after(HAUNT_S, self._haunt)
 
     def _settle(self) -> None:
         if self.life is not None:
@@ -216,6 +239,10 @@ class Stage:
         """Hear an answer to a person."""
         self.operator.answered(answer)
 
+    def fill_in_parts(self, share: float) -> None:
+        """Have the exchange split this share of executions."""
+        self.exchange.settings = replace(self.exchange.settings, partial_share=share)
+
     def refuse(self, share: float) -> None:
         """Have the exchange refuse this share of new orders."""
         self.exchange.settings = replace(self.exchange.settings, reject_share=share)
@@ -230,21 +257,22 @@ class Stage:
             feed=replace(now.feed, stale_s=15.0),
         )
 
-    def poisonous(self, instrument: str) -> Quote:
+    def poisonous(self, instrument: str, *, memory: bool = False) -> Quote:
         """Give a quote on which the planted rule raises; it lies outside every band, so that no rule is spared it."""
         quote = self.prices.walks[instrument].quote(self.clock.now(), prints_last=True)
         assert quote.last is not None
-        return with_fields(quote, last=quote.last * 3, volume=POISON)
+        return with_fields(quote, last=quote.last * 3, volume=POISON - memory)
 
     def calm(self) -> None:
         """Begin the end: nothing goes wrong any more, and what was begun is mended."""
         self.traps = []
-        wire = self.wire
-        wire.lag_ns = wire.lost_reports = wire.lost_commands = wire.repeats = wire.partial_reads = 0
-        wire.out_until_ns = self.clock.now()
-        wire.mend()
-        self.disk.slow_until_ns = 0
+        self.wire.mend_all()
+        self.disk.slow_until_ns, self.disk.broken_s = 0, 0.0
+        self.site.alerts_down_until_ns = 0
         self.refuse(0.0)
+        self.fill_in_parts(self.scenario.traits.partial_share)
+        self.exchange.armed.clear()
+        self.broker.act(self.exchange.undo)
         for instrument in self.scenario.traits.instruments:
             if self.exchange.book.halted.get(instrument):
                 self.broker.halt(instrument, halted=False)
@@ -252,6 +280,7 @@ class Stage:
             walk.silent_until_ns = walk.raised_until_ns = 0
         if self.life is not None:
             self.life.hangs_until_ns = 0
+            self.life.clock.wake()
             self.life.make_room()
         self.operator.calm()
         self.counts["entries before calm"] = self._entries()
@@ -263,7 +292,7 @@ class Stage:
         """Let prices stand still, and open nothing new."""
         self.prices.frozen = True
         self.counts["entries in calm"] = self._entries() - self.counts.pop("entries before calm")
-        self.site.strategist = lambda clock: _idle(Strategist(clock, self._seed, self.scenario.traits))
+        self.site.strategist = lambda clock: _idle(self._strategist(clock))
         if self.life is not None and self.life.trading is not None:
             self.life.strategist.idle = True
 
@@ -278,7 +307,11 @@ class Stage:
         for name, law in REST_LAWS.items():
             if not (self.scenario.traits.evening and name == "entries are allowed again"):
                 self.watch.hold(name, law(state, self.exchange))
-        self.watch.hold("the exchange's own laws", "; ".join(exchange_laws(self.exchange)[:3]))
+        memory = self.exchange.to_state()
+        found = [*book.repeated(memory), *book.unbalanced(memory)]
+        if not self.exchange.happened:
+            found += [*book.unprotected(memory), *book.turned(memory)]
+        self.watch.hold("the exchange's own laws", "; ".join(found[:3]))
 
     def state(self) -> State:
         """Give the State of the life that is, or of the last one."""
@@ -338,30 +371,3 @@ def settings_of(scenario: Scenario) -> s.Settings:
         index=traits.instruments[0],
         universe=universe,
     )
-
-
-def newer_build(state: State, now: int, event: Event, commands: list[Command]) -> None:
-    """Decide something that the older build does not: an alert each minute."""
-    alert = f"newer_build:{now // MINUTE}"
-    if alert not in state.alerts:
-        commands.append(RaiseAlert(alert, Severity.INFO, "the newer build looks up"))
-
-
-def poisoned(state: State, now: int, event: Event, commands: list[Command]) -> None:
-    """Raise on the quote that was chosen."""
-    if isinstance(event, Quote) and event.volume == POISON:
-        raise ValueError("a rule cannot handle this quote")
-
-
-PLAIN = {event: RULES[event] for event in (e.Quote, e.Tick)}
-
-
-def set_rules(version: str) -> None:
-    """Let the engine be the build of this version, with one rule that can't handle a poisonous quote."""
-    RULES[e.Quote] = (*PLAIN[e.Quote], poisoned)
-    RULES[e.Tick] = (*PLAIN[e.Tick], newer_build) if version == "2" else PLAIN[e.Tick]
-
-
-def plain_rules() -> None:
-    """Put the engine back as it was."""
-    RULES[e.Quote], RULES[e.Tick] = PLAIN[e.Quote], PLAIN[e.Tick]

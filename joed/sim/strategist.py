@@ -15,6 +15,8 @@ from joed.sim.scenario import VIX, Traits
 
 NAME = "world"
 TICK = Decimal("0.01")
+REPEATED_MAX = 10_000
+"""How many Triggers a strategy gone wild gives at most."""
 FAILS, LATE = 0.02, 0.02
 """The shares of jobs that fail, and that answer when nobody waits for them any more."""
 
@@ -27,6 +29,8 @@ class Strategist:
         self.idle = False
         self.failures = 0
         self.bars_seen = 0
+        self.repeats = 0
+        self.given: dict[str, Trigger] = {}
         self._clock = clock
         self._seed = seed
         self._traits = traits
@@ -50,7 +54,12 @@ class Strategist:
     def triggers(self, command: RunJob, context: JobContext, chance: Random) -> e.TriggersMade:
         """Make Triggers close to the price, with stops and targets that are soon met."""
         made = [] if self.idle else [self._trigger(name, context, chance) for name in command.instruments]
-        return e.TriggersMade(command.run, tuple(trigger for trigger in made if trigger is not None))
+        fresh = tuple(trigger for trigger in made if trigger is not None)
+        if self.repeats and not self.idle:
+            fresh = (fresh + tuple(self.given.values())) * self.repeats
+            fresh = fresh[:REPEATED_MAX]
+        self.given |= {trigger.signal: trigger for trigger in fresh}
+        return e.TriggersMade(command.run, fresh)
 
     def _trigger(self, instrument: str, context: JobContext, chance: Random) -> Trigger | None:
         price, skipped = context.prices.get(instrument), chance.random() < 0.25

@@ -13,21 +13,27 @@ import msgspec
 from joed.daemon.calendars import load_calendars
 from joed.model.calendars import Calendar
 from joed.model.values import Leg
+from joed.sim.build import plain_rules
+from joed.sim.cover import UNREACHED, rows
 from joed.sim.faults import FAULTS, draw_faults, strike
 from joed.sim.laws import Broken
 from joed.sim.scenario import Fault, Scenario, traits_of
-from joed.sim.seeds import BadSeeds, Outcome, failure, last_line, play_all, read_seeds, sum_up, with_progress
+from joed.sim.seeds import BadSeeds, Outcome, Sum, failure, last_line, play_all, read_seeds, sum_up, with_progress
 from joed.sim.shrink import shrink
-from joed.sim.stage import Stage, plain_rules
+from joed.sim.stage import Stage
 
 DATE_NS = 1_788_264_000_000_000_000
 """2026-09-01 12:00 UTC: every world's day is the session after it."""
 TWICE_EACH = 25
 """Each so manieth seed is played twice: equal seeds must give equal hashes."""
 SEEDS_FOR_ALL = 50
-"""With so many seeds every kind of fault must have struck, and every exit happened."""
+"""With so many seeds every exit and every kind of end must have happened."""
+SEEDS_FOR_KINDS, KINDS_EACH = 200, 20
+"""With so many seeds every kind of fault must have struck once in so many seeds; every row of the order table that a
+world can reach must have been taken over ten times as many."""
+FILLS_SHARE = 0.9
+"""The share of seeds that must have fills."""
 NEEDED = (
-    *(f"fault {kind}" for kind in FAULTS),
     *("exits by stop", "exits by trail", "exits by target", "exits by moved target"),
     *("power cuts", "cuts during recovery", "orderly ends", "step faults", "entries in calm", "CancelOrder"),
 )
@@ -85,11 +91,23 @@ def run_seeds(text: str, *, as_json: bool) -> int:
         return USAGE
     told = _keep_quiet if as_json else _tell
     found = sum_up(with_progress(play_all(seeds, play_seed), len(seeds)), told)
-    if len(seeds) >= SEEDS_FOR_ALL:
-        found.missing = [name for name in NEEDED if not found.counts.get(name)]
+    found.missing = missing(found)
     sys.stdout.write(msgspec.json.encode(found).decode() if as_json else last_line(found))
     sys.stdout.write("\n")
     return 1 if found.broken or found.missing else 0
+
+
+def missing(found: Sum) -> list[str]:
+    """Name what so many seeds should have shown and did not."""
+    counts, seeds = found.counts, found.seeds
+    least = {}
+    if seeds >= SEEDS_FOR_ALL:
+        least = dict.fromkeys(NEEDED, 1) | {"seeds with fills": int(seeds * FILLS_SHARE)}
+    if seeds >= SEEDS_FOR_KINDS:
+        least |= dict.fromkeys((f"fault {kind}" for kind in FAULTS), seeds // KINDS_EACH)
+    if seeds >= SEEDS_FOR_KINDS * 10:
+        least |= {f"row {row}": 1 for row in rows() if row not in UNREACHED}
+    return [f"{name} ({counts.get(name, 0)} of {most})" for name, most in least.items() if counts.get(name, 0) < most]
 
 
 def _tell(outcome: Outcome) -> None:

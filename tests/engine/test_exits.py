@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from joed.engine.exits import flatten, marketable
 from joed.engine.step import refold, step
@@ -266,6 +267,17 @@ def test_a_position_that_no_group_explains_is_closed_on_its_own():
     step(state, START, fill(command.order, "10", "200", execution="b"))
     assert state.positions["AAPL"].quantity == 0
     assert state.cash == D(100_000) - 2000 + 1960 + 2200 - 2000
+
+
+def test_a_close_joins_no_group_that_a_close_has_opened():
+    """A bust of the target gave ten back after they were closed again: the broker knows no group of a close's name."""
+    state = holding("AAPL")
+    state.positions["AAPL"].group = "AAPL-c"
+    state.orders["AAPL-c"] = replace(state.orders["AAPL-e"], order="AAPL-c", leg=Leg.CLOSE, opens=False, filled=D(10))
+    state.positions["AAPL"].target_order = ""
+    state.brokers["paper"].read_from_ns = START + 1
+
+    assert [command.group for command in closes(state)] == [""]
 
 
 def test_a_close_takes_back_no_more_than_its_group_holds():

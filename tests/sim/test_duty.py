@@ -22,7 +22,7 @@ class Rig:
     def __init__(self, root):
         (root / "latch").mkdir()
         self.clock, self.said, self.latches = SimulatedClock(0), [], Latches(root / "latch")
-        self.watch = SimpleNamespace(killed_ns=0, paused=False, hold=self.hold)
+        self.watch = SimpleNamespace(killed_ns=0, paused=False, hold=self.hold, answers={})
         self.operator = Operator(self.clock, self.latches, self.watch, self.said.append, Counter())
         self.killed = State(blocks={"all/killed": Block(ALL, KILLED, "killed", latched=True)})
 

@@ -1,6 +1,7 @@
 """Each law finds its breach, and is silent beside it."""
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -10,9 +11,11 @@ from joed.daemon.store import Store
 from joed.model.book import Line
 from joed.model.commands import CancelOrder, RetireOrder, SubmitOrder
 from joed.model.events import OrderFilled, Quote, Tick
+from joed.model.settings import Risk
 from joed.model.values import SECOND, Side
 from joed.sim.laws import FILL_LAWS, HAND_LAWS, LINE_LAWS, Broken, Watch
-from tests.brokers.rigs import bracket, close, exchange_of
+from joed.sim.odd import OddExchange
+from tests.brokers.rigs import SETTINGS, UNIVERSE, bracket, close
 
 D = Decimal
 START_NS = 1_000 * SECOND
@@ -21,9 +24,9 @@ START_NS = 1_000 * SECOND
 @pytest.fixture
 def watch(tmp_path):
     """Watch an exchange with a price, beside a journal with one record: the bracket E1, at seq 1."""
-    exchange = exchange_of()
+    exchange = OddExchange(UNIVERSE, SETTINGS, Random(7))
     exchange.quote(START_NS, Quote("AAA", 100.0, 100.0))
-    found = Watch(exchange, SimulatedClock(START_NS), tmp_path / "joed.db", position_max=1)
+    found = Watch(exchange, SimulatedClock(START_NS), tmp_path / "joed.db", Risk(position_max=1))
     found.read_since_up = True
     found.fear = ("VIX", 30.0, 2)
     yield found

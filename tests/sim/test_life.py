@@ -6,9 +6,10 @@ from msgspec.structs import replace
 from joed.daemon.clock import SimulatedClock
 from joed.model.blocks import key
 from joed.model.values import SECOND
+from joed.sim.build import plain_rules
 from joed.sim.life import LifeClock
 from joed.sim.scenario import Fault
-from joed.sim.stage import Stage, plain_rules
+from joed.sim.stage import Stage
 from joed.sim.world import DATE_NS, hours, plan, scenario_of
 
 

@@ -1,6 +1,7 @@
 """At rest the books are compared field by field."""
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -10,8 +11,9 @@ from joed.model.events import Quote
 from joed.model.orders import Order, Position
 from joed.model.state import Broker, Day, State
 from joed.model.values import SECOND, Side
+from joed.sim.odd import OddExchange
 from joed.sim.rest import REST_LAWS, tally
-from tests.brokers.rigs import bracket, exchange_of
+from tests.brokers.rigs import SETTINGS, UNIVERSE, bracket
 
 D = Decimal
 NOW = 1_000 * SECOND
@@ -20,7 +22,7 @@ NOW = 1_000 * SECOND
 @pytest.fixture
 def exchange():
     """Give an exchange that holds 10 AAA, bought at 100, with their bracket."""
-    found = exchange_of()
+    found = OddExchange(UNIVERSE, SETTINGS, Random(7))
     found.quote(NOW, Quote("AAA", 100.0, 100.0))
     found.submit(NOW, bracket())
     return found

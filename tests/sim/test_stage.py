@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from joed.engine.step import RULES
 from joed.model.events import Tick
+from joed.sim.build import plain_rules, set_rules
 from joed.sim.scenario import Fault
-from joed.sim.stage import Stage, plain_rules, set_rules
+from joed.sim.stage import Stage
 from joed.sim.world import DATE_NS, hours, plan, scenario_of
 
 

@@ -6,12 +6,11 @@ from random import Random
 
 import pytest
 
-from joed.brokers.paper import PaperBroker
 from joed.daemon.clock import SimulatedClock
-from joed.exchange import Exchange
 from joed.model.commands import ReadBroker
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, Quote
 from joed.model.values import SECOND
+from joed.sim.odd import OddBroker, OddExchange
 from joed.sim.wire import Wire
 from tests.brokers.rigs import SETTINGS, START_NS, UNIVERSE, bracket, permitted
 
@@ -32,8 +31,8 @@ class Rig:
         self.clock, self.got, self.points = SimulatedClock(START_NS), [], []
         self.watch, self.counts = Onlooker(), Counter()
         self.wire = Wire(self.clock, self.watch, self.counts, self.points.append)
-        exchange = Exchange(UNIVERSE, SETTINGS, Random(7))
-        self.wire.broker = self.broker = PaperBroker("paper", exchange, self.clock, self.wire.receive, SETTINGS)
+        exchange = OddExchange(UNIVERSE, SETTINGS, Random(7))
+        self.wire.broker = self.broker = OddBroker("paper", exchange, self.clock, self.wire.receive, SETTINGS)
         self.wire.attach(lambda event: self.got.append((self.clock.now() - START_NS, event)))
         self.wire.start()
         self.broker.quote(Quote("AAA", 100.0, 100.0))
