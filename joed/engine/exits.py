@@ -7,7 +7,7 @@ reason, moves the target to where it trades at once: the two share a group at th
 from decimal import Decimal
 
 from joed.engine.markets import tick_of
-from joed.engine.orders import listens, read_since, reduce
+from joed.engine.orders import children_of, listens, read_since, reduce
 from joed.engine.positions import sums_of
 from joed.model.commands import AmendOrder, Command, RatchetTrail
 from joed.model.events import Quote
@@ -168,9 +168,18 @@ def share(state: State, position: Position) -> tuple[str, Decimal]:
     net, entry = sums_of(state, position.group).quantity, state.orders.get(position.group)
     if entry is None or not entry.opens:  # a close that opened by itself: the broker knows no group of that name
         return "", held
+    if refused(state, position, entry):
+        return "", held
     if net * position.quantity > 0 and entry.side.sign * position.quantity > 0:
         return position.group, min(held, abs(net))
     return "", held
+
+
+def refused(state: State, position: Position, entry: Order) -> bool:
+    """Say whether the broker, which may sum a group otherwise, refused a close in one that has no stop any more."""
+    last = state.orders.get(position.closing)
+    tried = last is not None and last.leg is Leg.CLOSE and last.status is Status.REJECTED
+    return tried and not any(child.live and child.leg is Leg.STOP for child in children_of(state, entry))
 
 
 def marketable(state: State, position: Position, way: int = 1) -> Decimal | None:

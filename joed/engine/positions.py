@@ -127,7 +127,7 @@ def place_close(state: State, command: SubmitOrder) -> None:
     On its own it would only offset that group, and a late word on either would look like somebody else's (`apply`).
     """
     position, close = state.positions.get(command.instrument), state.orders[command.order]
-    if command.opens or command.group or command.leg is not Leg.CLOSE or position is None:
+    if command.opens or command.group or command.lot or command.leg is not Leg.CLOSE or position is None:
         return
     for group in position.groups:
         entry = state.orders.get(group)

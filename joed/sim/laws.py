@@ -18,7 +18,7 @@ from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, Re
 from joed.model.events import OrderFilled, Quote
 from joed.model.settings import Risk
 from joed.model.values import MINUTE, SECOND, ZERO, Leg, Side
-from joed.sim.odd import BY_HAND, OddExchange
+from joed.sim.odd import OddExchange
 
 Order = SubmitOrder | AmendOrder | CancelOrder
 
@@ -241,7 +241,7 @@ def never_loosened(watch: Watch, line: Line) -> str:
 
 def only_reduces(watch: Watch, fill: OrderFilled) -> str:
     """Orders that may only reduce never enlarge a position, nor take it through zero."""
-    if fill.order.startswith(BY_HAND):
+    if watch.exchange.strange(fill.order):
         return ""
     shaken = fill.instrument in watch.exchange.shaken
     before = watch.held.get(fill.instrument, ZERO)

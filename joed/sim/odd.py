@@ -35,6 +35,7 @@ class OddExchange(Exchange):
         self.foreign: dict[str, Decimal] = {}
         self.shaken: dict[str, int] = {}
         self.odd: set[str] = set()
+        self.cleaning: set[str] = set()
         self.ghosts: list[str] = []
         self.jumped: dict[str, Decimal] = {}
         self._hands = 0
@@ -65,8 +66,14 @@ class OddExchange(Exchange):
         self.shaken[instrument] = now
         self.odd.add(instrument)
 
+    def strange(self, order: str) -> bool:
+        """Say whether an order is not about what joed holds: a person's, or joed's own close of what a person holds."""
+        return order.startswith(BY_HAND) or order in self.cleaning
+
     def submit(self, now: int, command: SubmitOrder) -> list[Event]:
         """Take a new order; its stop may be refused while it works."""
+        if command.foreign:
+            self.cleaning.add(command.order)
         if command.stop_order and self.armed["stop_rejected"] and command.order not in self.orders:
             return self._without_stop(now, command)
         return super().submit(now, command)
@@ -129,10 +136,13 @@ class OddExchange(Exchange):
 
     def _fill(self, now: int, order: BookOrder, quantity: Decimal, price: Decimal) -> None:
         """Fill an order, and then perhaps more than was asked for."""
+        if order.order in self.cleaning:
+            held = self.foreign.get(order.instrument, ZERO)
+            self.foreign[order.instrument] = held + order.side.sign * quantity
         super()._fill(now, order, quantity, price)
         if not order.group and order.instrument in self.odd:
             self.shaken[order.instrument] = now  # it closes what no group explains, and so shrinks nobody's stop
-        full = order.opens and order.status is Status.FILLED and not order.order.startswith(BY_HAND)
+        full = order.opens and order.status is Status.FILLED and not self.strange(order.order)
         if full and self.spend("overfill", order.instrument, now):
             order.quantity += quantity
             self._execute(now, order, quantity, price)
@@ -165,7 +175,7 @@ class OddExchange(Exchange):
     def correct(self, now: int, luck: float, *, bust: bool) -> list[Event]:
         """Say of an execution that it was at another price, or never was (a bust)."""
         own = [index for index, fill in enumerate(self.executions) if fill.quantity and fill.order in self.orders]
-        own = [index for index in own if not self.executions[index].order.startswith(BY_HAND)][-12:]
+        own = [index for index in own if not self.strange(self.executions[index].order)][-12:]
         if not own or self.book.carried:
             return []
         index = own[int(luck * 0.999 * len(own))]

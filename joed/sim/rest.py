@@ -105,7 +105,7 @@ def tally(exchange: OddExchange) -> dict[str, Decimal | int]:
     """Add the executions of joed's orders up, oldest first, at average cost; a trade is an entry that has filled."""
     held: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
     sums: dict[str, Decimal | int] = {"trades": 0, "fills": 0, "wins": 0, "losses": 0, "fees": ZERO, "realised": ZERO}
-    ours = [fill for fill in exchange.executions if not fill.order.startswith(BY_HAND)]
+    ours = [fill for fill in exchange.executions if not exchange.strange(fill.order)]
     sums["trades"] = len({fill.order for fill in ours if exchange.orders[fill.order].leg is Leg.ENTRY})
     for fill in ours:
         quantity, average, won = held.get(fill.instrument, (ZERO, ZERO, ZERO))

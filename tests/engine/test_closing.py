@@ -10,7 +10,7 @@ from joed.model.settings import EndOfDay
 from joed.model.values import SECOND, Scope
 from tests.engine.build import CLOSE, START, holding, of_kind, quote, stop_of, target_of, trading_state
 
-THREE = ["killed", "unprotected", "end_of_day"]
+FOUR = ["killed", "unwanted", "unprotected", "end_of_day"]
 
 
 def sent(state, now):
@@ -55,7 +55,7 @@ def test_all_reasons_at_once_make_one_close():
     step(state, state.now, OrderCancelled(stop_of("AAPL")))
     now = state.now + 15 * SECOND
 
-    assert [why.__name__ for why in REASONS if why(state, now, state.positions["AAPL"])] == THREE
+    assert [why.__name__ for why in REASONS if why(state, now, state.positions["AAPL"])] == FOUR
     assert [(command.order, command.reason) for command in sent(state, now)] == [(target_of("AAPL"), "killed")]
     assert sent(state, now + SECOND) == []
 

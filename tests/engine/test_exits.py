@@ -280,6 +280,20 @@ def test_a_close_joins_no_group_that_a_close_has_opened():
     assert [command.group for command in closes(state)] == [""]
 
 
+def test_a_close_that_its_group_refused_is_tried_alone():
+    """The broker sums the group otherwise, after a bust: with no stop there any more the next stands by itself."""
+    state = holding("AAPL")
+    for child in (stop_of("AAPL"), target_of("AAPL")):
+        step(state, START, OrderCancelled(child))
+    [first] = closes(state)
+    submitted(state, first)
+    step(state, START, OrderRejected(first.order, "group"))
+    state.positions["AAPL"].closing_ns = START - 60 * SECOND
+    state.brokers["paper"].read_from_ns = START + 1
+
+    assert (first.group, [command.group for command in closes(state)]) == ("AAPL-e", [""])
+
+
 def test_a_close_takes_back_no_more_than_its_group_holds():
     """Two groups: the first is closed by its own ten, the rest follows when that has filled."""
     state = trading_state()
