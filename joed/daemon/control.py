@@ -8,6 +8,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,19 +20,21 @@ from joed import protocol
 from joed.daemon import doctor
 from joed.daemon.cards import Cards
 from joed.daemon.keys import Keys, Pace, fingerprint
-from joed.daemon.lanes import Connection, Lanes, Limits
+from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
 from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
 from joed.daemon.reads import READS, about, describe, stem
 from joed.daemon.watching import Source, Watchers
 from joed.model.commands import Answer
-from joed.model.events import OperatorAsked
+from joed.model.events import OperatorAsked, OperatorDenied
 from joed.model.view import View
 from joed.protocol import MUTATIONS, Header, Role
 
 log = logging.getLogger("joed.control")
 
 MILLISECOND = 1_000_000
+ACCEPTED_AT_ONCE = 16
+"""Connections taken in one turn of the loop: a flood of them costs a quote some milliseconds at most."""
 
 
 class LoopSide(Source, Protocol):
@@ -42,6 +45,9 @@ class LoopSide(Source, Protocol):
 
     async def flush(self) -> int:
         """Commit, write a snapshot, and give the durable seq."""
+
+    def note(self, denied: OperatorDenied) -> None:
+        """Record that somebody was refused."""
 
 
 class Control:
@@ -65,9 +71,10 @@ class Control:
         self._limits = limits or Limits()
         self._instance = instance
         self._door = entrance or door()
-        self._keys = Keys(self._limits.keys)
+        self._keys = Keys()
         self._pace = Pace(self._limits.mutations_s, self._limits.uids)
         self._cards = Cards()
+        self._denials = Pace(1, self._limits.uids)
         self._stopping = asyncio.Event()
         self._watchers = Watchers(loop_side, self._limits, self._stopping)
         self._runner: web.ServerRunner | None = None
@@ -76,7 +83,8 @@ class Control:
         """Serve on a socket that listens already: our own, or the one that systemd kept for us."""
         self._runner = web.ServerRunner(Lanes(self._handle, self._malformed, self._limits), shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        await web.SockSite(self._runner, listening, backlog=ACCEPTED_AT_ONCE).start()
+        listening.listen(BACKLOG)  # the kernel's queue is long; what is taken from it in one turn of the loop is not
 
     async def stop(self) -> None:
         """Say goodbye to the watchers and close; answers under way get a second."""
@@ -109,8 +117,24 @@ class Control:
         self.counts[verb, answer.status if answer else 200] += 1
         if answer is None:
             return await self._watchers.serve(request, connection, self._headers(self._side.view()))
+        connection.answer_within(self._limits.write_s)
+        return await self._sent(request, answer)
+
+    async def _sent(self, request: web.BaseRequest, answer: web.Response) -> web.StreamResponse:
+        """Send an answer: a long one piece by piece, so that no reader's slowness fills our memory."""
         answer.force_close()
-        return answer
+        body = answer.body
+        if not isinstance(body, bytes) or len(body) <= self._limits.piece_bytes:
+            return answer
+        long = web.StreamResponse(status=answer.status, headers=answer.headers)
+        long.content_length = len(body)
+        long.force_close()
+        with suppress(ConnectionError):  # the reader is gone
+            await long.prepare(request)
+            for start in range(0, len(body), self._limits.piece_bytes):
+                await long.write(body[start : start + self._limits.piece_bytes])
+            await long.write_eof()
+        return long
 
     async def _dispatch(
         self, request: web.BaseRequest, connection: Connection, verb: str, subject: str
@@ -122,7 +146,7 @@ class Control:
             raise Problem(503, "busy", "too many connections", retryable=True)
         role = await self._role(connection.peer)
         if request.method == "POST" and verb in MUTATIONS:
-            _permit(verb, role, MUTATIONS[verb].role)
+            self._permit_change(verb, role, connection.peer)
             return await self._change(request, verb, connection.peer)
         if request.method == "GET" and verb in READS:
             _permit(verb, role, READS[verb].role)
@@ -171,44 +195,46 @@ class Control:
         key = read_key(request)
         if verb != "kill":
             self._pace.spend(peer.uid, self._boottime())
-        reason, args, body = await read_asked(request, verb, self._limits.body_bytes)
-        mark = fingerprint(verb, peer.uid, body)
-        if replayed := self._replay(verb, key, mark):
-            return replayed
+        reason, args, body = await self._read(request, verb)
+        digest = fingerprint(verb, peer.uid, body)
+        if before := self._keys.known(self._side.view(), key, verb, digest):
+            return self._answered(before, headers={Header.REPLAYED: "true"})
         if verb != "kill":
             self._refuse_late(request)
-        asked = OperatorAsked(verb, key, peer.uid, peer.gid, peer.pid, reason, args)
-        with self._keys.under_way(key, mark):
-            if verb == "flush":
-                return await self._flush(asked, mark)
+        asked = OperatorAsked(verb, key, peer.uid, peer.gid, peer.pid, reason, args, digest)
+        with self._keys.under_way(key, digest):
             if verb == "kill":
                 return await self._kill(asked)
             answer = await self._side.ask(asked)
             if verb == "confirm":
                 changes = self._cards.changes(args.get("card", ""), self._side.view())
                 return self._answered(answer, changes=changes)
+            if verb == "flush":
+                await self._side.flush()
             return self._answered(answer)
 
-    def _replay(self, verb: str, key: str, mark: bytes) -> web.Response | None:
-        """Answer a key that was answered before as it was then; None where it is new."""
-        shown = self._side.view()
-        answer = shown.answers.get(key)
-        self._keys.check(key, verb, mark, answer)
-        headers: dict[str, str] = {Header.REPLAYED: "true"}
-        if body := self._keys.body(key):
-            return self._respond(body, shown, headers=headers)
-        return self._answered(answer, headers=headers) if answer else None
+    async def _read(self, request: web.BaseRequest, verb: str) -> tuple[str, dict[str, str], bytes]:
+        """Read what is asked; whoever dawdles keeps nobody else from the kill's lane."""
+        wait_s = self._limits.kill_body_s if verb == "kill" else self._limits.body_s
+        try:
+            async with asyncio.timeout(wait_s):
+                return await read_asked(request, verb, self._limits.body_bytes)
+        except TimeoutError as error:
+            raise Problem(408, "body_late", f"the body did not come within {wait_s:g} s", retryable=True) from error
+
+    def _permit_change(self, verb: str, role: Role, peer: Peer) -> None:
+        """Refuse who may not, in the record too: who tried to confirm or to kill is worth knowing."""
+        try:
+            _permit(verb, role, MUTATIONS[verb].role)
+        except Problem as problem:
+            if self._denials.spare(peer.uid, self._boottime()):
+                self._side.note(OperatorDenied(verb, peer.uid, peer.gid, peer.pid, problem.code))
+            raise
 
     def _refuse_late(self, request: web.BaseRequest) -> None:
         deadline = number_of(request, Header.DEADLINE)
         if deadline is not None and (late := self._boottime() - deadline) > 0:
             raise Problem(410, "too_late", f"its deadline passed {late // MILLISECOND} ms ago", retryable=True)
-
-    async def _flush(self, asked: OperatorAsked, mark: bytes) -> web.Response:
-        seq = await self._side.flush()
-        body = msgspec.json.encode({"request": asked.request, "verb": "flush", "code": "ok", "seq": seq})
-        self._keys.keep(asked.request, mark, body)
-        return self._respond(body, self._side.view())
 
     async def _kill(self, asked: OperatorAsked) -> web.Response:
         """Latch before anything can wait, then bring the latch to the disk and the kill to the engine at once."""
@@ -230,7 +256,7 @@ class Control:
         """Put the engine's Answer into a response: a yes as it is, a refusal as a problem."""
         shown = self._side.view()
         if answer.code != "ok":
-            status = 409 if answer.code in protocol.CONFLICTS else 422
+            status = 409 if answer.code in protocol.CONFLICTS - {"key_reused"} else 422
             refusal = Problem(status, answer.code, answer.words).body()
             return self._respond(
                 msgspec.json.encode({**refusal, **more}), shown, status, protocol.PROBLEM_TYPE, headers
@@ -238,7 +264,9 @@ class Control:
         plain = {"request": answer.request, "verb": answer.verb, "code": answer.code, "words": answer.words}
         if answer.orders:
             more = {**more, "orders": answer.orders, "dry_run": answer.dry_run}
-        return self._respond(msgspec.json.encode({**plain, **more, "seq": shown.seq}), shown, headers=headers)
+        use = shown.keys.get(answer.request)
+        seq = use.seq if use else shown.seq  # the record that answered: a retry says the same
+        return self._respond(msgspec.json.encode({**plain, **more, "seq": seq}), shown, headers=headers)
 
     def _problem(self, verb: str, peer: Peer, problem: Problem) -> web.Response:
         if problem.status in {403, 429}:

@@ -14,7 +14,7 @@ from joed.daemon.past import read_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
 from joed.model.commands import Answer, Command
-from joed.model.events import Event, OperatorAsked
+from joed.model.events import Event, OperatorAsked, OperatorDenied
 from joed.model.view import View
 
 RECORDS_KEPT = 256
@@ -66,9 +66,6 @@ class Desk:
     async def ask(self, asked: OperatorAsked) -> Answer:
         """Put a request into the intake and give its Answer once that is durable; the same request is put once."""
         assert self.loop is not None
-        known = self.loop.state.answers.get(asked.request)
-        if known is not None and asked.request not in self._asked:
-            return known  # whoever waited for it has it, so it is durable
         waiting = self._asked.get(asked.request)
         if waiting is None:
             if len(self._asked) >= ASKED_MAX:
@@ -77,6 +74,10 @@ class Desk:
             self._emit(asked)
         async with asyncio.timeout(ANSWER_WAIT_S):
             return await asyncio.shield(waiting)
+
+    def note(self, denied: OperatorDenied) -> None:
+        """Record that somebody was refused."""
+        self._emit(denied)
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer."""

@@ -1,63 +1,52 @@
-"""Which requests were made before, and how fast they come: a key does one thing once, whoever retries."""
+"""Which requests are under way, and how fast they come: a key does one thing once, whoever retries.
+
+What a key was used for stands in the record (`engine/requests.py`); here is only what has not got there yet.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import NamedTuple
 
 from joed.daemon.problem import Problem
+from joed.engine.requests import over
 from joed.model.commands import Answer
+from joed.model.view import View
 
 SECOND = 1_000_000_000
+DIGEST_CHARACTERS = 32
 
 
-class Use(NamedTuple):
-    """One use of a key: what was asked with it, and the body it was answered with where the record has no Answer."""
-
-    fingerprint: bytes
-    body: bytes | None = None
-
-
-def fingerprint(verb: str, uid: int, body: bytes) -> bytes:
-    """Give what two requests must share to be the same one."""
-    return sha256(b"\0".join((verb.encode(), str(uid).encode(), body))).digest()
+def fingerprint(verb: str, uid: int, body: bytes) -> str:
+    """Give what two requests must share to be the same one: 128 bits of a hash over all three."""
+    return sha256(b"\0".join((verb.encode(), str(uid).encode(), body))).hexdigest()[:DIGEST_CHARACTERS]
 
 
 class Keys:
-    """The keys in use and the last `size_max` that were; the record remembers the Answers themselves for longer."""
+    """The keys of the requests that are being carried in; their number is that of the connections."""
 
-    def __init__(self, size_max: int) -> None:
-        self._size_max = size_max
-        self._used: dict[str, Use] = {}
-        self._in_flight: dict[str, bytes] = {}
+    def __init__(self) -> None:
+        self._in_flight: dict[str, str] = {}
 
-    def check(self, key: str, verb: str, mark: bytes, answer: Answer | None) -> None:
-        """Raise a Problem where this key is under way, or was used for something else."""
+    def known(self, shown: View, key: str, verb: str, digest: str) -> Answer | None:
+        """Give the Answer that this key got within its day, None where it is new.
+
+        Raises a Problem where the key is under way, or was used for something else.
+        """
         if key in self._in_flight:
-            if self._in_flight[key] != mark:
+            if self._in_flight[key] != digest:
                 raise _reused(key)
             raise Problem(409, "in_flight", "this request is under way", retryable=True)
-        used = self._used.get(key)
-        if (used is not None and used.fingerprint != mark) or (answer is not None and answer.verb != verb):
+        answer, use = shown.answers.get(key), shown.keys.get(key)
+        if use is not None and over(use, shown.now_ns):
+            return None
+        if (use is not None and use.digest not in {"", digest}) or (answer is not None and answer.verb != verb):
             raise _reused(key)
-
-    def body(self, key: str) -> bytes | None:
-        """Give the body that this key was answered with, where it was kept."""
-        used = self._used.get(key)
-        return used.body if used else None
-
-    def keep(self, key: str, mark: bytes, body: bytes | None = None) -> None:
-        """Remember a key, and forget the oldest beyond the limit."""
-        self._used.pop(key, None)
-        self._used[key] = Use(mark, body)
-        if len(self._used) > self._size_max:
-            del self._used[next(iter(self._used))]
+        return answer
 
     @contextmanager
-    def under_way(self, key: str, mark: bytes) -> Iterator[None]:
+    def under_way(self, key: str, digest: str) -> Iterator[None]:
         """Hold a key while its request is carried in."""
-        self._in_flight[key] = mark
-        self.keep(key, mark)
+        self._in_flight[key] = digest
         try:
             yield
         finally:
@@ -74,14 +63,19 @@ class Pace:
 
     def spend(self, uid: int, now_ns: int) -> None:
         """Count one; raise a Problem beyond the limit."""
+        if not self.spare(uid, now_ns):
+            words = f"more than {self._each_second_max} requests in a second"
+            raise Problem(429, "too_fast", words, retryable=True)
+
+    def spare(self, uid: int, now_ns: int) -> bool:
+        """Count one, and say whether it is within the limit."""
         second = now_ns // SECOND
         at, spent = self._spent.pop(uid, (second, 0))
         spent = spent + 1 if at == second else 1
         self._spent[uid] = (second, spent)
         if len(self._spent) > self._size_max:
             del self._spent[next(iter(self._spent))]
-        if spent > self._each_second_max:
-            raise Problem(429, "too_fast", f"more than {self._each_second_max} requests in a second", retryable=True)
+        return spent <= self._each_second_max
 
 
 def _reused(key: str) -> Problem:

@@ -20,7 +20,7 @@ from joed.errors import ConfigError, JoedError
 from joed.protocol import in_reach, link_state
 
 SOCKET_MODE = 0o660
-BACKLOG = 64
+BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,22 @@ class Limits:
     header_bytes: int = 8192
     header_count: int = 32
     body_bytes: int = 65536
-    connections: int = 32
-    connections_uid: int = 8
+    connections: int = 64
+    connections_uid: int = 4
     kill_connections: int = 8
     head_s: float = 5.0
     handler_s: float = 10.0
     kill_s: float = 5.0
+    body_s: float = 5.0
+    kill_body_s: float = 1.0
     write_s: float = 5.0
+    write_bytes: int = 262_144
+    piece_bytes: int = 32_768
     watchers: int = 16
     watch_page: int = 256
     watch_poll_s: float = 0.2
     ping_s: float = 5.0
-    mutations_s: int = 10
-    keys: int = 1024
+    mutations_s: int = 20
     uids: int = 256
     why_records: int = 500
 
@@ -64,6 +67,7 @@ def listen(path: Path, state_dir: Path, viewers: int | None = None) -> socket.so
     A socket that nobody answers on is a dead daemon's and is replaced; anything else in its place is refused.
     """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _refuse_foreign(path.parent)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         with in_reach(path) as address:
@@ -80,6 +84,15 @@ def listen(path: Path, state_dir: Path, viewers: int | None = None) -> socket.so
         raise
     listening.setblocking(False)  # noqa: FBT003 - the standard library's only way
     return listening
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """Raise ConfigError where somebody else could put another socket in ours's place at any moment."""
+    found = directory.stat()
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise ConfigError(f"{directory} belongs to somebody else, uid {found.st_uid}")
+    if found.st_mode & stat.S_IWOTH:
+        raise ConfigError(f"{directory} is a directory in which anybody may write")
 
 
 def _clear(path: Path, address: str) -> None:
@@ -117,6 +130,9 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
         self._wire = transport
+        limits = self.lanes.limits
+        # aiohttp looks at the buffer after each 64 KiB that it put there: so much may come on top of the mark.
+        transport.set_write_buffer_limits(high=limits.write_bytes - 4 * limits.piece_bytes)
         try:
             self.peer = peer_of(transport.get_extra_info("socket"))
         except OSError:

@@ -1,5 +1,6 @@
 """What a request on the control socket may look like, and how a refusal is said (RFC 9457)."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -95,10 +96,19 @@ async def read_asked(request: web.BaseRequest, verb: str, bytes_max: int) -> tup
         raise Problem(400, "body_unreadable", "the body ended early") from error
     try:
         asked = _asked.decode(body) if body else Asked()
+        json.loads(body or b"{}", object_pairs_hook=_unique)  # msgspec lets the last of two equal names win
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Problem(422, "body_unreadable", f"the body is not what {verb} takes: {error}") from error
     _check_words(verb, asked)
     return asked.reason, asked.args, body
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Give an object's fields; raise ValueError where a name stands twice: nobody knows which one was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _check_words(verb: str, asked: Asked) -> None:

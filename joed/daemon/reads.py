@@ -12,7 +12,7 @@ from joed.model.events import Event, SettingsLoaded
 from joed.model.view import View
 from joed.protocol import Role
 
-HIDDEN = frozenset({"answers", "signing"})
+HIDDEN = frozenset({"answers", "keys", "signing"})
 """Fields of the View that are not for people."""
 
 

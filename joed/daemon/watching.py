@@ -95,7 +95,9 @@ class Watchers:
         return [hello(self._source.view()), *lost]
 
     async def _send(self, response: web.StreamResponse, lines: list[dict[str, Any]]) -> None:
-        await self._bounded(response.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines)))
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        for start in range(0, len(data), self._limits.piece_bytes):
+            await self._bounded(response.write(data[start : start + self._limits.piece_bytes]))
 
     async def _bounded(self, writing: Awaitable[Any]) -> None:
         await asyncio.wait_for(writing, self._limits.write_s)

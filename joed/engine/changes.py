@@ -20,6 +20,7 @@ from joed.engine import (
     positions,
     protection,
     reconcile,
+    requests,
     verdicts,
 )
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
@@ -31,8 +32,6 @@ from joed.model.events import Event
 from joed.model.state import Day, Fright, State
 from joed.model.values import MINUTE, Scope
 
-ANSWERS_MAX = 1_000
-"""Answers to operators kept for a repeated request; the journal has them all."""
 REFUSALS_MAX = 100
 ALERTS_MAX = 1_000
 FAULTS_MAX = 1_000
@@ -272,8 +271,7 @@ def wind_down(state: State, now: int, command: c.WindDown) -> None:
 
 def answer(state: State, now: int, command: c.Answer) -> None:
     """Remember the answer, for the same request asked again."""
-    state.answers[command.request] = command
-    _bound(state.answers, ANSWERS_MAX)
+    requests.note_answer(state, now, command)
 
 
 def _bound(table: dict[str, Any], size_max: int) -> None:
@@ -337,7 +335,8 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.SummaryWritten: jobs.summary_written,
     e.CryptoRead: jobs.crypto_read,
     e.JobFailed: jobs.job_failed,
-    e.OperatorAsked: nothing,
+    e.OperatorAsked: requests.note_key,
+    e.OperatorDenied: nothing,
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.KillRehearsed: drill.apply_rehearsed,

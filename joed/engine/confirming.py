@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
-from joed.engine import directions, ramp
+from joed.engine import directions, ramp, requests
 from joed.engine.card import card_of, digest_of, parts_of, unlike
 from joed.engine.phase import UNCONFIRMED
 from joed.engine.reconcile import reconciled
@@ -18,7 +18,7 @@ from joed.model.card import Signed
 from joed.model.commands import Answer, Command, LiftBlock, RaiseBlock, SignCard
 from joed.model.events import BrokerUp, OperatorAsked, SettingsLoaded
 from joed.model.state import State
-from joed.model.values import Mode
+from joed.model.values import MINUTE, Mode
 
 AT = key(ALL, UNCONFIRMED)
 """Where the Block stands that waits for a signature."""
@@ -46,7 +46,7 @@ def answer(event: OperatorAsked, words: str, code: str = "ok") -> Answer:
 
 def confirm(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
     """Open the day for entries, when exactly today's card was signed by as many as must."""
-    refused = premature(state, now)
+    refused = premature(state, now) or guessing(state, now, event.uid)
     if refused:
         commands.append(answer(event, refused[1], refused[0]))
         return
@@ -75,6 +75,14 @@ def premature(state: State, now: int) -> tuple[str, str] | None:
     if not reconciled(state):
         return "not_reconciled", "the brokers' books are not read yet: the card would not tell what is there"
     return None
+
+
+def guessing(state: State, now: int, uid: int) -> tuple[str, str] | None:
+    """Say that a user has named too many wrong cards lately, None where not."""
+    left_ns = requests.locked_ns(state, now, uid)
+    minutes = -(-left_ns // MINUTE)
+    words = f"{requests.CARDS_MISSED_MAX} wrong cards: wait {minutes} minute{'' if minutes == 1 else 's'}"
+    return ("confirm_locked", words) if left_ns else None
 
 
 def sign(state: State, event: OperatorAsked, command: SignCard, commands: list[Command]) -> None:

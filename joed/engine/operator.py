@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 
-from joed.engine import drill
+from joed.engine import drill, requests
 from joed.engine import kill as engine_kill
 from joed.engine.confirming import answer, confirm, needs_confirmation, unconfirmed
 from joed.engine.hands import HANDS
 from joed.engine.kill import AT as KILLED_AT
 from joed.engine.reconcile import unreconciled
 from joed.model.blocks import ALL, Block, key
-from joed.model.commands import Answer, Command, LiftBlock, RaiseBlock, Unlatch
+from joed.model.commands import Answer, Command, LiftBlock, RaiseAlert, RaiseBlock, Unlatch
 from joed.model.events import OperatorAsked
 from joed.model.state import State
+from joed.model.values import Severity
 
 PAUSED = "paused"
 
@@ -19,9 +20,15 @@ PAUSED = "paused"
 def asked(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
     """Answer one request; an unknown verb is an answer too, and what was answered before is answered the same."""
     before = state.answers.get(event.request)
+    if requests.differs(state, event):
+        commands.append(answer(event, f"{event.request} was used for another request", "key_reused"))
+        return
     if before is not None:
         commands.append(before)
         return
+    if requests.full(state) and (alert := f"keys_full:{state.day.session}") not in state.alerts:
+        words = f"{requests.KEYS_MAX} requests within a day: the oldest keys are forgotten before their time"
+        commands.append(RaiseAlert(alert, Severity.WARNING, words))
     verb = VERBS.get(event.verb)
     if verb is None:
         commands.append(Answer(event.request, event.verb, "unknown_verb", f"joed does not know {event.verb!r}"))
@@ -72,6 +79,11 @@ def resume(state: State, now: int, event: OperatorAsked, commands: list[Command]
         commands.append(answer(event, "nothing is paused", "nothing_to_resume"))
 
 
+def flush(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Name this record: its Answer leaves when it is durable, and with it all before it; the shell stores State."""
+    commands.append(answer(event, f"durable to seq {state.seq}"))
+
+
 VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "confirm": confirm,
     "kill": kill,
@@ -79,5 +91,6 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "pause": pause,
     "resume": resume,
     **HANDS,
+    "flush": flush,
 }
-"""What a person may ask of the engine; reading and flushing are the shell's."""
+"""What a person may ask of the engine; looking is the shell's."""

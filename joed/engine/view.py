@@ -104,6 +104,7 @@ def view(state: State) -> View:
         quotes_rejected=dict(state.quotes_rejected),
         kill=receipt_of(state),
         drilled=state.drilled,
+        keys=dict(state.keys),
     )
 
 

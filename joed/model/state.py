@@ -155,6 +155,15 @@ class Fright(Struct, gc=False):
     level: float = 0.0
 
 
+class KeyUse(Struct, frozen=True, gc=False):
+    """What an idempotency key was first used for, when, in which record, and by whom."""
+
+    digest: str
+    at_ns: int
+    seq: int
+    uid: int
+
+
 class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
@@ -165,6 +174,7 @@ class State(Struct):
     is what the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
     `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
     directory belongs to; `live_session` the last of the `live_sessions` that were confirmed.
+    `missed_cards` holds, by uid, when somebody named a card that is not the day's.
     """
 
     id_key: bytes = b""
@@ -236,3 +246,5 @@ class State(Struct):
     kill: Kill | None = None
     drilled: Drill | None = None
     journal_down: bool = False
+    keys: dict[str, KeyUse] = {}
+    missed_cards: dict[int, list[int]] = {}

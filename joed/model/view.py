@@ -12,6 +12,7 @@ from joed.model.card import Limits, Signing
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, RegimeRead
 from joed.model.kill import Drill, Receipt
+from joed.model.state import KeyUse
 from joed.model.values import Crossing, Kind, Leg, Mode, Scope, Severity, Side, Status
 
 
@@ -173,7 +174,7 @@ class Remembered(Struct, frozen=True, gc=False):
 
 
 class View(Struct, frozen=True):
-    """The whole of what is shown. `answers` finds a request's Answer; everything else is for people."""
+    """The whole of what is shown. `answers` and `keys` find a request's Answer; everything else is for people."""
 
     seq: int
     now_ns: int
@@ -236,3 +237,4 @@ class View(Struct, frozen=True):
     quotes_rejected: dict[str, int] = {}
     kill: Receipt | None = None
     drilled: Drill | None = None
+    keys: dict[str, KeyUse] = {}

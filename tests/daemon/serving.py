@@ -12,7 +12,7 @@ from joed.daemon.lanes import Limits, listen
 from joed.daemon.peer import Door, door
 from joed.daemon.reads import Record
 from joed.engine import operator
-from joed.engine.changes import APPLY_COMMAND
+from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT
 from joed.engine.view import view
 from joed.model.commands import LatchKill
 from joed.model.events import Candidate, OperatorAsked, OrderAccepted, Quote, RegimeRead
@@ -100,6 +100,7 @@ class Desk:
         self.asked: list[OperatorAsked] = []
         self.kept = [Record(5, OPEN, OrderAccepted("AAPL-e", "17"))]
         self.flushed = 0
+        self.denied = []
         self.first = 0
         self.hold = None
         """An asyncio.Event that requests wait for, where a test sets one."""
@@ -114,8 +115,9 @@ class Desk:
         if self.hold is not None:
             await self.hold.wait()
         commands = []
-        operator.asked(self.state, self.state.now, asked, commands)
         self.state.seq += 1
+        APPLY_EVENT[OperatorAsked](self.state, self.state.now, asked)
+        operator.asked(self.state, self.state.now, asked, commands)
         self.kept.append(Record(self.state.seq, self.state.now, asked, tuple(commands)))
         for command in commands:
             APPLY_COMMAND[type(command)](self.state, self.state.now, command)
@@ -129,6 +131,10 @@ class Desk:
     def oldest(self):
         """Give where the record begins."""
         return self.first
+
+    def note(self, denied):
+        """Keep it."""
+        self.denied.append(denied)
 
     async def flush(self):
         """Count it."""

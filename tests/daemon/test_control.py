@@ -27,6 +27,7 @@ from tests.daemon.serving import (
     state_of_a_day,
     unconfirmed,
 )
+from tests.daemon.users import as_user, opened
 
 AS_ROOT = pytest.mark.needs_root
 """To come as somebody else, a test must be able to become somebody else."""
@@ -160,7 +161,8 @@ def test_a_flush_answers_with_the_durable_seq_and_a_replay_with_the_same(server)
     server.desk.state.seq = 99
     second = server.post("flush")
 
-    assert (first[2]["seq"], second[2]["seq"], server.desk.flushed) == (41, 41, 1)
+    assert (first[2]["seq"], first[2]["words"], server.desk.flushed) == (42, "durable to seq 42", 1)
+    assert second[2] == first[2]
 
 
 def test_a_request_past_its_deadline_is_refused_unless_it_is_a_kill(server):
@@ -269,11 +271,11 @@ def test_changes_are_paced_and_kills_are_not(tmp_path):
 def test_a_stranger_may_ask_for_the_version_and_nothing_else(tmp_path, verb, method):
     """Who is in no group looks at nothing and changes nothing; what was refused is counted."""
     with serving(tmp_path / "state", entrance=nobody()) as server:
-        opened(server)
-        answers = as_user(65534, server.raw, request(method, f"/v1/{verb}", {"Idempotency-Key": "k"}, b"{}"))
+        opened(server.socket)
+        answers = asked_as(65534, server.raw, request(method, f"/v1/{verb}", {"Idempotency-Key": "k"}, b"{}"))
 
         assert (answers[0], answers[2]["code"]) == (403, "not_permitted")
-        assert as_user(65534, server.raw, request("GET", "/v1/version", {}))[0] == 200
+        assert asked_as(65534, server.raw, request("GET", "/v1/version", {}))[0] == 200
         assert server.desk.asked == []
         assert server.control.counts[verb, 403] == 1
 
@@ -283,39 +285,17 @@ def test_an_operator_may_kill_but_not_release(tmp_path):
     """Easy to stop, hard to start again."""
     entrance = nobody()._replace(operators=65534)
     with serving(tmp_path / "state", killed(state_of_a_day()), entrance=entrance) as server:
-        opened(server)
-        kill = as_user(65534, server.raw, request("POST", "/v1/kill", {"Idempotency-Key": "a"}, b"{}"))
-        release = as_user(65534, server.raw, request("POST", "/v1/release", {"Idempotency-Key": "b"}, b"{}"))
+        opened(server.socket)
+        kill = asked_as(65534, server.raw, request("POST", "/v1/kill", {"Idempotency-Key": "a"}, b"{}"))
+        release = asked_as(65534, server.raw, request("POST", "/v1/release", {"Idempotency-Key": "b"}, b"{}"))
 
         assert (kill[0], release[0]) == (200, 403)
         assert server.desk.asked[0].uid == 65534
 
 
-def opened(server):
-    """Let others through to the socket: pytest's own directories are the test user's alone."""
-    server.socket.chmod(0o777)
-    for directory in [server.socket.parent, *server.socket.parents][:7]:
-        if directory != directory.parent:
-            directory.chmod(directory.stat().st_mode | 0o011)
-
-
-def as_user(uid, send, data):
-    """Ask as another user, from a process of its own."""
-    read, write = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-            os.write(write, send(data))
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        answer = pipe.read()
-    os.waitpid(child, 0)
-    return parsed(answer)
+def asked_as(uid, send, data):
+    """Ask as another user."""
+    return parsed(as_user(uid, lambda: send(data)))
 
 
 @pytest.mark.parametrize(
@@ -449,14 +429,14 @@ def test_a_second_request_on_a_connection_is_not_read(server):
 
 def test_a_slow_writer_is_dropped_and_nobody_waits_for_it(tmp_path):
     """A head that does not come whole in time, and a body that does not: both end, while others are served."""
-    with serving(tmp_path / "state", limits=Limits(head_s=0.2, handler_s=0.2, write_s=0.2)) as server:
+    with serving(tmp_path / "state", limits=Limits(head_s=0.2, body_s=0.2)) as server:
         with server.connect() as half, server.connect() as body:
             half.sendall(b"GET /v1/status HTTP/1.1\r\nHost:")
             body.sendall(request("POST", "/v1/pause", {"Idempotency-Key": "k", "Content-Length": "9"}))
 
             assert server.get("/v1/status")[0] == 200
             assert received(half) == b""
-            assert parsed(received(body))[0] == 504
+            assert parsed(received(body))[0] == 408
         assert server.desk.asked == []
 
 

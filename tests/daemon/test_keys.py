@@ -4,7 +4,10 @@ import pytest
 
 from joed.daemon.keys import SECOND, Keys, Pace, fingerprint
 from joed.daemon.problem import Problem
+from joed.engine.view import view
 from joed.model.commands import Answer
+from joed.model.state import KeyUse, State
+from joed.model.values import DAY
 
 
 def code(call):
@@ -24,42 +27,50 @@ def test_two_requests_are_the_same_by_verb_user_and_body():
     assert len({same, fingerprint("kill", 12, b""), fingerprint("kill1", 2, b""), fingerprint("kill", 1, b"")}) == 4
 
 
+def shown(*, answer=None, digest="one", age_ns=0):
+    """Give a View in which the key "k" was used so long ago."""
+    state = State(now=10 * DAY)
+    state.keys["k"] = KeyUse(digest, state.now - age_ns, 3, 1000)
+    if answer:
+        state.answers["k"] = answer
+    return view(state)
+
+
 def test_a_key_under_way_is_not_begun_again():
-    """The same request waits, another one under the same key is a mistake."""
-    keys = Keys(10)
+    """The same request waits, another one under the same key is a mistake; then it is free for the record's word."""
+    keys, nothing = Keys(), view(State())
 
-    with keys.under_way("k", b"one"):
-        assert code(lambda: keys.check("k", "pause", b"one", None)) == "in_flight"
-        assert code(lambda: keys.check("k", "pause", b"two", None)) == "key_reused"
+    with keys.under_way("k", "one"):
+        assert code(lambda: keys.known(nothing, "k", "pause", "one")) == "in_flight"
+        assert code(lambda: keys.known(nothing, "k", "pause", "two")) == "key_reused"
 
-    assert code(lambda: keys.check("k", "pause", b"one", None)) == ""
-    assert code(lambda: keys.check("k", "pause", b"two", None)) == "key_reused"
+    assert keys.known(nothing, "k", "pause", "two") is None
 
 
 def test_a_key_is_free_again_when_its_request_failed():
     """Whoever tries again under it is let in: the record tells whether it was done."""
-    keys = Keys(10)
-    with pytest.raises(ValueError, match="lost"), keys.under_way("k", b"one"):
+    keys = Keys()
+    with pytest.raises(ValueError, match="lost"), keys.under_way("k", "one"):
         raise ValueError("lost")
 
-    assert code(lambda: keys.check("k", "pause", b"one", None)) == ""
+    assert keys.known(view(State()), "k", "pause", "one") is None
 
 
-def test_the_record_knows_a_key_that_memory_forgot():
-    """After a restart the verb in the record still tells a mistake."""
+def test_the_record_tells_what_a_key_was_used_for():
+    """The same request gets its answer, another body or another verb a refusal, also where no digest was recorded."""
     answer = Answer("k", "pause", "ok", "")
 
-    assert code(lambda: Keys(10).check("k", "resume", b"one", answer)) == "key_reused"
-    assert code(lambda: Keys(10).check("k", "pause", b"one", answer)) == ""
+    assert Keys().known(shown(answer=answer), "k", "pause", "one") == answer
+    assert code(lambda: Keys().known(shown(answer=answer), "k", "pause", "two")) == "key_reused"
+    assert code(lambda: Keys().known(shown(answer=answer, digest=""), "k", "resume", "one")) == "key_reused"
 
 
-def test_memory_for_keys_is_bounded_and_forgets_the_oldest():
-    """A flood of keys takes no more room than its limit; a body is kept with its key."""
-    keys = Keys(3)
-    for number in range(5):
-        keys.keep(f"k{number}", b"", str(number).encode())
+@pytest.mark.parametrize(("age_ns", "known"), [(DAY - 1, True), (DAY, False)])
+def test_a_key_is_forgotten_after_its_day(age_ns, known):
+    """Both sides of 24 hours: until then the answer, from then on a new request."""
+    answer = Answer("k", "pause", "ok", "")
 
-    assert [keys.body(f"k{number}") for number in range(5)] == [None, None, b"2", b"3", b"4"]
+    assert (Keys().known(shown(answer=answer, age_ns=age_ns), "k", "pause", "one") is not None) is known
 
 
 def test_each_user_has_a_pace_of_their_own_and_each_second_begins_anew():

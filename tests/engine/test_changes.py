@@ -4,12 +4,12 @@ import pytest
 
 from joed.engine.changes import (
     ALERTS_MAX,
-    ANSWERS_MAX,
     APPLY_COMMAND,
     APPLY_EVENT,
     FAULT_WINDOW_NS,
     REFUSALS_MAX,
 )
+from joed.engine.requests import KEYS_MAX
 from joed.engine.step import RULES, refold, step
 from joed.model import commands as c
 from joed.model import events as e
@@ -177,7 +177,7 @@ def test_a_kill_is_lifted_with_its_block():
     ("command", "table", "bound"),
     [
         (lambda n: c.RaiseAlert(f"a{n}", Severity.INFO, ""), "alerts", ALERTS_MAX),
-        (lambda n: c.Answer(f"r{n}", "pause", "ok", ""), "answers", ANSWERS_MAX),
+        (lambda n: c.Answer(f"r{n}", "pause", "ok", ""), "answers", KEYS_MAX),
         (lambda n: c.RefuseEntry("AAPL", "x", f"s{n}", "lot", ""), "refused", REFUSALS_MAX),
     ],
 )
