@@ -66,8 +66,8 @@ def test_a_request_that_waited_beyond_its_time_limit_is_refused(tmp_path):
 def test_a_flush_prints_the_durable_seq(tmp_path):
     """In words and in JSON."""
     with serving(tmp_path / "s") as server:
-        assert run(server, "flush").out == "durable to seq 41\n"
-        assert run(server, "flush", "--json").json["seq"] == 41
+        assert run(server, "flush").out == "durable to seq 42\n"
+        assert run(server, "flush", "--json").json["seq"] == 43
 
 
 def test_a_release_needs_a_reason_before_anything_is_sent(tmp_path):
