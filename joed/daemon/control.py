@@ -26,7 +26,7 @@ from joed.daemon.problem import Problem, check_head, number_of, read_asked, read
 from joed.daemon.reads import READS, about, describe, stem
 from joed.daemon.watching import Source, Watchers
 from joed.model.commands import Answer
-from joed.model.events import OperatorAsked, OperatorDenied
+from joed.model.events import OperatorAsked
 from joed.model.view import View
 from joed.protocol import MUTATIONS, Header, Role
 
@@ -46,7 +46,7 @@ class LoopSide(Source, Protocol):
     async def flush(self) -> int:
         """Commit, write a snapshot, and give the durable seq."""
 
-    def note(self, denied: OperatorDenied) -> None:
+    def note(self, denied: OperatorAsked) -> None:
         """Record that somebody was refused."""
 
 
@@ -228,7 +228,7 @@ class Control:
             _permit(verb, role, MUTATIONS[verb].role)
         except Problem as problem:
             if self._denials.spare(peer.uid, self._boottime()):
-                self._side.note(OperatorDenied(verb, peer.uid, peer.gid, peer.pid, problem.code))
+                self._side.note(OperatorAsked(verb, "", peer.uid, peer.gid, peer.pid, denied=problem.code))
             raise
 
     def _refuse_late(self, request: web.BaseRequest) -> None:

@@ -14,7 +14,7 @@ from joed.daemon.past import read_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
 from joed.model.commands import Answer, Command
-from joed.model.events import Event, OperatorAsked, OperatorDenied
+from joed.model.events import Event, OperatorAsked
 from joed.model.view import View
 
 RECORDS_KEPT = 256
@@ -75,7 +75,7 @@ class Desk:
         async with asyncio.timeout(ANSWER_WAIT_S):
             return await asyncio.shield(waiting)
 
-    def note(self, denied: OperatorDenied) -> None:
+    def note(self, denied: OperatorAsked) -> None:
         """Record that somebody was refused."""
         self._emit(denied)
 

@@ -336,7 +336,6 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.CryptoRead: jobs.crypto_read,
     e.JobFailed: jobs.job_failed,
     e.OperatorAsked: requests.note_key,
-    e.OperatorDenied: nothing,
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.KillRehearsed: drill.apply_rehearsed,

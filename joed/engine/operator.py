@@ -19,6 +19,8 @@ PAUSED = "paused"
 
 def asked(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
     """Answer one request; an unknown verb is an answer too, and what was answered before is answered the same."""
+    if event.denied:
+        return
     before = state.answers.get(event.request)
     if requests.differs(state, event):
         commands.append(answer(event, f"{event.request} was used for another request", "key_reused"))

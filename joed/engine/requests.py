@@ -18,6 +18,8 @@ WRONG_CARD = "card_"
 
 def note_key(state: State, now: int, event: OperatorAsked) -> None:
     """Remember what a key is used for, and forget those whose day is over (part of `apply`)."""
+    if event.denied:
+        return
     for key in [key for key, use in state.keys.items() if over(use, now)]:
         _forget(state, key)
     if event.request not in state.keys:

@@ -333,7 +333,7 @@ class OperatorAsked(Event, frozen=True, tag="OperatorAsked"):
     """A person (or the demo's own hand) asked for something over the control socket; `request` is the idempotency key.
 
     uid, gid and pid are the kernel's word for who was at the other end; `digest` tells one request under a key from
-    another: it covers verb, uid and body.
+    another: it covers verb, uid and body. Where `denied` says why it may not be, it is only a record.
     """
 
     verb: str
@@ -344,16 +344,7 @@ class OperatorAsked(Event, frozen=True, tag="OperatorAsked"):
     reason: str = ""
     args: dict[str, str] = {}
     digest: str = ""
-
-
-class OperatorDenied(Event, frozen=True, gc=False, tag="OperatorDenied"):
-    """Somebody asked for a change that their role does not let them make; of each user at most one a second."""
-
-    verb: str
-    uid: int
-    gid: int
-    pid: int
-    code: str
+    denied: str = ""
 
 
 class LatchSeen(Event, frozen=True, gc=False, tag="LatchSeen"):
@@ -398,8 +389,6 @@ ANY = (
     | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored
     | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
     | KillRehearsed | AlertDelivered | FailsafeRan
-    | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | OperatorDenied
-    | LatchSeen | LatchGone | AlertDelivered | FailsafeRan
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""
 

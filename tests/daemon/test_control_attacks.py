@@ -80,7 +80,7 @@ def test_s2_a_viewer_changes_nothing_and_leaves_a_trace(tmp_path, verb):
         assert (look[0], change[0], change[2]["code"]) == (200, 403, "not_permitted")
         assert server.control.counts[verb, 403] == 1
         (denied,) = server.desk.denied
-        assert (denied.verb, denied.uid, denied.gid, denied.code) == (verb, VIEWER, VIEWER, "not_permitted")
+        assert (denied.verb, denied.uid, denied.gid, denied.denied) == (verb, VIEWER, VIEWER, "not_permitted")
         assert (server.desk.asked, protocol.read_latch(server.state_dir)) == ([], None)
 
 

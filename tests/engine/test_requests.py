@@ -108,3 +108,11 @@ def test_one_wrong_card_that_is_asked_again_is_one():
     assert ask(state, START, "confirm", "right", "r", card=card)[-1] == Answer(
         "right", "confirm", "ok", f"session {state.day.session} is confirmed"
     )
+
+
+def test_a_request_that_was_denied_is_a_record_and_nothing_else():
+    """It answers nobody, does nothing, and takes no key from whoever may."""
+    state = trading_state()
+
+    assert step(state, START, OperatorAsked("kill", "", 2000, 2000, 7, denied="not_permitted")) == []
+    assert (state.killed, state.keys, state.answers) == (None, {}, {})
