@@ -21,6 +21,7 @@ REMEDIES = {
     "too_early": "joectl status; the session opens by itself",
     "nothing_to_confirm": "joectl status",
     "not_reconciled": "joectl brokers; wait until the books are read",
+    "journal_failed": "free space, or mend the disk; joectl doctor shows what is left",
     "reason_needed": "joectl release --reason WORDS",
     "nothing_to_release": "joectl status names what is latched",
     "too_fast": "wait a second",

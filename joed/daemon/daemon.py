@@ -49,7 +49,7 @@ from joed.model.events import (
     StopAsked,
 )
 from joed.model.state import State
-from joed.model.values import SECOND
+from joed.model.values import SECOND, Severity
 
 COMMIT_WAIT_S = 30.0
 DRAIN_NS = SECOND // 500
@@ -77,12 +77,8 @@ class Daemon:
         self.heartbeat: Heartbeat | None = None
         self._teller: Teller | None = None
         self._finish = asyncio.Event()
-        self._begun = False
-        self._orderly = True
-        self._ending = ""
-        self._exit_code = OK
-        self._signals = 0
-        self._drains = False
+        self._orderly, self._begun, self._drains = True, False, False
+        self._ending, self._exit_code, self._signals = "", OK, 0
 
     async def run(self) -> int:
         """Run until the session ends or somebody ends it; give the exit status."""
@@ -150,6 +146,7 @@ class Daemon:
             notify=ignore if self.clock.simulated else aloop.call_soon_threadsafe,
             on_durable=self._on_durable,
             on_failed=self._on_failed,
+            on_slow=lambda words: self.alert(RaiseAlert("journal_slow", Severity.WARNING, words)),
             on_restored=lambda: self._emit(JournalRestored()),
             on_undone=lambda words: self.log.warning("tape_not_moved", reason=words),
             on_commit=self._on_commit,

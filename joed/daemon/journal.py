@@ -24,6 +24,9 @@ TAPE_WAIT_S = 1.0
 
 RETRY_S = 1.0
 OPEN_WAIT_S = 60.0
+SLOW_S, HUNG_S = 2.0, 10.0
+"""A disk that has not answered for so long is told of; for so long, it has failed: entries end (reliability F25)."""
+
 WAL_IDLE_BYTES = 4 << 20
 """So much in the write-ahead log is worth an idle moment; past the next, it is worth making a commit wait."""
 
@@ -65,7 +68,7 @@ class Hooks:
     """Whom the writer tells; all but `on_commit` go through `notify` (the loop's call_soon_threadsafe).
 
     `on_durable(seq)` after each commit, `on_failed(reason)` once for each failure, `on_restored()` when it is over,
-    `on_undone(words)` where tape could not be moved or pruned (it can be tried again, and nothing is lost),
+    `on_slow(words)` where the disk keeps the writer waiting, `on_undone(words)` where tape was not moved or pruned,
     `on_commit(seconds, records)` in the writer's thread, if `monotonic_ns` is given.
     """
 
@@ -73,9 +76,10 @@ class Hooks:
     on_durable: Callable[[int], object] = ignore
     on_failed: Callable[[str], object] = ignore
     on_restored: Callable[[], object] = ignore
+    on_slow: Callable[[str], object] = ignore
     on_undone: Callable[[str], object] = ignore
     on_commit: Callable[[float, int], object] = ignore
-    monotonic_ns: Callable[[], int] | None = None
+    monotonic_ns: Callable[[], int] = int  # a clock that stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class Journal:
     """Takes records from the loop and makes them durable in their order.
 
     `durable` is the newest seq that is; all before it are too. `failed` says why commits fail, "" while they do not:
-    FULL (also while the journal lives on its ballast), READONLY, BUSY and CANTOPEN are retried each second. At EIO and
+    FULL (also while the journal lives on its ballast), READONLY, BUSY and CANTOPEN are retried each second; at SLOW the
+    disk does not answer, and may yet. At EIO and
     FAULT the writer has ended; at QUEUE, too many wait, it takes no more. Then it is `dead`: the process must end.
     """
 
@@ -122,6 +127,7 @@ class Journal:
         self._moved = threading.Condition()
         self._closing = threading.Event()
         self._hurried = self._ended = False
+        self._busy_ns = self._told_ns = 0
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -180,6 +186,16 @@ class Journal:
         """Make all taken so far durable and give the durable seq: less than `appended` where that failed."""
         self.wait(self.appended, timeout_s)
         return self.durable
+
+    def look(self) -> None:
+        """Notice a disk that does not answer; for the loop to call, which its writer cannot hold up."""
+        began = self._busy_ns
+        waited_s = (self._hooks.monotonic_ns() - began) / 1e9 if began else 0.0
+        if waited_s >= HUNG_S and not self.failed:
+            self._fail("SLOW")
+        elif waited_s >= SLOW_S and began != self._told_ns:
+            self._told_ns = began
+            self._tell(self._hooks.on_slow, f"the disk has not answered for {waited_s:.0f} s: orders wait for it")
 
     def when_idle(self, chore: Chore) -> None:
         """Have the writer do something between commits, a portion at a time."""
@@ -256,7 +272,9 @@ class Journal:
     def _turn(self, store: Store) -> bool:
         """Wait for work, commit what there is, then do a chore; False when it was the last turn."""
         busy = bool(self._chores) and not self.failed
+        self._busy_ns = 0
         self._bell.acquire(timeout=0 if busy else TAPE_WAIT_S)
+        self._busy_ns = self._hooks.monotonic_ns()
         closing = self._closing.is_set()
         self._drain(store)
         while not self._commit(store):
@@ -288,7 +306,7 @@ class Journal:
     def _commit(self, store: Store) -> bool:
         """Commit once; say whether it succeeded, having told the reason if not."""
         before, clock = store.last(), self._hooks.monotonic_ns
-        begun = clock() if clock else 0
+        begun = clock()
         try:
             durable = store.commit()
         except sqlite3.Error as error:
@@ -299,8 +317,7 @@ class Journal:
             store.ballast_spent = False
             self._fail("FULL")
         if durable > before:
-            if clock:
-                self._hooks.on_commit((clock() - begun) / 1e9, durable - before)
+            self._hooks.on_commit((clock() - begun) / 1e9, durable - before)
             with self._moved:
                 self.durable = durable
                 self._moved.notify_all()

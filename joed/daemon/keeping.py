@@ -16,7 +16,7 @@ from joed.model.values import SECOND
 
 
 class Keeping:
-    """Looks after one State; `look` is asked after each turn and costs two comparisons."""
+    """Looks after one State; `look` is asked after each turn and costs a few comparisons."""
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Keeping:
 
     def look(self) -> None:
         """Do what is due."""
+        self._journal.look()
         now = self._state.now
         if now - self._stored_ns >= self._every_ns:
             self.store()

@@ -14,7 +14,7 @@ from joed.daemon.chain import EVERYTHING
 from joed.daemon.journal import Hooks, Journal
 from joed.daemon.store import BLOCK_ROWS_MAX, Store
 from joed.errors import BadMessage
-from joed.model.events import Quote
+from joed.model.events import Quote, StopAsked
 from joed.model.values import SECOND
 from tests.daemon.records import SESSION, commands, entries, fill, quote
 
@@ -494,3 +494,34 @@ def test_what_was_said_to_be_durable_survives_a_kill(path, reports):
 
         assert len(found) >= said >= reports
         assert found == entries(("fttft" * len(found))[: len(found)])
+
+
+def test_a_disk_that_does_not_answer_is_told_of_then_taken_for_failed_then_trusted_again(tmp_path):
+    """Two seconds, ten seconds, and the commit that comes at last; the loop asks, the writer hangs."""
+    now, told, hangs = [0], [], threading.Event()
+    hooks = Hooks(
+        monotonic_ns=lambda: now[0] + 1,
+        on_slow=lambda words: told.append("slow"),
+        on_failed=lambda reason: told.append(reason),
+        on_restored=lambda: told.append("restored"),
+    )
+    journal = Journal(tmp_path / "joed.db", hooks)
+    begun = threading.Event()
+
+    def hang(store):
+        begun.set()
+        hangs.wait(10)
+
+    journal.when_idle(hang)
+    assert begun.wait(5)
+    for seconds in (1.9, 2.0, 3.0, 9.9, 10.0, 11.0):
+        now[0] = int(seconds * 1e9)
+        journal.look()
+    assert (told, journal.failed) == (["slow", "SLOW"], "SLOW")
+
+    hangs.set()
+    journal.append(1, 1, "", StopAsked("x"), [])
+    assert journal.wait(1, 5)
+    assert journal.close()
+    assert told == ["slow", "SLOW", "restored"]
+    assert journal.failed == ""
