@@ -8,6 +8,7 @@ change, executions and lines rows that are only added, all as JSON, so that SQL 
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ def _locked(path: Path) -> int:
         holder = os.pread(lock, 20, 0).decode(errors="replace")
         os.close(lock)
         raise BrokerUnavailable(f"{path} is held by process {holder}") from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    with suppress(OSError):  # on a full disk the lock holds all the same; only its holder has no name
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -137,6 +138,23 @@ def test_one_process_has_the_file(tmp_path, store_at):
     store.close()
     store.close()
     store_at(tmp_path / "paper.db").close()
+
+
+@pytest.mark.needs_root
+def test_a_full_disk_is_no_reason_not_to_hold_the_lock(tmp_path):
+    """Who holds it cannot be written, and whoever comes second is refused all the same; the error is the file's own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], check=True)
+    try:
+        (folder / "paper.db-lock").touch()
+        with (folder / "stuffing").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        with pytest.raises(BrokerUnavailable, match="paper.db"):
+            PaperStore(folder / "paper.db")
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.mark.parametrize("spoil", [b"this is no database, it is a letter" * 100, None])

@@ -502,7 +502,7 @@ def test_a_disk_that_does_not_answer_is_told_of_then_taken_for_failed_then_trust
     hooks = Hooks(
         monotonic_ns=lambda: now[0] + 1,
         on_slow=lambda words: told.append("slow"),
-        on_failed=lambda reason: told.append(reason),
+        on_failed=told.append,
         on_restored=lambda: told.append("restored"),
     )
     journal = Journal(tmp_path / "joed.db", hooks)
