@@ -99,16 +99,8 @@ class Exit(IntEnum):
 CONFLICTS = frozenset(
     {
         *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
-        *(
-            "in_flight",
-            "journal_failed",
-            "key_reused",
-            "not_reconciled",
-            "second_user_needed",
-            "session_over",
-            "too_early",
-        ),
-        *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
+        *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
+        *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume", "journal_failed"),
         *("nothing_to_flatten", "nothing_to_adopt", "not_proven", "books_moved", "order_ended", "not_in_doubt"),
     }
 )

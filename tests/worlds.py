@@ -27,7 +27,7 @@ def play(root):
 
 def copied(world, root, more="", words=WORDS):
     """Give a demo on a copy of a world, with more configuration; nothing of it runs."""
-    shutil.copytree(world, root, ignore=shutil.ignore_patterns("run"))
+    shutil.copytree(world, root, ignore=shutil.ignore_patterns("run", "bars.db*"))
     demo = Demo(root, *words)
     demo.config.write_text(demo.config.read_text() + more)
     return demo

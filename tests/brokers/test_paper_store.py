@@ -151,7 +151,7 @@ def test_a_full_disk_is_no_reason_not_to_hold_the_lock(tmp_path):
         with (folder / "stuffing").open("wb", buffering=0) as file, suppress(OSError):
             while file.write(bytes(4096)):
                 pass
-        with pytest.raises(BrokerUnavailable, match="paper.db"):
+        with pytest.raises(BrokerUnavailable, match="disk"):
             PaperStore(folder / "paper.db")
     finally:
         subprocess.run(["umount", "-l", folder], check=True)

@@ -140,7 +140,7 @@ def test_f91_a_kill_while_the_broker_is_down_holds_and_cancels_when_it_is_back(m
     before = len(accepted(demo))
     watch = Watch()
 
-    ran = joectl("kill", "--json", state_dir=demo.root)
+    ran = joectl("kill", "--json", "--timeout", "2.5", state_dir=demo.root)
 
     assert (ran.code, ran.json["latched"], ran.json["daemon"]) == (0, True, "answered")
     detected_ms = watch.ms()
