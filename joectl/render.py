@@ -25,6 +25,7 @@ REMEDIES = {
     "faulted": "joectl watch --since 0, and report the event",
     "unconfirmed": "joectl confirm",
     "job_failed": "joectl jobs",
+    "rate_stale": "joectl status shows the rates; the broker that tells them, or paper.rates, must give a new one",
     "alert": "",
 }
 """What to do about each kind of need."""
@@ -108,7 +109,7 @@ def status(body: Body, paint: Paint = plain) -> str:
     lines += needs(body, paint)
     lines += table(_facts(body), indent="")
     if body["positions"]:
-        lines += ["positions", *table(position(row, paint) for row in body["positions"])]
+        lines += ["positions", *table(position(row, paint, body["base_currency"]) for row in body["positions"])]
     if body["orders"]:
         lines += ["orders", *table(order(row) for row in body["orders"])]
     return "\n".join(lines)
@@ -132,6 +133,8 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         ("account", f"{body['account'] or '-'} {body['mode']}, equity {money(body['equity'])} {currency}"),
         ("day", f"{day} ({parts}, fees {money(body['fees'])})"),
         ("", f"{body['trades']} trades, {body['wins']} won, {body['losses']} lost"),
+        *(("rate", rate(row, currency)) for row in body["rates"]),
+        *(("balance", f"{money(amount, sign=True)} {name}") for name, amount in body["balances"].items()),
         ("session", f"{clock['session'] or '-'} {clock['calendar']} {_hours(clock)}"),
         *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in body["blocks"]),
         *(("broker", " ".join(broker(row))) for row in body["brokers"]),
@@ -142,6 +145,14 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         ("record", f"seq {body['seq']}, epoch {body['epoch']}, {body['queue_depth']} waiting"),
     ]
     return [(name.ljust(8), value) for name, value in rows]
+
+
+def rate(row: Body, currency: str) -> str:
+    """Write what a unit of a currency is worth, how old that word is and whose; one too old is said to be."""
+    if row["rate"] is None:
+        return f"{row['currency']}: none known, nothing is opened in it"
+    late = ", TOO OLD: nothing is opened in it" if row["stale"] else ""
+    return f"{row['currency']} {row['rate']} {currency}, {span(row['age_s'])} old ({row['source']}){late}"
 
 
 def _hours(clock: Body) -> str:
@@ -166,8 +177,11 @@ def _next_jobs(body: Body) -> str:
     return ", ".join(running + [f"{name} {when(at_ns, body['now_ns'])}" for at_ns, name in waiting[:3]])
 
 
-def position(row: Body, paint: Paint = plain) -> list[str]:
-    """Give the cells of a position; a missing stop is said in words."""
+def position(row: Body, paint: Paint = plain, base: str = "") -> list[str]:
+    """Give the cells of a position; a missing stop is said in words, another currency than the base named.
+
+    Where several strategies share it, each one's lot stands beside its name.
+    """
     stop = f"stop {price(row['stop'])}"
     if not row["protected"]:
         stop = paint(f"{'STOP AMISS' if row['stop'] else 'NO STOP'} for {span(row['unprotected_s'] or 0)}", "critical")
@@ -176,11 +190,16 @@ def position(row: Body, paint: Paint = plain) -> list[str]:
         row["instrument"],
         f"{row['quantity']} @ {_rounded(row['average'])}",
         f"now {price(row['price'])}",
-        money(row["unrealised"], sign=True),
+        money(row["unrealised"], sign=True) + (f" {row['currency']}" if row["currency"] != base else ""),
         stop,
         f"target {price(row['target'])}",
-        " ".join([row["strategy"], *notes]),
+        " ".join([_owners(row), *notes]),
     ]
+
+
+def _owners(row: Body) -> str:
+    lots = row["lots"]
+    return ", ".join(f"{lot['strategy']} {lot['quantity']}" for lot in lots) if len(lots) > 1 else str(row["strategy"])
 
 
 def _rounded(text: str) -> str:
@@ -233,7 +252,7 @@ def positions(body: Body, paint: Paint = plain) -> str:
     """Give all positions, and what they are worth together."""
     currency = body["base_currency"]
     total = f"equity {money(body['equity'])} {currency}, day {money(body['daily_pnl'], sign=True)} {currency}"
-    return "\n".join([*table((position(row, paint) for row in body["positions"]), ""), total])
+    return "\n".join([*table((position(row, paint, body["base_currency"]) for row in body["positions"]), ""), total])
 
 
 def watchlist(body: Body) -> str:
@@ -350,7 +369,9 @@ def why(body: Body) -> str:
     lines += table((order(row) for row in body["now"]), "  now ")
     for row in body["records"]:
         lines += record(row)
-    lines += [f"  refused: {row['instrument']} {row['words']} ({row['code']})" for row in body["refused"]]
+    lines += [
+        f"  refused: {row['instrument']} {row['signal']}: {row['words']} ({row['code']})" for row in body["refused"]
+    ]
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from joed.daemon.counters import KINDS
 from joed.daemon.log import PRIORITY
 from joed.engine import phase as phases
 from joed.engine.health import JOURNAL
+from joed.engine.markets import REJECTED
 from joed.engine.risk import CHECKS
 from joed.engine.sessions import Phase
 from joed.model.values import Mode, Scope, Severity
@@ -137,6 +138,14 @@ CATALOGUE = (
     Row(
         "risk_rejections_total", "counter", ("rule",), r.each(CHECKS, lambda _, v: v.refusals), "entries refused today"
     ),
+    Row(
+        "quotes_rejected_total",
+        "counter",
+        ("reason",),
+        r.each(REJECTED, lambda _, v: v.quotes_rejected),
+        "quotes left out today",
+    ),
+    Row("rate_timestamp_seconds", "gauge", MONEY, r.rates, "when each other currency's rate was told"),
     Row("trades_today", "gauge", NONE, r.one(lambda _, v: v.trades), "entries of the session"),
     Row("trades_won", "gauge", NONE, r.one(lambda _, v: v.wins), "positions closed with a gain, this session"),
     Row("trades_lost", "gauge", NONE, r.one(lambda _, v: v.losses), "positions closed with a loss, this session"),

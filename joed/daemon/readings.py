@@ -252,6 +252,11 @@ def utilisation(sources: Sources, view: View) -> Mapping[str, float]:
     return {name: value / most[name] if most[name] else 0.0 for name, value in zip(LIMITS, used, strict=True)}
 
 
+def rates(sources: Sources, view: View) -> Values:
+    """Read when each currency's rate was told, UTC seconds, 0 for never; the base currency has none."""
+    return [((row.currency,), ago_s(view, row.age_s)) for row in view.rates] or [((view.base_currency,), 0)]
+
+
 def job_runs(sources: Sources, view: View) -> Values:
     """Count the runs of each job by how they ended; one that runs is not counted yet."""
     found = {job.name: job for job in view.jobs}

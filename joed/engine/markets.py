@@ -8,6 +8,9 @@ from joed.model.state import EMPTY_HI, EMPTY_LO, Market, State
 from joed.model.values import MINUTE, SECOND, Bar
 
 ANCHORLESS = 0.0
+NO_PRICE, CROSSED, LEAP = "no_price", "crossed", "leap"
+REJECTED = (NO_PRICE, CROSSED, LEAP)
+"""Why quotes are left out: numbers that cannot be, a bid above the ask, a jump that no later print confirms yet."""
 SILENCE_NS = 30 * MINUTE
 """After this long without a quote the old price says nothing about the next."""
 
@@ -66,19 +69,25 @@ def take(state: State, quote: Quote) -> bool:
         return False
     market = market_of(state, quote.instrument)
     if not sound(quote):
-        market.rejected += 1
+        leave_out(state, market, CROSSED if 0.0 < quote.ask < quote.bid < inf else NO_PRICE)
         return False
     price = price_of(quote)
     if market.anchor == ANCHORLESS:
         market.anchor = price
     elif jumped(state, market, price):
         if not believed(state, market, quote, price):
-            market.rejected += 1
+            leave_out(state, market, LEAP)
             return False
         market.anchor = price
     market.suspects, market.suspect = 0, None
     fold(market, quote)
     return True
+
+
+def leave_out(state: State, market: Market, why: str) -> None:
+    """Count a quote that is not taken."""
+    market.rejected += 1
+    state.quotes_rejected[why] = state.quotes_rejected.get(why, 0) + 1
 
 
 def jumped(state: State, market: Market, price: float) -> bool:

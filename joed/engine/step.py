@@ -235,7 +235,8 @@ def on_failsafe(state: State, now: int, event: e.FailsafeRan, commands: list[Com
 
 
 def on_triggers(state: State, now: int, event: e.TriggersMade, commands: list[Command]) -> None:
-    """Tell of strategies that failed; the others' Triggers hold."""
+    """Tell of strategies that failed, and refuse Triggers whose numbers cannot be; the others hold."""
+    triggers.refuse_senseless(state, event.triggers, commands)
     for strategy, reason in event.faults.items():
         key = f"strategy_failed:{strategy}:{state.day.session}"
         if key not in state.alerts:

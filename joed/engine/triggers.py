@@ -13,6 +13,9 @@ from joed.model.state import Market, State
 from joed.model.triggers import Trigger
 from joed.model.values import ZERO, Crossing, Severity, Side, ceil_to, decimal, floor_to
 
+SENSELESS_MAX = 100
+"""Triggers of one answer that are refused by name; more of the same teach nothing new."""
+
 
 def fire(state: State, now: int, market: Market, quote: Quote, commands: list[Command]) -> None:
     """Turn the first Trigger of this instrument that the quote crosses into an order, or into a refusal with its code.
@@ -83,6 +86,20 @@ def size(state: State, trigger: Trigger, limit: Decimal, rate: Decimal = ONE) ->
     by_risk = state.worth * share / distance
     by_notional = state.settings.risk.notional_max / (limit * rate)
     return max(ZERO, min(by_risk, by_notional))
+
+
+def refuse_senseless(state: State, made: tuple[Trigger, ...], commands: list[Command]) -> None:
+    """Refuse, by name and once, the Triggers that a strategy made of numbers that cannot be."""
+    told: dict[str, None] = {}
+    for trigger in made:
+        known = trigger.signal in state.signals or trigger.signal in told
+        if known or trigger.instrument not in state.settings.universe or sane(trigger):
+            continue
+        told[trigger.signal] = None
+        words = f"level {trigger.level}, stop {trigger.stop}, target {trigger.target}: no numbers to trade on"
+        commands.append(RefuseEntry(trigger.instrument, trigger.strategy, trigger.signal, "numbers", words))
+        if len(told) >= SENSELESS_MAX:
+            return
 
 
 def sane(trigger: Trigger) -> bool:

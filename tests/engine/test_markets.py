@@ -39,6 +39,7 @@ def test_numbers_that_are_no_prices_never_reach_a_decision(bid, ask, last, volum
 
     assert commands == []
     assert (state.markets["AAPL"].quote, state.markets["AAPL"].rejected) == (before, 1)
+    assert state.quotes_rejected == {"crossed" if bid == 201.0 else "no_price": 1}
 
 
 @pytest.mark.parametrize("last", [NAN, INF, 0.0])

@@ -1,15 +1,36 @@
 """The one gate: every limit on both sides of it, each with its code."""
 
-import pytest
+import re
+from pathlib import Path
 
-from joed.engine.risk import BREAKERS, CHECKS, Request, matches, refuse
+import pytest
+from msgspec.structs import replace
+
+from joed.daemon.record import decode_state, encode_state
+from joed.engine.risk import BREAKERS, CHECKS, Request, matches, named, refuse
 from joed.engine.step import refold, step
 from joed.model.blocks import Block
-from joed.model.commands import LiftBlock
-from joed.model.events import OrderRejected, Tick
+from joed.model.commands import LiftBlock, OpenSession, RaiseAlert, RaiseBlock
+from joed.model.events import EpochStarted, OrderRejected, Tick, TriggersMade
 from joed.model.settings import Instrument, Risk
+from joed.model.state import Broker
 from joed.model.values import SECOND, Side, Status
-from tests.engine.build import CLOSE, START, D, bracket, holding, quote, settings_of, submitted, trading_state, trigger
+from tests.engine.build import (
+    CLOSE,
+    OPEN,
+    START,
+    D,
+    bracket,
+    fill,
+    holding,
+    of_kind,
+    quote,
+    settings_of,
+    submitted,
+    trading_state,
+    trigger,
+    whole_read,
+)
 
 
 def request(state, *, bid=199.98, ask=200.00, quantity="10", limit="200.50", at=START, symbol="AAPL", **changes):
@@ -18,6 +39,11 @@ def request(state, *, bid=199.98, ask=200.00, quantity="10", limit="200.50", at=
     price = D(str(bid if changes.get("side") is Side.SELL else ask))
     instrument = state.settings.universe[symbol]
     return Request(trigger(symbol, **changes), instrument, D(quantity), price, D(limit), seen)
+
+
+def words(state, now=START, **terms):
+    """Give the words of the refusal."""
+    return refuse(state, now, request(state, **terms)).words
 
 
 def code(state, now=START, **terms):
@@ -60,16 +86,19 @@ def test_an_index_is_watched_and_not_traded():
     assert code(trading_state(), symbol="VIX") == "not_tradable"
 
 
-@pytest.mark.parametrize(("age_ns", "expected"), [(5 * SECOND, None), (5 * SECOND + 1, "quote_stale")])
+@pytest.mark.parametrize(
+    ("age_ns", "expected"),
+    [(5 * SECOND, None), (5 * SECOND + 1, "quote_stale"), (-SECOND, None), (-SECOND - 1, "quote_stale")],
+)
 def test_the_age_of_a_quote_counts_from_when_it_was_received(age_ns, expected):
-    """Five seconds, not a nanosecond more."""
+    """Five seconds, not a nanosecond more; and none from a future that is further than a second."""
     assert code(trading_state(), now=START + age_ns) == expected
 
 
-@pytest.mark.parametrize(("bid", "expected"), [(198.03, None), (197.90, "spread_wide")])
-def test_a_wide_spread_is_no_price(bid, expected):
+@pytest.mark.parametrize(("ask", "expected"), [(202.0, None), (202.01, "spread_wide")])
+def test_a_wide_spread_is_no_price(ask, expected):
     """One percent of the bid."""
-    assert code(trading_state(), bid=bid) == expected
+    assert code(trading_state(), bid=200.0, ask=ask, limit="203.00", level="202.00") == expected
 
 
 @pytest.mark.parametrize(("ask", "expected"), [(202.00, None), (202.01, "collar"), (198.00, None), (197.99, "collar")])
@@ -117,9 +146,11 @@ def test_selling_what_is_not_held_is_a_choice(allowed, expected):
     assert code(state, side=Side.SELL, limit="199.48", stop=D(204), target=D(180)) == expected
 
 
-@pytest.mark.parametrize(("quantity", "expected"), [("1", None), ("0", "lot")])
-def test_less_than_a_lot_is_nothing(quantity, expected):
-    """The risk does not buy it."""
+@pytest.mark.parametrize(
+    ("quantity", "expected"), [("1", None), ("0", "lot"), ("0.999", "lot"), ("1.5", "lot"), ("-1", "lot")]
+)
+def test_less_than_a_lot_is_nothing_and_a_part_of_one_is_none(quantity, expected):
+    """The risk does not buy it, or nobody rounded it down."""
     assert code(trading_state(), quantity=quantity) == expected
 
 
@@ -265,3 +296,262 @@ def test_every_breaker_is_a_check_and_every_check_says_nothing_of_a_sound_entry(
 
     assert set(CHECKS) >= BREAKERS
     assert {check(state, START, wanted) for check in CHECKS.values()} == {""}
+
+
+NONSENSE = ("NaN", "Infinity", "-Infinity", "0", "-200")
+
+
+@pytest.mark.parametrize("number", NONSENSE)
+@pytest.mark.parametrize("name", ["level", "stop", "target"])
+def test_a_trigger_of_numbers_that_cannot_be_is_refused_here_too(name, number):
+    """Whoever let it come this far (I20)."""
+    assert code(trading_state(), **{name: D(number)}) == "numbers"
+
+
+@pytest.mark.parametrize("number", NONSENSE)
+@pytest.mark.parametrize("name", ["price", "limit", "rate"])
+def test_a_request_of_numbers_that_cannot_be_is_refused(name, number):
+    """NaN is in no order with any limit, so it would pass each of them."""
+    state = trading_state()
+    wanted = replace(request(state), **{name: D(number)})
+
+    assert refuse(state, START, wanted).code == "numbers"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_quantity_that_is_none_is_refused(number):
+    """A size is finite."""
+    state = trading_state()
+
+    assert refuse(state, START, replace(request(state), quantity=D(number))).code == "numbers"
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"),
+    [(200.01, 200.0), (0.0, 200.0), (-1.0, 200.0), (float("nan"), 200.0), (199.9, float("inf")), (199.9, float("nan"))],
+)
+def test_a_quote_that_is_no_market_is_refused(bid, ask):
+    """Crossed, zero, negative, not a number, without end."""
+    state = trading_state()
+    wanted = replace(request(state), quote=quote("AAPL", bid, ask))
+
+    assert refuse(state, START, wanted).code == "numbers"
+
+
+def test_a_locked_market_is_a_market():
+    """Bid and ask may be equal."""
+    assert code(trading_state(), bid=200.0, ask=200.0) is None
+
+
+@pytest.mark.parametrize("factor", [100, 0.01])
+def test_a_price_a_hundred_times_off_is_beyond_the_collar(factor):
+    """A feed in cents, or in the wrong instrument."""
+    state = trading_state()
+    ask = round(200.0 * factor, 2)
+
+    assert code(state, bid=ask - 0.001, ask=ask, limit="200.50") == "collar"
+
+
+@pytest.mark.parametrize(("side", "expected"), [(Side.BUY, "opposite"), (Side.SELL, None)])
+def test_nothing_is_opened_against_what_is_held_of_the_same_underlying(side, expected):
+    """A share held short at one broker, its CFD wanted long at another: that would be a close in disguise."""
+    cfd = Instrument("AAPL.CFD", underlying="AAPL")
+    state = holding(
+        "AAPL",
+        side=Side.SELL,
+        stop="204.00",
+        target="180.00",
+        universe=settings_of().universe | {"AAPL.CFD": cfd},
+        risk=Risk(allow_short=True),
+    )
+    terms = {"stop": D(196), "target": D(220)} if side is Side.BUY else {"stop": D(204), "target": D(180)}
+    limit = "200.50" if side is Side.BUY else "199.48"
+
+    assert code(state, symbol="AAPL.CFD", side=side, limit=limit, **terms) == expected
+    assert code(state, symbol="MSFT") is None
+
+
+@pytest.mark.parametrize(("side", "expected"), [(Side.BUY, None), (Side.SELL, "opposite")])
+def test_nothing_is_opened_against_what_is_pending(side, expected):
+    """A buy waits: a sale of the same underlying would meet it."""
+    cfd = Instrument("AAPL.CFD", underlying="AAPL")
+    state = trading_state(universe=settings_of().universe | {"AAPL.CFD": cfd}, risk=Risk(allow_short=True))
+    submitted(state, bracket("AAPL"))
+    terms = {"stop": D(196), "target": D(220)} if side is Side.BUY else {"stop": D(204), "target": D(180)}
+    limit = "200.50" if side is Side.BUY else "199.48"
+
+    assert code(state, symbol="AAPL.CFD", side=side, limit=limit, **terms) == expected
+
+
+def test_an_instrument_that_the_settings_no_longer_name_is_its_own_underlying():
+    """What is held of it still counts under its own name."""
+    assert named(trading_state(), "GONE") == "GONE"
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("6005.00", None), ("6004.99", "underlying_max")])
+def test_one_underlyings_value_adds_up_over_instruments_and_brokers(limit, expected):
+    """2,000 held of the share, 2,000 pending of one CFD, 2,005 wanted of another; another name does not count."""
+    cfds = {name: Instrument(name, underlying="AAPL") for name in ("AAPL.A", "AAPL.B")}
+    state = holding("AAPL", universe=settings_of().universe | cfds, risk=Risk(underlying_max=D(limit)))
+    holding("MSFT", state=state)
+    step(state, START, quote("AAPL", 200.0, 200.0))
+    submitted(state, bracket("AAPL.A"))
+
+    assert code(state, symbol="AAPL.B") == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "power", "expected"),
+    [
+        (Side.BUY, "4005", None),
+        (Side.BUY, "4004.99", "margin"),
+        (Side.SELL, "3994.80", None),
+        (Side.SELL, "3994.79", "margin"),
+    ],
+)
+def test_where_the_broker_tells_its_buying_power_that_is_the_limit(side, power, expected):
+    """2,000 are pending; it lends more than the cash that is there, and a short needs it too."""
+    state = trading_state(cash="100", risk=Risk(per_trade=D(1), allow_short=True))
+    state.worth = D(10_000)
+    submitted(state, bracket("KO"))
+    step(state, START + 1, replace(whole_read(START + 1, cash="100"), buying_power=D(power)))
+    terms = {"stop": D(204), "target": D(180), "limit": "199.48"} if side is Side.SELL else {}
+
+    assert code(state, side=side, **terms) == expected
+
+
+def test_a_buying_power_that_is_no_number_is_none():
+    """Then cash counts again."""
+    state = trading_state(cash="100", risk=Risk(per_trade=D(1)))
+    state.worth = D(10_000)
+    step(state, START + 1, replace(whole_read(START + 1, cash="100"), buying_power=D("NaN")))
+
+    assert state.brokers["paper"].buying_power is None
+    assert code(state) == "cash"
+
+
+def test_cash_at_one_broker_does_not_pay_at_another():
+    """What lies elsewhere is not to be spent here, nor is what is pending elsewhere in its way."""
+    there = Instrument("SAP", broker="other")
+    state = trading_state(cash="2005", universe=settings_of().universe | {"SAP": there}, risk=Risk(per_trade=D(1)))
+    state.brokers["other"] = Broker("other", cash=D("2004.99"))
+    poor = code(state, symbol="SAP")
+    submitted(state, bracket("KO", quantity="1"))
+    state.brokers["other"].cash = D(2005)
+
+    assert (poor, code(state, symbol="SAP"), code(state)) == ("cash", None, "cash")
+    del state.brokers["other"]
+    assert code(state, symbol="SAP") == "cash"
+
+
+@pytest.mark.parametrize(("worth", "expected"), [("9000", None), ("8999.99", "per_trade")])
+def test_a_size_that_the_strategy_names_may_not_lose_more_than_a_trade_may(worth, expected):
+    """Ten with 4.50 between limit and stop lose 45: half a percent of 9,000."""
+    state = trading_state()
+    state.worth = D(worth)
+
+    assert code(state) == expected
+
+
+@pytest.mark.parametrize(("made", "expected"), [(7, None), (8, "orders_signal_max")])
+def test_a_signal_that_has_caused_too_many_orders_makes_no_bracket_more(made, expected):
+    """Ten by default, a bracket is three."""
+    state = trading_state()
+    state.signal_orders["signal-AAPL-200.00"] = made
+
+    assert code(state) == expected
+
+
+def test_cash_that_is_just_enough_is_enough():
+    """To the cent, with nothing pending."""
+    assert code(trading_state(cash="2005", risk=Risk(per_trade=D(1)))) is None
+    assert code(trading_state(cash="2004.99", risk=Risk(per_trade=D(1)))) == "cash"
+
+
+def test_every_refusal_tells_its_limit_and_the_value():
+    """A person who reads it knows what to change."""
+    state = trading_state(risk=Risk(notional_max=D(2000), quote_age_max_s=4.0, spread_max=D("0.0001")))
+
+    assert words(state, now=START + 5 * SECOND) == "the quote is 5.0 s old, the limit is 4 s"
+    assert words(state, bid=199.97) == "the spread is 0.015%, the limit is 0.010%"
+    assert words(state, bid=199.99) == "2005.00 is over the limit of 2000 an order"
+    assert words(trading_state(), bid=203, ask=203.0) == "203.0 is 3.00 away from 200.00, the limit is 2.0000"
+    assert words(trading_state(), stop=D(201)) == "stop 201 and target 220.00 do not lie around 199.98 to 200.50"
+    assert words(trading_state(), quantity="1.5") == "1.5 is no whole number of lots of 1"
+    assert words(trading_state(), now=CLOSE - SECOND, at=CLOSE - SECOND) == "1 s to the close, the limit is 1800 s"
+
+
+NEARLY = {
+    "orders_minute_max": (Risk(orders_minute_max=1), "KO"),
+    "trades_day_max": (Risk(trades_day_max=1), "KO"),
+    "rejects_max": (Risk(rejects_max=1), "AAPL"),
+    "loss_day_max": (Risk(loss_day_max=D(50)), "KO"),
+}
+"""Limits that one entry in AAPL reaches, and the instrument whose entry meets them then."""
+
+
+def reach(limit, state, turn):
+    """Let one entry in AAPL bring a State to this limit."""
+    turn(TriggersMade(1, (trigger("AAPL"),)))
+    turn(quote("AAPL", 199.98, 200.0))
+    entry = next(iter(state.orders))
+    if limit == "rejects_max":
+        turn(OrderRejected(entry, "margin"))
+    elif limit != "orders_minute_max":
+        turn(fill(entry, "10", "200.00", fee="50"))
+
+
+@pytest.mark.parametrize("limit", NEARLY)
+def test_a_limit_that_was_reached_is_reached_after_a_crash_too(limit):
+    """Recovery folds what was recorded over a snapshot: within a session no counter starts again."""
+    risk, symbol = NEARLY[limit]
+    state, records = trading_state(risk=risk), []
+    snapshot = encode_state(state)
+
+    def turn(event):
+        records.append((event, step(state, START, event)))
+
+    reach(limit, state, turn)
+    turn(EpochStarted(2, "crash", "0", "code"))
+    again = decode_state(snapshot, b"key")
+    for event, commands in records:
+        refold(again, START, event, commands)
+
+    for one in (state, again, decode_state(encode_state(again), b"key")):
+        one.blocks.clear()
+        one.orders.clear()
+        one.resting.clear()
+        assert code(one, symbol=symbol, signal="another") == limit
+
+
+def test_a_latched_breaker_is_latched_after_a_crash_until_a_person_releases_it():
+    """Neither the restart nor the next session opens it; the release does, and the count begins anew."""
+    state = trading_state(risk=Risk(orders_signal_max=3))
+    submitted(state, bracket("AAPL"))
+    state.signal_orders["signal-AAPL"] += 1
+    commands = step(state, START, Tick())
+    [block] = [one for one in of_kind(commands, RaiseBlock) if one.block.reason == "orders_signal_max"]
+    [alert] = [one for one in of_kind(commands, RaiseAlert) if one.key.startswith("orders_signal_max")]
+    for event, commands in (
+        (EpochStarted(2, "crash", "0", "code"), []),
+        (Tick(), [OpenSession("2026-09-22", OPEN, CLOSE, D(100_000))]),
+    ):
+        refold(state, START, event, commands)
+    held_back = code(state, symbol="KO")
+    state.signal_orders["signal-KO"] = 4
+    refold(state, START, Tick(), [LiftBlock("all/orders_signal_max", "released")])
+
+    assert (block.block.latched, block.block.scope, alert.severity) == (True, "all", "critical")
+    assert block.block.words == "signal-AAPL has caused 4 orders, the limit is 3"
+    assert (held_back, state.signal_orders) == ("blocked", {})
+    assert "all/orders_signal_max" not in state.blocks
+
+
+def test_every_code_stands_in_the_table_of_limits():
+    """With its key's true default: a person looks there first."""
+    table = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*)\|", table, re.MULTILINE))
+
+    assert set(rows) == set(CHECKS)
+    for name, default in re.findall(r"`risk\.(\w+)` \(([^)]+)\)", " ".join(rows.values())):
+        assert str(getattr(Risk(), name)).lower().removesuffix(".0") == default, name

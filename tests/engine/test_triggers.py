@@ -1,13 +1,15 @@
 """From a price that crosses to an order, or to a refusal with its code."""
 
 import pytest
+from msgspec.structs import replace
 
 from joed.engine.step import step
-from joed.engine.triggers import crossed, sane, size
+from joed.engine.triggers import SENSELESS_MAX, crossed, sane, size, traded_enough
 from joed.model.commands import RefuseEntry, SubmitOrder
 from joed.model.events import StopAsked, Tick, TriggersMade
 from joed.model.settings import Risk
-from joed.model.values import SECOND, Crossing, Side
+from joed.model.state import Market
+from joed.model.values import SECOND, Bar, Crossing, Side
 from tests.engine.build import START, D, armed, kinds, of_kind, quote, trading_state, trigger
 
 
@@ -170,8 +172,97 @@ def test_a_trigger_whose_numbers_cannot_be_is_not_taken(change):
     made = type(made)(**{name: change.get(name, getattr(made, name)) for name in made.__struct_fields__})
     state = trading_state()
 
-    step(state, START, TriggersMade(1, (made, trigger("MSFT"))))
+    commands = step(state, START, TriggersMade(1, (made, made, trigger("MSFT"))))
+    again = step(state, START, TriggersMade(2, (made, trigger("MSFT"))))
 
     assert not sane(made)
+    assert [(one.code, one.signal) for one in commands] == [("numbers", made.signal)]
+    assert (again, state.day.refusals) == ([], {"numbers": 1})
     assert list(state.triggers) == ["signal-MSFT-200.00"]
     assert of_kind(step(state, START, quote("AAPL", 200.0)), SubmitOrder) == []
+
+
+def test_a_strategy_of_nonsense_is_refused_by_name_a_hundred_times_an_answer():
+    """Ten thousand bad Triggers are one fault, not ten thousand records; those of no instrument of ours are none."""
+    state = trading_state()
+    made = tuple(trigger(stop=D("NaN"), signal=f"s{number}") for number in range(10_000))
+
+    commands = step(state, START, TriggersMade(1, (trigger("GONE", stop=D("NaN")), *made)))
+
+    assert len(commands) == SENSELESS_MAX
+    assert {one.instrument for one in commands} == {"AAPL"}
+
+
+def test_the_same_signal_ten_thousand_times_is_one_entry():
+    """One intent for ever, however often a strategy says it (I7)."""
+    state = trading_state()
+    sent = []
+    for run in range(200):
+        sent += step(state, START, TriggersMade(run, (trigger(),) * 50))
+        sent += step(state, START, quote("AAPL", 199.98, 200.0))
+
+    assert kinds(sent) == ["SubmitOrder"]
+
+
+def test_a_strategy_that_never_stops_signalling_is_latched():
+    """New signals without end: the limit of orders a minute latches, and nothing more is opened (I21)."""
+    symbols = tuple(f"S{number}" for number in range(100))
+    state = trading_state(symbols=symbols, risk=Risk(position_max=1000, gross_max=D(10**6)), cash="1000000")
+    for run, symbol in enumerate(symbols):
+        step(state, START, TriggersMade(run, (trigger(symbol),)))
+        step(state, START, quote(symbol, 199.98, 200.0))
+
+    assert (state.day.orders, state.day.refusals) == (30, {"orders_minute_max": 1, "blocked": 69})
+    assert state.blocks["all/orders_minute_max"].latched
+
+
+def test_a_busy_day_is_refused_more_trades_and_latches_nothing():
+    """The limit of trades a day is reached in good order; the next session begins anew by itself."""
+    state = armed(trigger(), risk=Risk(trades_day_max=1))
+    state.day.trades = 1
+
+    [refused] = step(state, START, quote("AAPL", 199.98, 200.0))
+
+    assert (refused.code, refused.words) == ("trades_day_max", "1 trades today, the limit is 1")
+    assert state.blocks == {}
+
+
+@pytest.mark.parametrize(("volume", "fires"), [(499.9, False), (500.0, True)])
+def test_the_least_volume_is_reached_at_it(volume, fires):
+    """Five hundred are asked for."""
+    market = trading_state().markets.setdefault("AAPL", Market("AAPL"))
+    market.minute = Bar("AAPL", START, 1, 1, 1, 1, volume)
+
+    assert traded_enough(market, trigger(volume_min=500.0)) is fires
+    assert traded_enough(Market("AAPL"), trigger(volume_min=0.0)) is True
+
+
+@pytest.mark.parametrize(
+    ("change", "is_sane"),
+    [
+        ({"quantity": None, "risk": D(1)}, True),
+        ({"quantity": None, "risk": D("1.000001")}, False),
+        ({"quantity": None, "risk": D("0.000001")}, True),
+        ({"quantity": None, "risk": D("-0.1")}, False),
+        ({"trail": D(0)}, True),
+        ({"trail": D("-0.01")}, False),
+        ({"volume_min": 0.0}, True),
+        ({"volume_min": -0.1}, False),
+        ({"stop": D("0.01")}, True),
+        ({"quantity": D("-1")}, True),
+    ],
+    ids=repr,
+)
+def test_a_trigger_is_sane_up_to_its_bounds(change, is_sane):
+    """On both sides of each; a quantity below a lot is the gate's to refuse, by its own name."""
+    assert sane(replace(trigger(), **change)) is is_sane
+
+
+def test_a_size_is_nothing_where_the_limit_is_at_the_stop_or_at_nothing():
+    """No distance, no price: no size, and no division."""
+    state = trading_state()
+
+    assert size(state, trigger(stop=D("200")), D("200")) == 0
+    assert size(state, trigger(stop=D("-1")), D(0)) == 0
+    assert size(state, trigger(stop=D("199.99")), D("200")) == D(25_000) / 200
+    assert size(state, trigger(stop=D("0.005")), D("0.01")) == D(100_000) * D("0.005") / D("0.005")
