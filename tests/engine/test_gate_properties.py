@@ -1,6 +1,7 @@
 """Laws of the gate and of the lots, over many worlds: sizes, reductions, sums, and that nothing ever turns round."""
 
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -105,7 +106,7 @@ def test_what_reduces_risk_passes_every_block_and_is_counted_as_no_entry(blocks,
         brokers={},
         worker=None,
         shell=None,
-        latched=lambda: latched,
+        latch=SimpleNamespace(present=lambda: latched),
         emit=None,
         now=lambda: START,
         counters=Counters(),
