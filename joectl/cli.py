@@ -55,7 +55,7 @@ ALL = click.Option(["--all"], is_flag=True, help="Every position of joed's.")
 DEAL = click.Option(["--deal"], default="", metavar="ID", help="The broker's number of what the order became.")
 ABSENT = click.Option(["--absent"], is_flag=True, help="The order never reached the broker.")
 POSITION = click.Argument(["instrument"], metavar="POSITION")
-STOP = click.Option(["--stop"], required=True, metavar="PRICE", help="Where its stop goes, at the broker at once.")
+STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its stop goes, at the broker at once.")
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 

@@ -132,6 +132,13 @@ CATALOGUE = (
     Row("exposure_gross_amount", "gauge", MONEY, r.money(lambda v: v.gross), "long and short positions added up"),
     Row("positions", "gauge", ("broker", "side"), r.positions, "open positions"),
     Row("positions_unprotected", "gauge", BROKER, r.by_broker(r.unprotected), "positions without a stop of their size"),
+    Row(
+        "unprotected_position_seconds",
+        "gauge",
+        BROKER,
+        r.by_broker(r.unprotected_s),
+        "how long the longest unprotected position has been so",
+    ),
     Row("position_quantity", "gauge", ("symbol",), r.quantities, "what is held: fifty symbols, then other"),
     Row("limit_value", "gauge", ("limit",), r.each(r.LIMITS, r.limits), "the day's limits"),
     Row("limit_utilisation_ratio", "gauge", ("limit",), r.each(r.LIMITS, r.utilisation), "what is used of them"),

@@ -224,6 +224,11 @@ def unprotected(view: View, name: str) -> float:
     return sum(row.broker == name and not row.protected for row in view.positions)
 
 
+def unprotected_s(view: View, name: str) -> float:
+    """Give for how long the longest unprotected position has been so, 0 where none is."""
+    return max((row.unprotected_s or 0.0 for row in view.positions if row.broker == name), default=0.0)
+
+
 def positions(sources: Sources, view: View) -> Values:
     """Count positions by broker and side."""
     found = dict.fromkeys(((name, side) for name in brokers(sources, view) for side in ("long", "short")), 0)

@@ -16,6 +16,7 @@ from joed.engine import (
     life,
     money,
     orders,
+    overnight,
     phase,
     positions,
     protection,
@@ -144,9 +145,10 @@ def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
 
 
 def broker_read(state: State, now: int, event: e.BrokerRead) -> None:
-    """Take a read over, then count the exits that it shows with nothing to guard."""
+    """Take a read over, then note which exits it shows with nothing to guard, and which stops working."""
     reconcile.apply_read(state, now, event)
     protection.note_spare(state, event)
+    overnight.note_verified(state, event)
 
 
 def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
@@ -161,6 +163,7 @@ def order_rejected(state: State, now: int, event: e.OrderRejected) -> None:
     order = state.orders.get(event.order)
     if order is not None and order.live and event.code != life.EXISTS:
         state.rejects[order.instrument] = state.rejects.get(order.instrument, 0) + 1
+        exits.note_refused(state, order)
     word(state, now, event)
 
 

@@ -53,7 +53,13 @@ DIRECTIONS: dict[str, Safer] = {
     **dict.fromkeys(
         ("risk.allow_short", "session.extended_hours", "strategies.*.enabled", "universe.*.tradable"), Safer.OFF
     ),
-    **dict.fromkeys(("eod.close_positions", "confirm.paper", "confirm.require_distinct_uid"), Safer.ON),
+    **dict.fromkeys(
+        (
+            *("eod.close_positions", "protection.close_unprotected"),
+            *("confirm.paper", "confirm.require_distinct_uid"),
+        ),
+        Safer.ON,
+    ),
     **dict.fromkeys(
         (
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),

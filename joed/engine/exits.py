@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from joed.engine.markets import tick_of
 from joed.engine.orders import children_of, listens, read_since, reduce
-from joed.engine.positions import sums_of
+from joed.engine.positions import backed, sums_of
 from joed.model.commands import AmendOrder, Command, RatchetTrail
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -123,7 +123,7 @@ def flatten(state: State, now: int, position: Position, reason: str, commands: l
     if not listens(state, position.broker) or under_way(state, now, position):
         return
     group, quantity = share(state, position)
-    if group == "" and not read_since(state, position):
+    if not quantity or (group == "" and not read_since(state, position)):
         return
     target = state.orders.get(position.target_order)
     fits = target is not None and target.status in MOVABLE and target.left <= quantity
@@ -151,7 +151,7 @@ def ungrouped_stop(state: State, position: Position, quantity: Decimal) -> Order
 def under_way(state: State, now: int, position: Position) -> bool:
     """Say whether a close that was begun is still to be waited for."""
     current = state.orders.get(position.closing)
-    young = now - position.closing_ns < int(state.settings.fill_timeout_s * SECOND)
+    young = now - position.closing_ns < wait_ns(state, position)
     if current is None:
         return False
     if current.leg is Leg.CLOSE:
@@ -159,12 +159,17 @@ def under_way(state: State, now: int, position: Position) -> bool:
     return young and current.live and current.amend_tries == 0
 
 
+def wait_ns(state: State, position: Position) -> int:
+    """Give the time between one close and the next: a broker that refuses is asked again later and later (F87)."""
+    return int(state.settings.fill_timeout_s * SECOND) << min(max(position.refusals - 1, 0), BACKOFF_MAX)
+
+
 def share(state: State, position: Position) -> tuple[str, Decimal]:
     """Give the group that a close belongs to and how much of the position it may take back there.
 
     What no group explains (a fill after the group was closed) is closed on its own, by what is held.
     """
-    held = abs(position.quantity)
+    held = backed(state, position)
     net, entry = sums_of(state, position.group).quantity, state.orders.get(position.group)
     if entry is None or not entry.opens:  # a close that opened by itself: the broker knows no group of that name
         return "", held
@@ -195,6 +200,13 @@ def marketable(state: State, position: Position, way: int = 1) -> Decimal | None
         level = floor_to(decimal(market.quote.bid) * (1 - collar), tick)
         return level if level > 0 else None
     return ceil_to(decimal(market.quote.ask) * (1 + collar), tick)
+
+
+def note_refused(state: State, order: Order) -> None:
+    """Count the closes of a position that the broker refuses in a row (part of `apply`)."""
+    position = state.positions.get(order.instrument)
+    if order.leg is Leg.CLOSE and position is not None:
+        position.refusals += 1
 
 
 def note_closing(state: State, now: int, command: AmendOrder) -> None:

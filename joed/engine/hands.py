@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from joed.engine import exits
+from joed.engine.closing import shut
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, order_id, reduce, resting
 from joed.engine.positions import ADOPTED
@@ -97,10 +98,13 @@ def flatten(state: State, now: int, event: OperatorAsked, commands: list[Command
     ]
     for position in held:
         deeds.append(FlattenPosition(position.instrument, said(event)))
-        exits.flatten(state, now, position, said(event), deeds)
+        if not shut(state, position.instrument):
+            exits.flatten(state, now, position, said(event), deeds)
     closed = ", ".join(f"{one.quantity} {one.instrument}" for one in held) or "no position"
     pending = f" and cancel {len(entries)} resting" if entries else ""
-    do(event, f"close {closed}{pending}", deeds, commands)
+    later = [one.instrument for one in held if shut(state, one.instrument)]
+    waits = f"; {', '.join(later)} at the next open" if later else ""
+    do(event, f"close {closed}{pending}{waits}", deeds, commands)
 
 
 def resolve(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
@@ -140,11 +144,13 @@ def adopt(state: State, now: int, event: OperatorAsked, commands: list[Command])
     elif event.args.get("quantity", str(quantity)) != str(quantity):
         words = f"the broker now holds {quantity} {name} beyond our books, not {event.args['quantity']}"
         refuse(event, "books_moved", words, commands)
+    elif held is not None and held.quantity * quantity < 0:
+        do(event, f"take over that {abs(quantity)} {name} of ours were closed", [lot_of(state, event, name)], commands)
     elif stop is None or (misplaced := wrong_stop(state, now, name, quantity, stop)):
         words = misplaced if stop is not None else f"{event.args.get('stop') or 'no stop'} is no price"
         refuse(event, "wrong_stop", words, commands)
     else:
-        deeds = adoption(state, now, event, name, quantity, stop)
+        deeds = adoption(state, event, name, stop)
         do(event, f"adopt {quantity} {name} with a stop at {stop}", deeds, commands)
 
 
@@ -160,9 +166,12 @@ def unadoptable(state: State, name: str, quantity: Decimal, held: Position | Non
         return "nothing_to_adopt", f"the broker holds no {name} beyond our books"
     if not listens(state, instrument.broker):
         return "broker_down", f"{instrument.broker} does not listen now: see joectl brokers"
-    if held is not None and held.quantity * quantity < 0:
+    if held is not None and held.quantity * quantity < 0 and abs(quantity) > abs(held.quantity):
         words = f"joed holds {held.quantity} {name}, the broker {held.quantity + quantity}"
-        return "opposite", f"{words}: somebody closed a part of ours; joectl flatten {name} closes the rest"
+        return "opposite", f"{words}: close there what stands the other way, then adopt what is left"
+    market = state.markets.get(name)
+    if market is None or market.quote is None:
+        return "no_quote", f"{name} has no quote to value it by"
     return None
 
 
@@ -181,22 +190,24 @@ def wrong_stop(state: State, now: int, name: str, quantity: Decimal, stop: Decim
     return ""
 
 
-def adoption(
-    state: State, now: int, event: OperatorAsked, name: str, quantity: Decimal, stop: Decimal
-) -> list[Command]:
+def adoption(state: State, event: OperatorAsked, name: str, stop: Decimal) -> list[Command]:
     """Give the lot and its stop."""
-    broker = state.settings.universe[name].broker
-    lot = order_id(state, 0, Leg.ENTRY)
-    average = state.brokers[broker].averages.get(name, ZERO)
-    if not average.is_finite() or average <= 0:  # the broker does not say: it counts from now
+    taken = lot_of(state, event, name)
+    position = Position(name, taken.broker, taken.quantity, taken.average, strategy=ADOPTED)
+    return [taken, reduce(state, 1, position, "", abs(taken.quantity), stop, taken.lot)]
+
+
+def lot_of(state: State, event: OperatorAsked, name: str) -> AdoptPosition:
+    """Give the lot that takes the difference over, at the broker's price where that is its own, else at today's."""
+    quantity, broker = state.external[name], state.settings.universe[name].broker
+    average, held = state.brokers[broker].averages.get(name, ZERO), state.positions.get(name)
+    if not average.is_finite() or average <= 0 or (held is not None and held.quantity):
         average = decimal(price_of_quote(state, name))
-    position = Position(name, broker, quantity, average, strategy=ADOPTED)
-    taken = AdoptPosition(name, broker, quantity, average, lot, said(event))
-    return [taken, reduce(state, 1, position, "", abs(quantity), stop, lot)]
+    return AdoptPosition(name, broker, quantity, average, order_id(state, 0, Leg.ENTRY), said(event))
 
 
 def price_of_quote(state: State, name: str) -> float:
-    """Give the middle of an instrument's last quote, which wrong_stop has found fresh."""
+    """Give the middle of an instrument's last quote; unadoptable has seen that there is one."""
     quote = state.markets[name].quote
     assert quote is not None
     return (quote.bid + quote.ask) / 2

@@ -236,11 +236,14 @@ def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
     )
     state.orders[command.lot] = entry
     position = _join(state, now, entry, command.lot, state.positions.get(command.instrument))
-    before = _open_profit(state, position, _rate(state, position))
+    before, earlier = _open_profit(state, position, _rate(state, position)), position.realised
     _sum(state, position)
     gained = _open_profit(state, position, _rate(state, position)) - before
     state.day.unrealised_start += gained  # what it had made before it was ours is no result of this day
     position.changed_ns = now
+    _gain(state, command.instrument, position.realised - earlier)
+    _rebind(state, position)
+    _score(state, position)
     left = state.external.pop(command.instrument, ZERO) - command.quantity
     if left:
         state.external[command.instrument] = left
@@ -317,10 +320,23 @@ def _score(state: State, position: Position) -> None:
     if position.quantity == 0:
         result = 1 if position.realised > position.fees else -1
         position.trailing, position.closing, position.unwanted = False, "", ""
-        position.unprotected_ns = position.repairs = 0
+        position.unprotected_ns = position.repairs = position.refusals = 0
     state.day.wins += (result > 0) - (position.result > 0)
     state.day.losses += (result < 0) - (position.result < 0)
     position.result = result
+
+
+def backed(state: State, position: Position) -> Decimal:
+    """Give how much of a position the broker's book does not deny: no order may close more than that.
+
+    Where somebody closed a part of it by hand, a stop of the old size would open a position the other way.
+    """
+    broker, name = state.brokers.get(position.broker), position.instrument
+    beyond = state.external.get(name, ZERO)
+    if broker is not None:
+        beyond = broker.suspected.get(name, beyond)
+    net = position.quantity + beyond
+    return min(abs(position.quantity), abs(net)) if net * position.quantity > 0 else ZERO
 
 
 def unrealised(state: State) -> Decimal:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, read_since, reduce
-from joed.engine.positions import sound, sums_of
+from joed.engine.positions import backed, sound, sums_of
 from joed.engine.verdicts import MISFIT, judged
 from joed.model.blocks import Block, key
 from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock, ReadBroker
@@ -74,7 +74,7 @@ def note(state: State, now: int, instrument: str | None = None) -> None:
 def _note(state: State, now: int, position: Position) -> None:
     if position.quantity == 0:
         position.unprotected_ns = 0
-    elif protected(state, position) >= abs(position.quantity):
+    elif protected(state, position) >= backed(state, position):
         position.unprotected_ns = position.repairs = 0
     elif position.unprotected_ns == 0:
         position.unprotected_ns = now
@@ -93,6 +93,10 @@ def judge(state: State, now: int, fill: OrderFilled, commands: list[Command]) ->
     What a broker filled beyond our order or turned round stops that instrument until a person has looked.
     """
     order = state.orders.get(fill.order)
+    corrected = f"corrected:{fill.execution}:{fill.revision}"
+    if order is not None and fill.revision and corrected not in state.alerts:
+        words = f"{fill.execution} is now {fill.quantity} {fill.instrument} at {fill.price}: its exits are fitted anew"
+        commands += [RaiseAlert(corrected, Severity.WARNING, words), ReadBroker(order.broker, corrected)]
     what = f"{fill.execution}: {fill.side} {fill.quantity} {fill.instrument} at {fill.price} of {fill.order or 'no id'}"
     if order is None:
         tell(state, f"unknown_fill:{fill.execution}", Severity.WARNING, f"{what} is of no order of ours", commands)
@@ -133,12 +137,13 @@ def flipped(state: State, order: Order) -> str:
 def mend(state: State, now: int, position: Position, commands: list[Command]) -> None:
     """Answer one unprotected position: tell of it in time, and give each of its groups a stop for a lost one.
 
-    A stop's end may be heard before the fill that caused it, so nothing is sent within the first `GRACE_NS`.
+    A stop's end may be heard before the fill that caused it, so nothing is sent within the first `GRACE_NS`. What its
+    own exits have turned round gets no stop: it is closed.
     """
     limits = state.settings.protection
     age_ns = now - position.unprotected_ns
     if age_ns >= int(limits.alert_s * SECOND):
-        missing = abs(position.quantity) - protected(state, position)
+        missing = backed(state, position) - protected(state, position)
         words = f"{position.instrument}: {missing} of {abs(position.quantity)} without a working stop"
         tell(state, f"unprotected:{position.instrument}:{position.unprotected_ns}", Severity.CRITICAL, words, commands)
     if age_ns < GRACE_NS or not listens(state, position.broker) or to_close(state, position, age_ns):
@@ -148,7 +153,14 @@ def mend(state: State, now: int, position: Position, commands: list[Command]) ->
     for group, quantity in shares(state, position):
         real = group != "" or read_since(state, position)
         if real and not any(stop.group == group for stop in stops):
-            replace_stop(state, now, position, group, min(quantity, abs(position.quantity)), commands)
+            replace_stop(state, now, position, group, min(quantity, backed(state, position)), commands)
+
+
+def hopeless(state: State, position: Position) -> bool:
+    """Say whether the broker refused a position's stop and the one that was placed for it."""
+    names = {name for group in position.groups if group in state.orders for name in state.orders[group].children}
+    stops = [order for name in sorted(names) if (order := state.orders.get(name)) is not None and order.leg is Leg.STOP]
+    return sum(stop.status is Status.REJECTED for stop in stops) > 1
 
 
 def to_close(state: State, position: Position, age_ns: int) -> bool:
@@ -156,7 +168,8 @@ def to_close(state: State, position: Position, age_ns: int) -> bool:
     under_way = state.orders.get(position.closing)
     closing = under_way is not None and under_way.leg is Leg.CLOSE and under_way.live
     late = age_ns >= int(state.settings.protection.flatten_s * SECOND)
-    return closing or late or turned(state, position) != ""
+    policy = state.settings.protection.close_unprotected
+    return closing or (policy and (late or hopeless(state, position) or turned(state, position) != ""))
 
 
 def turned(state: State, position: Position) -> str:
@@ -222,7 +235,9 @@ def guards(state: State, order: Order) -> bool:
     position = state.positions.get(order.instrument)
     held = position.quantity if position is not None else ZERO
     right = held != 0 and order.side is (Side.SELL if held > 0 else Side.BUY)
-    return right and (order.group == "" or _holds(state, order, position))
+    if position is None or not right or not backed(state, position):
+        return False
+    return order.group == "" or _holds(state, order, position)
 
 
 def fit(state: State, now: int, read: BrokerRead, commands: list[Command]) -> None:
@@ -238,7 +253,7 @@ def fit(state: State, now: int, read: BrokerRead, commands: list[Command]) -> No
         room = ZERO
         if guards(state, order):
             key_of = (order.instrument, order.leg)
-            room = left.get(key_of, abs(state.positions[order.instrument].quantity))
+            room = left.get(key_of, backed(state, state.positions[order.instrument]))
             left[key_of] = max(ZERO, room - order.left)
         if order.left != room and not order.twin and _agreed(state, order, read):
             _fit(state, order, room, commands)
@@ -258,9 +273,14 @@ def _fit(state: State, order: Order, room: Decimal, commands: list[Command]) -> 
 
 
 def _agreed(state: State, order: Order, read: BrokerRead) -> bool:
-    """Say whether a read and our books agree on an exit: its position is the same in both, all of it older."""
+    """Say whether a read and our books agree on an exit: its position is the same in both, all of it older.
+
+    Two reads that show less of it than our books agree too: what is not there any more needs no exit (F70).
+    """
     entry, position = state.orders.get(order.group), state.positions.get(order.instrument)
-    beyond = order.instrument in state.external or order.instrument in state.brokers[read.broker].suspected
+    held = position.quantity if position is not None else ZERO
+    beyond = held * state.external.get(order.instrument, ZERO) > 0 or (not held and order.instrument in state.external)
+    beyond = beyond or order.instrument in state.brokers[read.broker].suspected
     newest = max(order.changed_ns, order.asked_ns, position.changed_ns if position is not None else 0)
     settled = newest < read.from_ns and order.asked is None and not beyond
     return read.complete and settled and (entry is None or not entry.live) and listens(state, order.broker)

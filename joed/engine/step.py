@@ -20,6 +20,7 @@ from joed.engine import (
     kill,
     operator,
     orders,
+    overnight,
     protection,
     reconcile,
     schedule,
@@ -34,7 +35,7 @@ from joed.model.blocks import Block
 from joed.model.commands import Command
 from joed.model.events import Event, Quote
 from joed.model.state import State
-from joed.model.values import Severity, Status
+from joed.model.values import ZERO, Leg, Severity, Status
 
 
 def step(state: State, now: int, event: Event) -> list[Command]:
@@ -141,6 +142,7 @@ def on_quote(state: State, now: int, quote: Quote, commands: list[Command]) -> N
 def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> None:
     """Look up once a second: what is overdue, unprotected, silent, due."""
     schedule.session(state, now, commands)
+    overnight.watch(state, now, commands)
     confirming.expire(state, now, commands)
     fear.reopen(state, now, commands)
     health.feeds(state, now, commands)
@@ -151,6 +153,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     for position in state.positions.values():
         if position.trailing and position.quantity and not position.closing:
             exits.ratchet(state, now, position, commands)
+    closing.leave_over(state, now, commands)
     closing.press(state, now, commands)
     kill.press(state, now, commands)
     schedule.jobs(state, now, commands)
@@ -170,6 +173,13 @@ def on_executions(state: State, now: int, event: e.BrokerRead, commands: list[Co
             if fill.order in state.orders:
                 protection.judge(state, now, fill, commands)
     protection.fit(state, now, event, commands)
+
+
+def on_ended(state: State, now: int, event: e.OrderCancelled | e.OrderExpired, commands: list[Command]) -> None:
+    """Read the book where an entry ended half filled: its exits are fitted to what it filled."""
+    order = state.orders.get(event.order)
+    if order is not None and order.opens and ZERO < order.filled < order.quantity:
+        commands.append(c.ReadBroker(order.broker, f"{order.order} ended half filled"))
 
 
 def on_doubted(state: State, now: int, event: e.OrderDoubted, commands: list[Command]) -> None:
@@ -192,6 +202,10 @@ def on_rejected(state: State, now: int, event: e.OrderRejected, commands: list[C
     if alert not in state.alerts and not with_entry:
         words = f"the broker refused {event.order} ({name}): {event.code} {event.words}".strip()
         commands.append(c.RaiseAlert(alert, Severity.WARNING, words))
+    if order is not None and order.leg is Leg.CLOSE:
+        alert = f"close_refused:{name}:{state.day.session}"
+        words = f"{name} could not be closed ({event.code} {event.words}): tried again, later and later"
+        protection.tell(state, alert, Severity.CRITICAL, words, commands)
     limit = state.settings.risk.rejects_max
     if order is not None and state.rejects.get(name, 0) >= limit:
         block = Block(f"instrument:{name}", "rejects_max", f"refused {limit} times", now, latched=True)
@@ -261,8 +275,8 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.OrderWorking: (verdicts.tell,),
     e.OrderDoubted: (on_doubted,),
     e.OrderRejected: (on_rejected, kill.settle),
-    e.OrderCancelled: (kill.settle,),
-    e.OrderExpired: (kill.settle,),
+    e.OrderCancelled: (on_ended, kill.settle),
+    e.OrderExpired: (on_ended, kill.settle),
     e.TriggersMade: (on_triggers,),
     e.JobFailed: (on_job_failed,),
     e.OperatorAsked: (operator.asked,),

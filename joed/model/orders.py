@@ -82,7 +82,8 @@ class Position(Struct, gc=False):
     `best` the best bid (long) or ask (short) since the trail was set; `unprotected_ns` since when the stop is amiss.
     `groups` are all whose fills it is the sum of, mostly one; `result` is +1 or -1 once it was counted as won or lost;
     `repairs` counts stops put in place of lost ones since it was last protected; `unwanted` is why a person wants
-    it gone.
+    it gone, `refusals` counts closes that the broker refused in a row, `verified` is the session in which a whole read
+    showed its stop working.
     """
 
     instrument: str
@@ -110,3 +111,5 @@ class Position(Struct, gc=False):
     repaired_ns: int = 0
     unwanted: str = ""
     currency: str = ""
+    refusals: int = 0
+    verified: str = ""

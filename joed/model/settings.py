@@ -88,6 +88,7 @@ class Protection:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     alert_s: Seconds = 5.0
     flatten_s: Seconds = 15.0
+    close_unprotected: bool = True
     trail_step: Share = Decimal("0.001")
     trail_interval_s: Seconds = 1.0
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from joed.engine.closing import REASONS
+from joed.engine.closing import REASONS, shut
 from joed.engine.step import step
-from joed.model.commands import AmendOrder, SubmitOrder
-from joed.model.events import OrderCancelled, Tick
+from joed.model.blocks import Block
+from joed.model.commands import AmendOrder, FlattenPosition, MarkEquity, RaiseAlert, SubmitOrder
+from joed.model.events import OrderAccepted, OrderCancelled, OrderRejected, OrderWorking, Tick
 from joed.model.settings import EndOfDay
-from joed.model.values import SECOND, Scope
+from joed.model.values import SECOND, Leg, Scope, Severity, Status
 from tests.engine.build import CLOSE, START, holding, of_kind, quote, stop_of, target_of, trading_state
 
 FOUR = ["killed", "unwanted", "unprotected", "end_of_day"]
@@ -66,3 +67,54 @@ def test_what_is_flat_is_not_closed():
     state.killed = Scope.ACCOUNT
 
     assert sent(state, START + SECOND) == []
+
+
+def test_a_close_that_the_broker_refuses_is_told_and_tried_again_later_and_later():
+    """F87: a closed market, a refused order: no spin, no end of trying, a person knows."""
+    state = holding("AAPL", eod=EndOfDay(close_positions=True), now=CLOSE - 290 * SECOND)
+    state.orders[target_of("AAPL")].status = Status.CANCELLED
+    start, alerts, tries = state.now, [], []
+    for second in range(1, 280):
+        for command in step(state, start + second * SECOND, Tick()):
+            if isinstance(command, SubmitOrder):
+                tries.append(second)
+                alerts += step(state, start + second * SECOND, OrderRejected(command.order, "closed", "no market"))
+
+    assert tries == [1, 31, 91, 211]
+    told = [one.key for one in alerts if isinstance(one, RaiseAlert) and one.severity is Severity.CRITICAL]
+    assert told == ["close_refused:AAPL:2026-09-21"]
+    assert state.positions["AAPL"].refusals == 4
+
+
+def test_what_could_not_be_closed_by_the_end_of_the_day_is_closed_at_the_next_open():
+    """The plan stands in the record and in an alert, and waits while the market is shut."""
+    state = holding("AAPL", eod=EndOfDay(close_positions=True), now=CLOSE - 600 * SECOND)
+    market = Block("calendar:XNYS", "market_closed", "shut")
+    state.blocks[market.key] = market
+
+    left = step(state, CLOSE, Tick())
+    night = [step(state, CLOSE + second * SECOND, Tick()) for second in range(1, 100)]
+    del state.blocks[market.key]
+    morning = step(state, CLOSE + 101 * SECOND, Tick())
+
+    assert [type(command) for command in left if not isinstance(command, MarkEquity)] == [FlattenPosition, RaiseAlert]
+    assert not any(isinstance(one, SubmitOrder | AmendOrder) for commands in night for one in commands)
+    assert [one.order for one in morning if isinstance(one, AmendOrder)] == [target_of("AAPL")]
+    assert shut(state, "nothing") is False
+
+
+def test_a_close_in_a_halted_instrument_waits_and_does_not_spin():
+    """F73: it lives at the broker and fills when trading resumes; a halted trail asks for nothing either."""
+    state = holding("AAPL")
+    state.orders[target_of("AAPL")].status = Status.CANCELLED
+    state.killed = Scope.FLATTEN
+    sent = []
+    for second in range(1, 600):
+        commands = step(state, START + second * SECOND, Tick())
+        for command in commands:
+            if isinstance(command, SubmitOrder):
+                sent.append(command)
+                for word in (OrderAccepted(command.order, "9"), OrderWorking(command.order, command.quantity)):
+                    step(state, START + second * SECOND, word)
+
+    assert [one.leg for one in sent] == [Leg.CLOSE]

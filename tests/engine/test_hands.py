@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from joed.engine.step import step
+from joed.model.blocks import Block
 from joed.model.commands import (
     AdoptPosition,
     AmendOrder,
@@ -374,6 +375,31 @@ def test_a_price_that_the_broker_does_not_say_is_the_price_now():
     assert state.positions["AAPL"].average == D("199.99")
 
 
+@pytest.mark.parametrize(("closed", "left"), [("-4", 6), ("-10", 0)])
+def test_what_somebody_closed_of_ours_by_hand_is_taken_over_without_a_stop(closed, left):
+    """The books follow at today's price, the profit is counted, and the instrument may be traded again (F70)."""
+    state = external(closed, state=holding("AAPL"))
+
+    commands = ask(state, "adopt", instrument="AAPL")
+
+    assert kinds(commands) == ["AdoptPosition", "Answer"]
+    assert (state.positions["AAPL"].quantity, state.external) == (left, {})
+    assert state.positions["AAPL"].unprotected_ns == 0
+    assert left or (state.realised, state.day.losses) == (D("-0.10"), 1)
+
+
+def test_flattening_by_hand_while_the_market_is_shut_waits_for_its_open_and_says_so():
+    """Nothing is sent that could only be refused."""
+    state = holding("AAPL")
+    market = Block("calendar:XNYS", "market_closed", "shut")
+    state.blocks[market.key] = market
+
+    commands = ask(state, "flatten", instrument="AAPL")
+
+    assert kinds(commands) == ["FlattenPosition", "Answer"]
+    assert commands[-1].words == "close 10 AAPL; AAPL at the next open"
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
@@ -408,7 +434,7 @@ def test_a_position_is_not_adopted_on_less_than_proof(why):
     elif why == "down":
         step(state, at, BrokerDown("paper", "cut"))
     elif why == "opposite":
-        state = external("-4", state=holding("AAPL"))
+        state = external("-14", state=holding("AAPL"))
     elif why == "stale":
         at = START + 10 * SECOND
     else:
@@ -416,6 +442,6 @@ def test_a_position_is_not_adopted_on_less_than_proof(why):
 
     commands = ask(state, "adopt", at=at, instrument="AAPL", stop="190.00")
 
-    expected = {"seen once": "not_proven", "down": "broker_down", "opposite": "opposite"}
+    expected = {"seen once": "not_proven", "down": "broker_down", "opposite": "opposite", "no quote": "no_quote"}
     assert code(commands) == expected.get(why, "wrong_stop")
     assert of_kind(commands, AdoptPosition) == []

@@ -1,10 +1,11 @@
 """Working protective quantity equals position quantity; what is done when it does not."""
 
 import pytest
+from msgspec.structs import replace
 
 from joed.engine.protection import protected, repair_level, stops_of
 from joed.engine.step import refold, step
-from joed.model.commands import AmendOrder, CancelOrder, RaiseAlert, SubmitOrder
+from joed.model.commands import AmendOrder, CancelOrder, RaiseAlert, ReadBroker, SubmitOrder
 from joed.model.events import (
     BrokerDown,
     CommandDropped,
@@ -16,6 +17,7 @@ from joed.model.events import (
     PositionSeen,
     Tick,
 )
+from joed.model.settings import Protection
 from joed.model.values import SECOND, Kind, Leg, Side, Status
 from tests.engine.build import (
     START,
@@ -148,8 +150,8 @@ def test_a_second_time_unprotected_is_told_again():
 
 
 @pytest.mark.parametrize("answer", ["rejected", "dropped"])
-def test_a_repair_that_is_refused_is_tried_three_times_and_never_in_a_storm(answer):
-    """Five seconds lie between two, and the signal's limit ends it: the flatten comes instead."""
+def test_a_repair_that_does_not_arrive_is_tried_three_times_one_that_is_refused_twice_and_never_in_a_storm(answer):
+    """Five seconds lie between two; then the close comes instead."""
     state = holding("AAPL")
     state.positions["AAPL"].risk = D(0)
     step(state, START, OrderCancelled(stop_of("AAPL")))
@@ -167,7 +169,7 @@ def test_a_repair_that_is_refused_is_tried_three_times_and_never_in_a_storm(answ
                 else CommandDropped(1, 0, command.order, "not connected"),
             )
 
-    assert sent == [1, 6, 11]
+    assert sent == ([1, 6] if answer == "rejected" else [1, 6, 11])
 
 
 def test_no_stop_is_sent_over_a_link_whose_books_are_unread():
@@ -281,7 +283,8 @@ def test_a_turned_position_is_closed_and_gets_no_stop_beside_the_close():
     step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
     step(state, START, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
 
-    early = seconds(state, 2)
+    early = [command for _, command in seconds(state, 2) if isinstance(command, SubmitOrder)]
+    assert early == []  # not before the broker's whole book has shown the ten: they may be a lost message
     state.brokers["paper"].read_from_ns = START + SECOND
     sent = of_kind(step(state, START + 2 * SECOND, Tick()), SubmitOrder)
     later = [command for _, command in seconds(state, 4) if isinstance(command, SubmitOrder)]
@@ -307,6 +310,25 @@ def test_a_late_bust_of_such_a_close_is_seen_as_ours():
     assert state.positions["AAPL"].quantity == -3
 
 
+def test_a_turned_position_that_is_not_to_be_closed_gets_a_stop_of_its_own_and_keeps_it():
+    """Ten short by accident: a buy stop outside the group, which the next agreeing read leaves in place."""
+    state = holding("AAPL", protection=Protection(close_unprotected=False))
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
+    step(state, START, fill(target_of("AAPL"), "10", "220", side=Side.SELL, execution="t"))
+    seconds(state, 1)
+    state.brokers["paper"].read_from_ns = START + SECOND
+
+    step(state, START + 2 * SECOND, Tick())
+    [command] = [row for row in state.orders.values() if row.group == ""]
+    step(state, START + 2 * SECOND, OrderWorking(command.order, D(10), command.terms))
+    read = agreeing(state, command.order, at=START + 3 * SECOND, quantity="-10")
+    after = step(state, START + 3 * SECOND, read)
+
+    assert (command.side, command.quantity, command.terms) == (Side.BUY, 10, D(212))
+    assert of_kind(after, CancelOrder | AmendOrder) == []
+    assert state.positions["AAPL"].unprotected_ns == 0
+
+
 def test_a_group_that_came_late_gets_the_stop_that_it_lacks():
     """Four filled after their bracket was gone: a stop for four, in their own group."""
     state = trading_state()
@@ -329,3 +351,105 @@ def test_an_unprotected_position_is_known_again_after_a_restart():
     refold(state, START, OrderCancelled(stop_of("AAPL")), [])
 
     assert state.positions["AAPL"].unprotected_ns == START
+
+
+def test_a_stop_that_is_refused_is_placed_once_more_and_then_the_position_is_closed():
+    """F67: a broker that refuses two stops will refuse a third; nobody waits for the fifteenth second."""
+    state = holding("AAPL")
+    step(state, START, OrderRejected(stop_of("AAPL"), "price", "too near"))
+
+    replaced = [(second, one) for second, one in seconds(state, 2) if isinstance(one, SubmitOrder)]
+    step(state, START + 2 * SECOND, OrderRejected(replaced[0][1].order, "price", "too near"))
+    closed = of_kind(step(state, START + 3 * SECOND, Tick()), AmendOrder)
+
+    assert [(second, one.leg) for second, one in replaced] == [(1, Leg.STOP)]
+    assert [(one.order, one.reason) for one in closed] == [(target_of("AAPL"), "its stop is refused")]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_policy_of_alerts_alone_closes_nothing_that_lacks_its_stop(refused):
+    """It leaves it to the person who hears the alert; the repair goes on."""
+    state = holding("AAPL", protection=Protection(close_unprotected=False))
+    step(state, START, OrderRejected(stop_of("AAPL"), "price", "no"))
+    told = seconds(state, 2)
+    if refused:
+        step(state, START, OrderRejected(of_kind([one for _, one in told], SubmitOrder)[0].order, "price", "no"))
+
+    told += seconds(state, 60, START + 2 * SECOND)
+
+    assert {one.leg for _, one in told if isinstance(one, SubmitOrder)} == {Leg.STOP}
+    assert any(isinstance(one, RaiseAlert) and one.key.startswith("unprotected") for _, one in told)
+
+
+@pytest.mark.parametrize(("quantity", "price"), [("6", "200"), ("10", "201"), ("0", "200")])
+def test_a_correction_or_a_bust_replaces_is_told_and_the_stop_is_fitted_within_two_reads(quantity, price):
+    """F61: the newest revision counts, once; whatever shrank takes its exits with it."""
+    state = holding("AAPL")
+    word = fill("AAPL-e", quantity, price, execution="x-AAPL", revision=1)
+
+    told = step(state, START + SECOND, word)
+    again = step(state, START + SECOND, word)
+    deeds = []
+    for second in (2, 3, 4):
+        at = START + second * SECOND
+        read = agreeing(state, stop_of("AAPL"), target_of("AAPL"), at=at, quantity=quantity)
+        deeds += step(state, at, replace(read, ended={"AAPL-e": Status.FILLED}))
+
+    held = D(quantity)
+    assert of_kind(told, ReadBroker) == [ReadBroker("paper", "corrected:x-AAPL:1")]
+    assert [one.key for one in of_kind(told, RaiseAlert)] == ["corrected:x-AAPL:1"]
+    assert again == []
+    assert (state.positions["AAPL"].quantity, state.positions["AAPL"].average) == (held, D(price) if held else 0)
+    amended = {one.order: one.quantity for one in of_kind(deeds, AmendOrder)}
+    cancelled = [one.order for one in of_kind(deeds, CancelOrder) if one.order != "AAPL-e"]
+    assert amended == ({stop_of("AAPL"): held, target_of("AAPL"): held} if held == 6 else {})
+    assert cancelled == ([] if held else [stop_of("AAPL"), target_of("AAPL")])
+
+
+@pytest.mark.parametrize(("theirs", "kept"), [("6", 6), ("0", 0), ("-5", 0)])
+def test_exits_follow_what_somebody_closed_by_hand(theirs, kept):
+    """F70: less, flat, turned: after two reads the stop covers what is left there, and what guards nothing goes."""
+    state = holding("AAPL")
+    names = (stop_of("AAPL"), target_of("AAPL"))
+    early, deeds = [], []
+    for second in range(1, 6):
+        at = START + second * SECOND
+        live = [name for name in names if state.orders[name].status is Status.WORKING]
+        now = of_kind(step(state, at, agreeing(state, *live, at=at, quantity=theirs)), AmendOrder | CancelOrder)
+        (early if second == 1 else deeds).extend(now)
+        for one in of_kind(now, AmendOrder):
+            step(state, at, OrderWorking(one.order, one.quantity))
+    ticks = seconds(state, 60, START + 6 * SECOND)
+
+    assert early == []
+    assert [(one.order, one.quantity) for one in of_kind(deeds, AmendOrder)] == ([(n, kept) for n in names if kept])
+    assert [one.order for one in of_kind(deeds, CancelOrder)] == ([] if kept else list(names))
+    assert [one for _, one in ticks if isinstance(one, SubmitOrder)] == []
+    assert state.positions["AAPL"].unprotected_ns == 0
+
+
+def test_a_stop_that_filled_unheard_is_not_replaced_for_shares_that_are_gone():
+    """The broker's book shows it ended and the position flat; its execution is still to come: no stop, no close."""
+    state = holding("AAPL")
+    read = whole_read(START + SECOND, orders=(), ended={stop_of("AAPL"): Status.FILLED}, cash=str(state.cash))
+
+    step(state, START + SECOND, read)
+    told = [one for _, one in seconds(state, 60, START + SECOND) if isinstance(one, SubmitOrder | AmendOrder)]
+
+    assert told == []
+
+
+def test_an_entry_that_ended_half_filled_has_the_book_read_at_once():
+    """F66: its exits are for ten and four are held; the next agreeing read cuts them."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "4", "200"))
+    for leg in "st":
+        step(state, START, OrderWorking(f"AAPL-{leg}", D(10)))
+
+    ended = step(state, START + SECOND, OrderCancelled("AAPL-e"))
+    at = START + 2 * SECOND
+    deeds = step(state, at, agreeing(state, "AAPL-s", "AAPL-t", at=at, quantity="4"))
+
+    assert ended == [ReadBroker("paper", "AAPL-e ended half filled")]
+    assert [(one.order, one.quantity) for one in of_kind(deeds, AmendOrder)] == [("AAPL-s", 4), ("AAPL-t", 4)]

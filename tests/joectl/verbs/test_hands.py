@@ -98,7 +98,6 @@ def test_a_doubt_is_resolved_with_a_reason(tmp_path):
         ("resolve", "e2", "--reason", "x"),
         ("resolve", "e2", "--absent", "--deal", "7", "--reason", "x"),
         ("resolve", "e2", "--absent"),
-        ("adopt", "MSFT"),
         ("cancel",),
     ],
 )
