@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim kill9 days fmt lock clean
+.PHONY: help venv demo test check bench sim crashes kill9 days fmt lock clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ bench: .venv/.installed  ## measure every budget beside its floor (build/bench.j
 
 sim: .venv/.installed  ## run SEEDS seeds of the simulated world (SEEDS=200)
 	$(BIN)/joed --simulate $(SEEDS) $(ARGS)
+
+crashes: .venv/.installed  ## let the power go at every numbered point of fifteen small worlds, and at every second one
+	$(BIN)/python -m tests.long.crashes $(ARGS)
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)

@@ -1,15 +1,17 @@
 """The journal on a disk that takes its time: real SQLite, whose commits end later than they began, or never."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 
 from joed.daemon.clock import SimulatedClock
+from joed.daemon.latch import Latches
 from joed.daemon.record import encode_state
 from joed.daemon.store import Entry, Store
 from joed.model.commands import Command
 from joed.model.events import Event
 from joed.model.state import State
-from joed.model.values import SECOND
+from joed.model.values import SECOND, Scope
 from joed.sim.scenario import Traits
 
 
@@ -37,9 +39,10 @@ class Disk:
 class SlowJournal:
     """A life's journal, as the loop sees it; it remembers what no commit has taken yet."""
 
-    def __init__(self, store: Store) -> None:
-        """Write to this Store."""
+    def __init__(self, store: Store, point: Callable[[str], None]) -> None:
+        """Write to this Store, and tell `point` of each moment at which a cut would hurt."""
         self.store = store
+        self._point = point
         self.durable = store.last()
         self.tail: list[Entry] = []
         self.taped_ns = 0
@@ -57,10 +60,34 @@ class SlowJournal:
 
     def snapshot(self, state: State, *, kept: bool = False) -> None:
         """Have the State stored with the next commit."""
+        self._point("snapshot")
         self.store.add_snapshot(state.seq, state.now, encode_state(state), kept=kept)
 
     def commit(self) -> int:
         """Put everything into the file; the caller says when the loop hears of it."""
+        self._point("committing")
         seq = self.store.commit()
         self.tail, self.taped_ns = [], 0
+        self._point("committed")
         return seq
+
+
+class PointedLatches(Latches):
+    """The latch directory, where each change is a moment at which a cut would hurt."""
+
+    def __init__(self, directory: Path, point: Callable[[str], None]) -> None:
+        """Tell `point`."""
+        super().__init__(directory)
+        self._point = point
+
+    def write(self, scope: Scope) -> None:
+        """Latch, between two points."""
+        self._point("latching")
+        super().write(scope)
+        self._point("latched")
+
+    def clear(self) -> None:
+        """Unlatch, between two points."""
+        self._point("unlatching")
+        super().clear()
+        self._point("unlatched")

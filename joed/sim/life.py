@@ -159,13 +159,17 @@ class Life:
         """Take the first steps of a start; with all of them it trades, with fewer it was cut on the way."""
         site = self.site
         store = Store.open(site.root / "joed.db")
-        self.journal, self.opened = SlowJournal(store), True
+        point = site.ground.point
+        self.journal, self.opened = SlowJournal(store, point), True
         self.announced = store.last()
+        point("opened")
         if steps > 1:
             self.state = recovery.recover(store, site.id_key)
             self._judge_recovery(store, remains)
+            point("recovered")
         if steps > 2:
             self.epoch = store.next_epoch(self.state.epoch + 1)
+            point("epoch")
         if steps >= STEPS:
             self._begin()
 

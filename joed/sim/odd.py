@@ -119,7 +119,7 @@ class OddExchange(Exchange):
             return super().cancel(now, command)
         if self.spend("cancel_rejected", order.instrument, now):
             return [CancelRejected(command.order, "161: not now")]
-        if order.opens and self.spend("late_fill", order.instrument, now):
+        if order.opens and not self.strange(order.order) and self.spend("late_fill", order.instrument, now):
             self.ghosts.append(order.order)
         return super().cancel(now, command)
 

@@ -50,17 +50,22 @@ class Fault(Struct, frozen=True):
 
 
 class Scenario(Struct, frozen=True):
-    """A world and its faults: the seed decides everything that these do not say."""
+    """A world and its faults: the seed decides everything that these do not say.
+
+    `crashes` are numbers of crash points: the power goes at the first, then at the so manieth after that, and so on.
+    """
 
     seed: int
     safe_s: float
     traits: Traits
     faults: tuple[Fault, ...] = ()
+    calm_s: float = CALM_S
+    crashes: tuple[int, ...] = ()
 
     @property
     def ends_s(self) -> float:
         """Give how long the world lasts, in seconds."""
-        return self.safe_s + CALM_S
+        return self.safe_s + self.calm_s
 
 
 def traits_of(seed: int) -> Traits:

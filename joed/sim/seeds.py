@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
@@ -82,7 +83,7 @@ def with_progress(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
 
 
 class Sum(msgspec.Struct):
-    """What all seeds came to."""
+    """What all seeds came to; equal digests are equal worlds, byte for byte of every record."""
 
     seeds: int = 0
     minutes: int = 0
@@ -92,16 +93,18 @@ class Sum(msgspec.Struct):
     broken: list[Outcome] = []
     counts: dict[str, int] = {}
     laws: dict[str, int] = {}
+    digest: str = ""
     missing: list[str] = []
 
 
 def sum_up(outcomes: Iterable[Outcome], told: Callable[[Outcome], object]) -> Sum:
     """Add outcomes up, telling of each broken law at once."""
-    found, seconds = Sum(), 0.0
+    found, seconds, traces = Sum(), 0.0, sha256()
     counts: Counter[str] = Counter()
     laws: Counter[str] = Counter()
     for outcome in outcomes:
         found.seeds += 1
+        traces.update(f"{outcome.seed} {outcome.trace} {outcome.law}\n".encode())
         seconds += outcome.at_s
         found.events += outcome.events
         found.repeated += outcome.repeated
@@ -111,6 +114,7 @@ def sum_up(outcomes: Iterable[Outcome], told: Callable[[Outcome], object]) -> Su
         if outcome.law:
             found.broken.append(outcome)
             told(outcome)
+    found.digest = traces.hexdigest()[:16]
     found.minutes, found.checks = round(seconds / 60), laws.total()
     found.counts, found.laws = dict(sorted(counts.items())), dict(sorted(laws.items()))
     return found
@@ -133,6 +137,7 @@ def last_line(found: Sum) -> str:
     n = counts.get
     words = [
         f"{found.seeds} seeds ({found.repeated} played twice)",
+        f"digest {found.digest}",
         f"{found.minutes} simulated minutes, {found.events} events, {n('quotes', 0)} quotes",
         f"{n('fills', 0)} fills, {n('entries', 0)} entries, exits: {exits or 'none'}",
         f"{n('lives', 0)} lives, {n('power cuts', 0)} power cuts and {n('cuts during recovery', 0)} in recovery",

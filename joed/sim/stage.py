@@ -10,7 +10,6 @@ from random import Random
 from msgspec.structs import replace as with_fields
 
 from joed.daemon.clock import SimulatedClock
-from joed.daemon.latch import Latches
 from joed.daemon.store import Store
 from joed.engine import sessions
 from joed.model import book
@@ -23,9 +22,9 @@ from joed.model.state import State
 from joed.model.triggers import Trigger
 from joed.model.values import SECOND
 from joed.sim import proofs
-from joed.sim.build import POISON, set_rules
+from joed.sim.build import POISON, set_rules, settings_of
 from joed.sim.cover import Cover
-from joed.sim.disk import Disk
+from joed.sim.disk import Disk, PointedLatches
 from joed.sim.duty import LOOKS_EVERY_NS, Operator
 from joed.sim.laws import Watch
 from joed.sim.life import STEPS, Life, LifeClock, PowerCut, Site
@@ -33,15 +32,16 @@ from joed.sim.odd import OddBroker, OddExchange
 from joed.sim.prices import Prices
 from joed.sim.proofs import Remains
 from joed.sim.rest import REST_LAWS
-from joed.sim.scenario import REST_S, VIX, Scenario
+from joed.sim.scenario import REST_S, Scenario
 from joed.sim.strategist import Strategist
 from joed.sim.wire import Wire
 
 LEAD_S = 60.0
 """How long before the open a morning begins."""
-AFTER_CLOSE_S = 40.0
 RESTART_S = 2.0
 """How soon a life is started again that left by itself."""
+CRASHED_S = 0.7
+"""How long it is dark after a crash at a numbered point."""
 HAUNT_S = 1.3
 """How often the exchange fills what was cancelled."""
 REFUSALS = ("stop_rejected", "close_rejected", "amend_rejected")
@@ -87,7 +87,8 @@ class Stage:
         self.wire.broker = self.broker
         self.prices = Prices(self.clock, self._seed, traits, self.broker.quote)
         self.disk = Disk(self.clock, self._seed, traits)
-        latches = Latches(root / "latch")
+        self.crashes, self.calmed, self._passed = scenario.crashes, False, 0
+        latches = PointedLatches(root / "latch", self.point)
         latches.directory.mkdir()
         self.operator = Operator(self.clock, latches, self.watch, self.emit, self.counts)
         self.site = Site(
@@ -174,11 +175,26 @@ class Stage:
         """Spring what waits for this moment."""
         if name == "releasing":
             self.operator.releasing()
+        self._crash(name)
         for index, (point, act) in enumerate(self.traps):
             if point == name:
                 del self.traps[index]
                 act()
                 return
+
+    def _crash(self, name: str) -> None:
+        """Count a crash point, and let the power go where the scenario says so; none counts once the calm has begun."""
+        if self.calmed:
+            return
+        self.counts["points"] += 1
+        self.counts[f"point {name}"] += 1
+        self._passed += 1
+        if self.counts["crashes"] == 1 and not self.watch.read_since_up:
+            self.counts["points of recovery"] += 1
+        if self.crashes and self._passed == self.crashes[0]:
+            self._passed, self.crashes = 0, self.crashes[1:]
+            self.counts["crashes"] += 1
+            raise PowerCut(CRASHED_S, "")
 
     def bring_up(self, steps: int = STEPS) -> None:
         """Start joed, with what was changed meanwhile."""
@@ -265,7 +281,7 @@ class Stage:
 
     def calm(self) -> None:
         """Begin the end: nothing goes wrong any more, and what was begun is mended."""
-        self.traps = []
+        self.traps, self.calmed = [], True
         self.wire.mend_all()
         self.disk.slow_until_ns, self.disk.broken_s = 0, 0.0
         self.site.alerts_down_until_ns = 0
@@ -351,23 +367,3 @@ class Stage:
 def _idle(strategist: Strategist) -> Strategist:
     strategist.idle = True
     return strategist
-
-
-def settings_of(scenario: Scenario) -> s.Settings:
-    """Give settings under which a quarter of an hour is a busy day."""
-    traits = scenario.traits
-    universe = {name: s.Instrument(name) for name in traits.instruments}
-    universe[VIX] = s.Instrument(VIX, kind="index", tradable=False)
-    return s.Settings(
-        fill_timeout_s=6.0,
-        session=s.Session(lead_s=3900.0, after_close_s=AFTER_CLOSE_S),
-        eod=s.EndOfDay(close_positions=traits.evening, at_s=90.0, entries_until_s=30.0),
-        risk=s.Risk(position_max=3, allow_short=traits.shorts, trades_day_max=400, loss_day_max=Decimal(2000)),
-        vix=s.Fear(level_max=30.0, day_rise=0.7, fast_rise=0.5, hold_s=30.0),
-        feed=s.Feed(stale_s=12.0),
-        health=s.Health(broker_silence_s=20.0),
-        jobs=s.Jobs(strategies_s=15.0, watchlist_s=120.0, scan_s=300.0, deadline_s=5.0),
-        paper=s.Paper(latency_s=traits.latency_s, partial_share=traits.partial_share),
-        index=traits.instruments[0],
-        universe=universe,
-    )

@@ -3,19 +3,21 @@
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.store import Store
 from joed.model.events import Tick
-from joed.model.values import SECOND
-from joed.sim.disk import Disk, SlowJournal
+from joed.model.values import SECOND, Scope
+from joed.sim.disk import Disk, PointedLatches, SlowJournal
 from joed.sim.scenario import traits_of
 
 
 def test_what_no_commit_took_is_in_the_tail_and_not_in_the_file(tmp_path):
     """A power cut leaves what was committed."""
-    journal = SlowJournal(Store.open(tmp_path / "joed.db"))
+    points = []
+    journal = SlowJournal(Store.open(tmp_path / "joed.db"), points.append)
     journal.append(1, 10, "", Tick(), [])
     journal.commit()
     journal.tape(2, 20, Tick())
     journal.store.close()
 
+    assert points == ["committing", "committed"]
     assert [entry[0] for entry in journal.tail] == [2]
     assert Store.open(tmp_path / "joed.db").last() == 1
 
@@ -31,3 +33,17 @@ def test_commits_take_as_long_as_the_seed_says():
 
     disk.slow_until_ns, disk.slow_s = SECOND, 12.0
     assert max(taken for taken, _ in (disk.commit_ns() for _ in range(50))) > 5 * SECOND
+
+
+def test_each_change_of_the_kill_file_lies_between_two_points(tmp_path):
+    """A cut may come before it and after it."""
+    points, root = [], tmp_path / "latch"
+    root.mkdir()
+    latches = PointedLatches(root, points.append)
+
+    latches.write(Scope.ORDERS)
+    assert latches.present()
+    latches.clear()
+
+    assert not latches.present()
+    assert points == ["latching", "latched", "unlatching", "unlatched"]
