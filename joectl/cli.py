@@ -75,6 +75,7 @@ VERBS = {
         "verbs.hands:resolve", "Say what became of an order in doubt; needs --reason.", (NAMED, DEAL, ABSENT, DRY_RUN)
     ),
     "adopt": Verb("verbs.hands:adopt", "Make a position of somebody else joed's.", (POSITION, STOP, QUANTITY, DRY_RUN)),
+    "reload": Verb("verbs.changes:reload", "Read the configuration again; on any error all stays as it was."),
     "orders": Verb("verbs.looks:orders", "Orders that may still be alive at the broker."),
     "positions": Verb("verbs.looks:positions", "Positions with their stops."),
     "watchlist": Verb("verbs.looks:watchlist", "What is watched, and how far the triggers are."),

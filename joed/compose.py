@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -34,11 +34,13 @@ from joed.daemon.supervise import Work
 from joed.daemon.trading import Worker
 from joed.daemon.worker import PRIVATE
 from joed.daemon.worker import Worker as Child
+from joed.engine.directions import differences, in_force
 from joed.errors import BrokerUnavailable, ConfigError
 from joed.exchange import Exchange
 from joed.market.day import PAPER_SEED, Day, day_at, plan_halts, thinker
 from joed.market.listings import universe_of
 from joed.model.calendars import Calendar
+from joed.model.events import SettingsLoaded
 from joed.model.settings import Settings
 from joed.model.values import MINUTE, SECOND, Mode
 
@@ -102,6 +104,21 @@ def live_choices(options: Namespace, settings: Settings, folder: Path | None, wh
         config=options.config,
         wall_time=options.clock is None,
     )
+
+
+def reload_of(
+    read: Callable[[], tuple[Settings, Path | None]],
+) -> Callable[[Settings], SettingsLoaded]:
+    """Give what reads the files again, and leaves as it was what only a start puts in force."""
+
+    def load(running: Settings) -> SettingsLoaded:
+        settings, folder = read()
+        loaded = replace(settings, universe={**universe_of(), **settings.universe})
+        found = in_force(running, loaded)
+        held = differences(found, loaded)
+        return SettingsLoaded(found, digest(found), calendars_for(found, folder), "reload", held=held)
+
+    return load
 
 
 def clock_of(text: str | None, settings: Settings) -> tuple[int, float | None]:

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def _state_dir(asked: Path | None) -> Iterator[Path]:
 def daemon(options: Namespace) -> int:
     """Trade until the session ends, in the foreground."""
     gc.disable()  # until READY: what a start makes stays, so a collection would only cost time
-    from joed.compose import live_choices, paper_plan
+    from joed.compose import live_choices, paper_plan, reload_of
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
     from joed.daemon.systemd import Notifier
@@ -114,7 +115,8 @@ def daemon(options: Namespace) -> int:
     settings, folder = settings_of(options, needed=True)
     where = places(options.state_dir or default_root())
     where.make()
-    plan = paper_plan(live_choices(options, settings, folder, where))
+    read = partial(settings_of, options, needed=True)
+    plan = replace(paper_plan(live_choices(options, settings, folder, where)), reload=reload_of(read))
     log = Log(pick_format(options.log_format), utc_ns)
     adopt(log)
     try:

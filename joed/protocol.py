@@ -72,6 +72,7 @@ MUTATIONS = {
     "flatten": Mutation(Role.OPERATOR, ("instrument", "dry_run")),
     "adopt": Mutation(Role.OPERATOR, ("instrument", "stop", "quantity", "dry_run")),  # it adds a stop and no risk
     "resolve": Mutation(Role.ADMIN, ("order", "deal", "dry_run")),  # a person's word sets reserved risk free
+    "reload": Mutation(Role.OPERATOR),
 }
 """Each verb that changes something: POST /v1/VERB."""
 

@@ -16,6 +16,7 @@ REMEDIES = {
         ("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         "joectl confirm shows the card as it is now",
     ),
+    "config_invalid": "mend the lines above; joed --check reads the files as the daemon does",
     "second_user_needed": "another person in the group signs it, with joectl confirm",
     "session_over": "joectl status tells when the next session begins",
     "too_early": "joectl status; the session opens by itself",
@@ -95,6 +96,20 @@ def resume(options: Options) -> Exit:
 def flush(options: Options) -> Exit:
     """Make everything durable, and print the seq."""
     show(options, carried(options, "flush", {}), lambda body: f"durable to seq {body['seq']}")
+    return Exit.OK
+
+
+def reload(options: Options) -> Exit:
+    """Have the configuration read again, and tell what changed; on an error, where it stands."""
+    try:
+        body = carried(options, "reload", {})
+    except Failure as failure:
+        if failure.fields.get("code") == "config_invalid":
+            for line in failure.words.splitlines():
+                tell_line(render.cleaned(line))
+            failure.words = "the configuration is not sound: nothing was changed"
+        raise
+    show(options, body, lambda found: "\n".join(str(found["words"]).split("; ")))
     return Exit.OK
 
 

@@ -30,15 +30,15 @@ from joed.daemon.loop import StepFailed
 from joed.daemon.peer import door
 from joed.daemon.places import Places
 from joed.daemon.plan import Plan
-from joed.daemon.recovery import recover
+from joed.daemon.recovery import recover, refuse_other
+from joed.daemon.reloading import Reloader
 from joed.daemon.store import Store
 from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
 from joed.daemon.systemd import Notifier, watchdog_s
 from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
-from joed.engine.binding import REMEDY, misplaced
 from joed.engine.view import status_line
-from joed.errors import ConfigError, JoedError
+from joed.errors import JoedError
 from joed.model.commands import Answer, RaiseAlert, Stop
 from joed.model.events import (
     EpochStarted,
@@ -102,8 +102,7 @@ class Daemon:
         store = Store.open(self.places.journal, ballast_bytes=daemon.ballast_mb << 20)
         try:
             self.state: State = recover(store, self.places.key())
-            if words := misplaced(self.state, self.plan.settings):
-                raise ConfigError(f"{words}: {REMEDY}")
+            refuse_other(self.state, self.plan.settings)
             self.epoch = store.next_epoch(self.state.epoch + 1)
         finally:
             store.close()
@@ -114,7 +113,10 @@ class Daemon:
             ballast_bytes=daemon.ballast_mb << 20,
             queue_size_max=daemon.queue_size_max,
         )
-        self.desk = Desk(self.journal, self.latches, self._emit, self.places.journal)
+        self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
+        self.reloader = Reloader(self.state, self.plan.reload, self.alerter, self.log)
+        aloop.add_signal_handler(signal.SIGHUP, self.reloader.hang_up)
+        self.desk = Desk(self.journal, self.latches, self._emit, self.places.journal, self.reloader)
         self.worker, self._works = self.plan.worker(self.clock, self.places.root)
         self.trading = Trading(
             self.state,
@@ -136,7 +138,6 @@ class Daemon:
             every_s=daemon.snapshot_s,
             confirms=self.plan.auto_confirm,
         )
-        self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
         if self.plan.tell is not None:
             self._teller = Teller(self.desk, self.plan.tell)
         self._take_over()
@@ -213,7 +214,7 @@ class Daemon:
 
     def _own_works(self) -> list[Work]:
         """Give the tasks of the shell itself; time is one of them where it is simulated."""
-        works = [supervised(self.alerter.run, self.log)]
+        works = [supervised(work, self.log) for work in (self.alerter.run, partial(self.reloader.run, self.desk.ask))]
         if self._teller is not None:
             works.append(supervised(self._teller.run, self.log))
         if isinstance(self.clock, SimulatedClock):
@@ -233,8 +234,7 @@ class Daemon:
         )
 
     def _epoch(self) -> EpochStarted:
-        found = self.latches.read()
-        killed = None if found is None else found.scope
+        killed = found.scope if (found := self.latches.read()) is not None else None
         return EpochStarted(self.epoch, self.plan.reason, self.plan.version, self.plan.code, os.getpid(), killed)
 
     def _emit(self, event: Event) -> None:

@@ -13,6 +13,7 @@ from joed.daemon.loop import Loop
 from joed.daemon.past import read_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
+from joed.daemon.reloading import Reloader
 from joed.model.commands import Answer, Command
 from joed.model.events import Event, OperatorAsked
 from joed.model.view import View
@@ -29,9 +30,15 @@ class Desk:
     """What the control socket talks to, and where the engine's answers come out; also the loop's recorder."""
 
     def __init__(
-        self, journal: Journal, latches: Latches, emit: Callable[[Event], None], path: Path | None = None
+        self,
+        journal: Journal,
+        latches: Latches,
+        emit: Callable[[Event], None],
+        path: Path | None = None,
+        reloader: Reloader | None = None,
     ) -> None:
         """Serve the journal's records and pass requests to `emit`; `path` is the journal's file (None: no way back)."""
+        self._reloader = reloader
         self.loop: Loop | None = None
         self._journal = journal
         self._latches = latches
@@ -71,7 +78,8 @@ class Desk:
             if len(self._asked) >= ASKED_MAX:
                 self._asked.pop(next(iter(self._asked))).cancel()
             waiting = self._asked[asked.request] = asyncio.get_running_loop().create_future()
-            self._emit(asked)
+            reads = asked.verb == "reload" and self._reloader is not None
+            self._emit(await self._reloader.event_of(asked) if reads and self._reloader else asked)
         async with asyncio.timeout(ANSWER_WAIT_S):
             return await asyncio.shield(waiting)
 

@@ -10,7 +10,7 @@ from joed.daemon.reads import Record
 from joed.daemon.supervise import Work
 from joed.daemon.trading import Worker
 from joed.model.calendars import Calendar
-from joed.model.events import Event
+from joed.model.events import Event, SettingsLoaded
 from joed.model.settings import Settings
 
 Emit = Callable[[Event], None]
@@ -24,6 +24,7 @@ class Plan:
     called in a thread once joed is ready; `connect` makes the brokers and starts nothing; `feed` starts the quotes once
     the brokers are up; `worker` gives where jobs run and the tasks that belong to it; `tell` hears each record as it
     becomes durable. `wall_time` says that the clock is the wall's, so that a wall clock that is set is news.
+    `reload` reads the files again for a daemon that runs with these settings.
     """
 
     settings: Settings
@@ -40,3 +41,4 @@ class Plan:
     tell: Callable[[Record], None] | None = None
     wall_time: bool = False
     prepare: Callable[[], object] | None = None
+    reload: Callable[[Settings], SettingsLoaded] | None = None

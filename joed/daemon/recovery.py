@@ -5,13 +5,21 @@ import msgspec
 from joed.daemon.chain import JournalDamaged
 from joed.daemon.record import decode_state
 from joed.daemon.store import Store
+from joed.engine.binding import REMEDY, misplaced
 from joed.engine.step import refold
-from joed.errors import JoedError
+from joed.errors import ConfigError, JoedError
+from joed.model.settings import Settings
 from joed.model.state import State
 
 
 class CannotRecover(JoedError):
     """A record that was decided once cannot be folded by this joed: nothing that another start would mend."""
+
+
+def refuse_other(state: State, settings: Settings) -> None:
+    """Raise ConfigError where the settings name another account or mode than this state directory belongs to."""
+    if words := misplaced(state, settings):
+        raise ConfigError(f"{words}: {REMEDY}")
 
 
 def recover(store: Store, id_key: bytes) -> State:

@@ -22,6 +22,7 @@ from joed.engine import (
     protection,
     reconcile,
     requests,
+    reloading,
     verdicts,
 )
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
@@ -89,11 +90,14 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
 
 
 def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
-    """Put other settings in force; a Trigger on what they do not name is gone."""
-    state.settings, state.settings_digest, state.calendars = event.settings, event.digest, event.calendars
+    """Put other settings in force; a Trigger on what they do not name, or of a strategy that is off, is gone."""
+    state.settings, state.settings_digest = reloading.with_held(state, event.settings), event.digest
+    state.calendars = event.calendars
     state.mode = event.settings.mode
     state.triggers = {
-        name: trigger for name, trigger in state.triggers.items() if trigger.instrument in event.settings.universe
+        name: trigger
+        for name, trigger in state.triggers.items()
+        if trigger.instrument in event.settings.universe and not reloading.is_off(event.settings, trigger.strategy)
     }
     for market in state.markets.values():
         market.signals = [signal for signal in market.signals if signal in state.triggers]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from joed.engine import drill, requests
+from joed.engine import drill, reloading, requests
 from joed.engine import kill as engine_kill
 from joed.engine.confirming import answer, confirm, needs_confirmation, unconfirmed
 from joed.engine.hands import HANDS
@@ -94,5 +94,6 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "resume": resume,
     **HANDS,
     "flush": flush,
+    "reload": reloading.refused,
 }
 """What a person may ask of the engine; looking is the shell's."""

@@ -23,6 +23,7 @@ from joed.engine import (
     overnight,
     protection,
     reconcile,
+    reloading,
     schedule,
     triggers,
     verdicts,
@@ -233,6 +234,7 @@ def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Comma
 def on_settings(state: State, now: int, event: e.SettingsLoaded, commands: list[Command]) -> None:
     """Ask for the day's signature where it is needed anew; each broker's entries are off until its books are read."""
     confirming.on_settings(state, now, event, commands)
+    reloading.on_settings(state, now, event, commands)
     unread = [name for name in event.settings.brokers if not orders.listens(state, name)]
     commands.extend(c.RaiseBlock(reconcile.unread(name, now)) for name in unread)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from joed.model.calendars import Calendar
+from joed.model.card import Change
 from joed.model.commands import SubmitOrder
 from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - re-exported beside its event
 from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414 - re-exported beside its event
@@ -63,12 +64,16 @@ class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):
 
 
 class SettingsLoaded(Event, frozen=True, tag="SettingsLoaded"):
-    """The settings, calendars and overrides in force from here on; `digest` is the hash of their bytes."""
+    """What is in force from here on; `digest` is its hash. Of a reload: who asked, what changes, what is held back."""
 
     settings: Settings
     digest: str
     calendars: dict[str, Calendar] = {}
     reason: str = "start"
+    request: str = ""
+    uid: int = -1
+    changes: tuple[Change, ...] = ()
+    held: tuple[Change, ...] = ()
 
 
 class StopAsked(Event, frozen=True, gc=False, tag="StopAsked"):

@@ -443,3 +443,46 @@ async def test_a_stop_that_comes_before_the_start_is_over_is_not_forgotten(tmp_p
 
     assert await alone.run(during) == 0
     assert alone.where.journal.exists()
+
+
+async def test_a_hangup_reads_the_settings_again_and_ends_nothing(tmp_path):
+    """As `joectl reload` does: what changed is in force and in the record."""
+    from dataclasses import replace
+
+    from joed.compose import reload_of
+    from joed.config import load
+
+    alone = Alone(tmp_path)
+    file = tmp_path / "joed.yaml"
+    read = reload_of(lambda: (load(file), None))
+    alone.plan = replace(alone.plan, reload=read, settings=read(alone.plan.settings).settings)
+
+    async def during(daemon):
+        file.write_text(file.read_text() + "\nrisk: {loss_day_max: 1234}\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: daemon.state.settings.risk.loss_day_max == 1234)
+        daemon._on_signal("SIGTERM")
+
+    assert await alone.run(during) == 0
+    loaded = [row.event for row in read_past(alone.where.journal, 0, FOREVER, FOREVER)]
+    reload = [event for event in loaded if isinstance(event, SettingsLoaded)][-1]
+    assert (reload.reason, [change.field for change in reload.changes]) == ("reload", ["risk.loss_day_max"])
+
+
+async def test_a_state_directory_of_another_mode_is_refused_before_any_connection(tmp_path):
+    """78: the next step is a person's (I24)."""
+    from dataclasses import replace
+
+    from joed.errors import ConfigError
+    from joed.model.values import Mode
+
+    alone = Alone(tmp_path)
+
+    async def during(daemon):
+        await until(lambda: daemon.state.bound)
+        daemon._on_signal("SIGTERM")
+
+    assert await alone.run(during) == 0
+    plan = replace(alone.plan, settings=replace(alone.plan.settings, mode=Mode.LIVE))
+    with pytest.raises(ConfigError, match="belongs to paper account PAPER-1, the settings say live mode"):
+        await Daemon(plan, alone.where, Notifier(), alone.log).run()

@@ -128,3 +128,13 @@ def test_a_live_card_is_signed_by_typing_the_account(tmp_path):
 
         assert (habit, meant) == (1, 0)
         assert "this is a live account" in screen
+
+
+def test_a_reload_whose_files_are_not_sound_says_where_and_changes_nothing(tmp_path):
+    """Exit 1; each problem on a line of its own, with the next thing to do."""
+    with serving(tmp_path / "s") as server:
+        ran = run(server, "reload")
+
+        assert (ran.code, [asked.verb for asked in server.desk.asked]) == (1, ["reload"])
+        assert "the configuration is not sound: nothing was changed" in ran.err
+        assert "joed --check" in ran.err
