@@ -152,13 +152,14 @@ def test_no_stop_is_moved_over_a_broken_link():
     assert moved(step(state, START + SECOND, quote("AAPL", 206.0))) == []
 
 
-def test_a_name_that_left_the_settings_keeps_its_stop_where_it_is():
-    """Without its step in price nothing can be computed; nothing crashes either."""
+def test_a_name_that_left_the_settings_while_it_is_held_is_trailed_on():
+    """It is watched and not traded: the steps of its prices stay known until it is sold."""
     state = trailing()
     step(state, START, SettingsLoaded(settings_of(symbols=("MSFT",)), "other"))
 
-    assert moved(step(state, START + SECOND, quote("AAPL", 210.0))) == []
-    assert marketable(state, state.positions["AAPL"]) is None
+    assert moved(step(state, START + SECOND, quote("AAPL", 210.0))) != []
+    assert not state.settings.universe["AAPL"].tradable
+    assert marketable(state, state.positions["AAPL"]) is not None
 
 
 @given(st.lists(st.integers(19_000, 23_000), min_size=1, max_size=60), st.booleans())
