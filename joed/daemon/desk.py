@@ -78,8 +78,9 @@ class Desk:
             if len(self._asked) >= ASKED_MAX:
                 self._asked.pop(next(iter(self._asked))).cancel()
             waiting = self._asked[asked.request] = asyncio.get_running_loop().create_future()
-            reads = asked.verb == "reload" and self._reloader is not None
-            self._emit(await self._reloader.event_of(asked) if reads and self._reloader else asked)
+            reloads = asked.verb == "reload" and self._reloader is not None
+            for event in await self._reloader.events_of(asked) if reloads and self._reloader else (asked,):
+                self._emit(event)
         async with asyncio.timeout(ANSWER_WAIT_S):
             return await asyncio.shield(waiting)
 

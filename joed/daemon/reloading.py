@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from joed.daemon.alerts import Alerter
 from joed.daemon.log import Log
 from joed.engine.directions import differences
+from joed.engine.reloading import FAILED, READ
 from joed.errors import ConfigError
 from joed.model.commands import Answer
 from joed.model.events import Event, OperatorAsked, SettingsLoaded
@@ -34,17 +35,18 @@ class Reloader:
         self._log = log
         self._hung_up = asyncio.Event()
 
-    async def event_of(self, asked: OperatorAsked) -> Event:
-        """Give what becomes of a request to reload; the files are read off the loop."""
+    async def events_of(self, asked: OperatorAsked) -> tuple[Event, ...]:
+        """Give what becomes of a request to reload, the request first; the files are read off the loop."""
         if self._load is None:
-            return replace(asked, args={"failed": "this joed runs without a configuration file"})
+            return (replace(asked, args={FAILED: "this joed runs without a configuration file"}),)
         running = self._state.settings
         try:
             found = await asyncio.to_thread(self._load, running)
         except ConfigError as error:
-            return replace(asked, args={"failed": str(error)[:FAILED_CHARACTERS_MAX]})
+            return (replace(asked, args={FAILED: str(error)[:FAILED_CHARACTERS_MAX]}),)
         self._alerter.reload(found.settings.alerts)
-        return replace(found, request=asked.request, uid=asked.uid, changes=differences(running, found.settings))
+        read = replace(asked, args={READ: found.digest})
+        return read, replace(found, request=asked.request, changes=differences(running, found.settings))
 
     def hang_up(self) -> None:
         """Have the settings read soon: called by the signal."""

@@ -21,8 +21,8 @@ from joed.engine import (
     positions,
     protection,
     reconcile,
-    requests,
     reloading,
+    requests,
     verdicts,
 )
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take

@@ -14,6 +14,8 @@ from joed.model.state import State
 
 OFF = "switched_off"
 AT = key(ALL, UNCONFIRMED)
+READ, FAILED = "read", "failed"
+"""What the shell adds to a request: the hash of the settings that follow it, or what is wrong with the files."""
 SAID_MAX = 20
 """How many changes an answer names; the record has them all."""
 
@@ -72,6 +74,7 @@ def _told(event: SettingsLoaded, *, voided: bool) -> Iterator[str]:
 
 
 def refused(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
-    """Answer a reload whose files are not sound: everything stays as it was."""
-    words = event.args.get("failed") or "the settings were not read"
-    commands.append(Answer(event.request, event.verb, "config_invalid", words))
+    """Answer a reload whose files are not sound: everything stays as it was. What was read is the next event's."""
+    if READ not in event.args:
+        words = event.args.get(FAILED) or "the settings were not read"
+        commands.append(Answer(event.request, event.verb, "config_invalid", words))

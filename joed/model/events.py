@@ -71,7 +71,6 @@ class SettingsLoaded(Event, frozen=True, tag="SettingsLoaded"):
     calendars: dict[str, Calendar] = {}
     reason: str = "start"
     request: str = ""
-    uid: int = -1
     changes: tuple[Change, ...] = ()
     held: tuple[Change, ...] = ()
 

@@ -43,10 +43,11 @@ async def test_a_reload_brings_what_changed_and_holds_back_what_needs_a_start(lo
     state.settings = reload_of(lambda: (load(file), None))(state.settings).settings
     file.write_text("mode: live\nrisk:\n  loss_day_max: 3000\nalerts:\n  command: [tell]\n")
 
-    event = await made.event_of(ASKED)
+    request, event = await made.events_of(ASKED)
 
+    assert (request.verb, request.uid, request.args) == ("reload", 1000, {"read": event.digest})
     assert isinstance(event, SettingsLoaded)
-    assert (event.request, event.uid, event.reason) == ("r1", 1000, "reload")
+    assert (event.request, event.reason) == ("r1", "reload")
     assert [change.field for change in event.changes] == ["risk.loss_day_max", "alerts.command"]
     assert [change.field for change in event.held if not change.field.startswith("universe")] == ["mode"]
     assert (event.settings.mode, event.settings.risk.loss_day_max) == ("paper", 3000)
@@ -60,7 +61,7 @@ async def test_an_error_names_file_line_and_key_and_becomes_a_refusal(log, tmp_p
     made, _ = reloader(log, file)
     file.write_text("index: SPY\nrisk:\n  loss_dya_max: 1\n")
 
-    event = await made.event_of(ASKED)
+    (event,) = await made.events_of(ASKED)
 
     assert (type(event), event.request) == (OperatorAsked, "r1")
     assert "risk.loss_dya_max is no key, did you mean 'loss_day_max'?" in event.args["failed"]
@@ -71,7 +72,7 @@ async def test_without_a_file_there_is_nothing_to_read(log):
     """A demo says so."""
     made, _ = reloader(log, None)
 
-    assert "without a configuration file" in (await made.event_of(ASKED)).args["failed"]
+    assert "without a configuration file" in (await made.events_of(ASKED))[0].args["failed"]
 
 
 async def test_a_refusal_has_an_end(log):
@@ -82,7 +83,7 @@ async def test_a_refusal_has_an_end(log):
 
     made = Reloader(State(), read, Alerter(Alerts(), log), log)
 
-    assert len((await made.event_of(ASKED)).args["failed"]) == FAILED_CHARACTERS_MAX
+    assert len((await made.events_of(ASKED))[0].args["failed"]) == FAILED_CHARACTERS_MAX
 
 
 async def test_each_signal_asks_once_under_a_key_of_its_own(log, tmp_path):

@@ -22,7 +22,7 @@ def load(state, settings, *, request="", now=START, loaded=None):
     """Put settings in force as a reload does."""
     changes = differences(state.settings, settings)
     held = differences(settings, loaded) if loaded else ()
-    event = SettingsLoaded(settings, "d", state.calendars, "reload", request, 1000, changes, held)
+    event = SettingsLoaded(settings, "d", state.calendars, "reload", request, changes, held)
     return step(state, now, event)
 
 
@@ -125,7 +125,7 @@ def test_an_answer_has_an_end():
     state = trading_state()
     changes = tuple(Change(f"a{number}", "1", "2") for number in range(SAID_MAX + 3))
 
-    commands = step(state, START, SettingsLoaded(state.settings, "d", {}, "reload", "r1", 1, changes))
+    commands = step(state, START, SettingsLoaded(state.settings, "d", {}, "reload", "r1", changes))
 
     assert f"a{SAID_MAX - 1} " in commands[-1].words
     assert commands[-1].words.endswith("and 3 more")
@@ -142,3 +142,14 @@ def test_files_that_are_not_sound_change_nothing():
     assert (kinds(first), first[0].code, first[0].words) == (["Answer"], "config_invalid", event.args["failed"])
     assert second == first
     assert state.settings is before
+
+
+def test_a_request_whose_settings_follow_is_answered_by_them():
+    """It stands in the record before it acts, and its key answers a retry (I34)."""
+    state = trading_state()
+
+    asked = step(state, START, OperatorAsked("reload", "r1", 0, 0, 0, "", {"read": "d"}))
+    done = load(state, state.settings, request="r1")
+
+    assert asked == []
+    assert step(state, START, OperatorAsked("reload", "r1", 0, 0, 0)) == done[-1:]
