@@ -151,6 +151,8 @@ def heartbeat(state: State, now: int, event: e.HeartbeatMeasured) -> None:
 def broker_read(state: State, now: int, event: e.BrokerRead) -> None:
     """Take a read over, then note which exits it shows with nothing to guard, and which stops working."""
     reconcile.apply_read(state, now, event)
+    if state.brokers[event.broker].differences:
+        positions.note_worth(state)
     protection.note_spare(state, event)
     overnight.note_verified(state, event)
 

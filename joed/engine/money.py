@@ -7,7 +7,6 @@ value what is held (nothing better is known), but nothing is opened on them.
 from decimal import Decimal
 
 from joed.model.events import RateSeen
-from joed.model.settings import Instrument
 from joed.model.state import Broker, Rate, State
 from joed.model.values import SECOND, ZERO, decimal
 
@@ -105,6 +104,10 @@ def without(balances: dict[str, Decimal], currency: str) -> dict[str, Decimal]:
     return {name: amount for name, amount in balances.items() if name != currency}
 
 
-def underlying_of(instrument: Instrument) -> str:
-    """Give the name under which exposure adds up: of a share and its CFD at two brokers the same."""
-    return instrument.underlying or instrument.symbol
+def underlying(state: State, instrument: str) -> str:
+    """Give the name under which exposure adds up: of a share and its CFD at two brokers the same.
+
+    What the settings no longer name adds up under its own.
+    """
+    found = state.settings.universe.get(instrument)
+    return (found.underlying if found is not None else "") or instrument

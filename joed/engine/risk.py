@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from joed.engine import money
 from joed.engine.health import LOSS, STORM
-from joed.engine.money import ONE, cash_at, underlying_of
+from joed.engine.money import ONE, cash_at, underlying
 from joed.engine.orders import BRACKET, SIGNALS_MAX, pledged, reserved, resting, spent
-from joed.engine.positions import day_result, held, value_of
+from joed.engine.positions import day_result, held
 from joed.engine.settlement import unsettled
 from joed.model.blocks import ALL, Block
 from joed.model.events import Quote
@@ -156,20 +156,13 @@ def off_lot(state: State, now: int, request: Request) -> str:
 
 def against(state: State, now: int, request: Request) -> str:
     """Refuse to open against what is held or pending of the same underlying, at any broker: that is what closes do."""
-    name, sign = underlying_of(request.instrument), request.trigger.side.sign
-    for position in held(state):
-        if position.quantity * sign < 0 and named(state, position.instrument) == name:
-            return f"{position.quantity} {position.instrument} are held the other way"
+    name = underlying(state, request.instrument.symbol)
+    if name in (state.shorts if request.buys else state.longs):
+        return f"{name} is held the other way"
     for order in resting(state):
-        if order.side is not request.trigger.side and named(state, order.instrument) == name:
+        if order.side is not request.trigger.side and underlying(state, order.instrument) == name:
             return f"an entry the other way is pending: {order.order}"
     return ""
-
-
-def named(state: State, instrument: str) -> str:
-    """Give the underlying of an instrument, also of one that the settings no longer name."""
-    found = state.settings.universe.get(instrument)
-    return instrument if found is None else underlying_of(found)
 
 
 def pending(state: State, now: int, request: Request) -> str:
@@ -233,10 +226,9 @@ def too_much(state: State, now: int, request: Request) -> str:
 
 def too_much_of_one(state: State, now: int, request: Request) -> str:
     """Refuse too much of one underlying, in whatever instruments and at whatever brokers it is held or pending."""
-    name, limit = underlying_of(request.instrument), state.settings.risk.underlying_max
-    mine = [position for position in held(state) if named(state, position.instrument) == name]
-    coming = [order for order in resting(state) if named(state, order.instrument) == name]
-    total = request.worth + sum((abs(value_of(state, position)) for position in mine), ZERO)
+    name, limit = underlying(state, request.instrument.symbol), state.settings.risk.underlying_max
+    coming = [order for order in resting(state) if underlying(state, order.instrument) == name]
+    total = state.longs.get(name, ZERO) + state.shorts.get(name, ZERO) + request.worth
     total += sum((pledged(state, order) for order in coming), ZERO)
     return f"exposure in {name} would be {total:.2f}, the limit is {limit}" if total > limit else ""
 

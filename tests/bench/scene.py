@@ -30,6 +30,7 @@ GENEROUS = Risk(
     notional_max=D(10**9),
     position_max=10**6,
     gross_max=D(10**12),
+    underlying_max=D(10**12),
     orders_minute_max=10**6,
     trades_day_max=10**6,
     loss_day_max=D(10**9),
@@ -55,7 +56,7 @@ def scene(instruments: int = 500, *, held: int = 500, triggers: int = 200, seque
     state = State(id_key=bytes(32), seq=1, now=OPEN_NS + HOUR, epoch=1, settings=settings)
     state.day = Day(SESSION, OPEN_NS, OPEN_NS + 6 * HOUR, D(10**7))
     state.cash = state.worth = D(10**7)
-    state.brokers["paper"] = Broker("paper", up=True, account="PAPER-1", connection=1, reconciled=True)
+    state.brokers["paper"] = Broker("paper", up=True, account="PAPER-1", connection=1, reconciled=True, cash=D(10**7))
     broker = state.brokers["paper"]
     broker.changed_ns = broker.quoted_ns = broker.read_ns = state.now
     state.jobs = {name: Job(name, 1, next_ns=OPEN_NS + 100 * HOUR) for name in JOBS}

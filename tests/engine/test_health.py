@@ -3,7 +3,9 @@
 import pytest
 
 from joed.engine.health import MEBIBYTE
-from joed.engine.step import step
+from joed.engine.orders import reduce
+from joed.engine.step import refold, step
+from joed.model.blocks import Block
 from joed.model.commands import LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import BrokerDown, Candidate, HeartbeatMeasured, JournalFailed, JournalRestored, Tick
 from joed.model.settings import Health, Risk
@@ -141,3 +143,76 @@ def test_the_days_loss_latches_with_open_positions_counted(bid, latched):
     assert len(of_kind(commands, RaiseBlock)) == latched
     assert ("all/loss_day_max" in state.blocks) is latched
     assert of_kind(step(state, START + 2 * SECOND, Tick()), RaiseBlock) == []
+
+
+@pytest.mark.parametrize(("before_ns", "lifted"), [(1, False), (0, True)])
+def test_a_stale_name_is_given_its_time_from_the_bell_on_and_not_before(before_ns, lifted):
+    """At the opening bell what was stale before it is early again."""
+    state = trading_state(now=OPEN - SECOND)
+    state.watchlist = (Candidate("AAPL", 1.0),)
+    step(state, OPEN - SECOND, quote("AAPL", 200.0, at=OPEN - 600 * SECOND))
+    refold(state, OPEN - SECOND, Tick(), [RaiseBlock(Block("instrument:AAPL", "quote_stale", "old"))])
+
+    step(state, OPEN - before_ns, Tick())
+
+    assert (STALE not in state.blocks) is lifted
+
+
+@pytest.mark.parametrize(("age_ns", "lifted"), [(30 * SECOND, True), (30 * SECOND + 1, False)])
+def test_a_quote_just_as_old_as_it_may_be_proves_that_they_come_again(age_ns, lifted):
+    """Thirty seconds, not a nanosecond more."""
+    state = watching()
+    step(state, START + 40 * SECOND, Tick())
+    now = START + 100 * SECOND
+
+    step(state, now, quote("AAPL", 200.0, at=now - age_ns))
+
+    assert (STALE not in state.blocks) is lifted
+
+
+@pytest.mark.parametrize(("depth", "memory", "told"), [(1000, 512, True), (1001, 513, False)])
+def test_a_trouble_is_over_at_its_limit(depth, memory, told):
+    """At it, and it may be told again; beyond it, it is still the same trouble."""
+    state = trading_state(health=Health(queue_backlog=1000, memory_high_mb=512))
+    step(state, START, HeartbeatMeasured(5000, 5000 * MEBIBYTE))
+    step(state, START, HeartbeatMeasured(depth, memory * MEBIBYTE))
+
+    again = step(state, START, HeartbeatMeasured(5000, 5000 * MEBIBYTE))
+
+    assert bool(of_kind(again, RaiseAlert)) is told
+
+
+@pytest.mark.parametrize(("now", "latched"), [(CLOSE - 1, True), (CLOSE, False)])
+def test_from_the_close_on_a_loss_is_no_longer_this_sessions(now, latched):
+    """What happens overnight is the next session's start."""
+    state = trading_state()
+    state.day.realised = D(-2000)
+
+    step(state, now, Tick())
+
+    assert ("all/loss_day_max" in state.blocks) is latched
+
+
+@pytest.mark.parametrize(("orders", "latched"), [(10, False), (11, True)])
+def test_a_signal_that_causes_orders_without_end_latches(orders, latched):
+    """Ten are a trade with its repairs; more go in circles (I21)."""
+    state = trading_state()
+    state.signal_orders["s"] = orders
+
+    commands = step(state, START, Tick())
+    again = step(state, START + SECOND, Tick())
+
+    assert ("all/orders_signal_max" in state.blocks) is latched
+    assert [alert.words for alert in of_kind(commands, RaiseAlert) if alert.words.startswith("s has")] == (
+        ["s has caused 11 orders, the limit is 10"] if latched else []
+    )
+    assert not [one for one in of_kind(again, RaiseBlock) if one.block.reason == "orders_signal_max"]
+
+
+def test_orders_are_counted_for_the_signal_that_caused_them():
+    """A bracket is three, each stop or close after it one; what no entry explains counts for its instrument."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    refold(state, START, Tick(), [reduce(state, 0, position, "AAPL-e", D(10)), reduce(state, 1, position, "", D(10))])
+
+    assert state.signal_orders == {"signal-AAPL": 4, "AAPL": 1}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joed.daemon.record import decode_event, decode_state, encode_event, encode_state
-from joed.engine.money import cash_at, cash_of, confirmed, currency_of, leaps, rate_in, rate_of, stale, underlying_of
+from joed.engine.money import cash_at, cash_of, confirmed, currency_of, leaps, rate_in, rate_of, stale, underlying
 from joed.engine.positions import day_result, equity, note_worth, unrealised
 from joed.engine.risk import refuse
 from joed.engine.step import refold, step
@@ -333,8 +333,16 @@ def test_a_rate_reads_back_from_the_record_and_from_a_snapshot():
 
 
 def test_exposure_adds_up_under_one_name():
-    """Its own symbol, where nothing else is said."""
-    assert [underlying_of(Instrument("A")), underlying_of(Instrument("A", underlying="B"))] == ["A", "B"]
+    """Its own symbol, where nothing else is said or the settings no longer name it; longs and shorts apart."""
+    cfd = Instrument("CFD", underlying="AAPL")
+    state = trading_state(universe=settings_of().universe | {"CFD": cfd})
+    bought(state, "AAPL", price="200.00")
+    bought(state, "CFD", price="100.00")
+    state.positions["CFD"].quantity = D(-10)
+    note_worth(state)
+
+    assert [underlying(state, name) for name in ("CFD", "AAPL", "GONE")] == ["AAPL", "AAPL", "GONE"]
+    assert (state.longs, state.shorts) == ({"AAPL": D(2000)}, {"AAPL": D(1000)})
 
 
 def test_a_size_in_another_currency_makes_an_order_that_passes_every_limit():

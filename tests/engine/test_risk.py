@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from joed.daemon.record import decode_state, encode_state
-from joed.engine.risk import BREAKERS, CHECKS, Request, matches, named, refuse
+from joed.engine.positions import note_worth
+from joed.engine.risk import BREAKERS, CHECKS, Request, matches, refuse
 from joed.engine.step import refold, step
 from joed.model.blocks import Block
 from joed.model.commands import LiftBlock, OpenSession, RaiseAlert, RaiseBlock
@@ -383,11 +384,6 @@ def test_nothing_is_opened_against_what_is_pending(side, expected):
     assert code(state, symbol="AAPL.CFD", side=side, limit=limit, **terms) == expected
 
 
-def test_an_instrument_that_the_settings_no_longer_name_is_its_own_underlying():
-    """What is held of it still counts under its own name."""
-    assert named(trading_state(), "GONE") == "GONE"
-
-
 @pytest.mark.parametrize(("limit", "expected"), [("6005.00", None), ("6004.99", "underlying_max")])
 def test_one_underlyings_value_adds_up_over_instruments_and_brokers(limit, expected):
     """2,000 held of the share, 2,000 pending of one CFD, 2,005 wanted of another; another name does not count."""
@@ -395,6 +391,7 @@ def test_one_underlyings_value_adds_up_over_instruments_and_brokers(limit, expec
     state = holding("AAPL", universe=settings_of().universe | cfds, risk=Risk(underlying_max=D(limit)))
     holding("MSFT", state=state)
     step(state, START, quote("AAPL", 200.0, 200.0))
+    note_worth(state)
     submitted(state, bracket("AAPL.A"))
 
     assert code(state, symbol="AAPL.B") == expected

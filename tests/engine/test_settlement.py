@@ -14,7 +14,7 @@ from joed.model.calendars import Calendar
 from joed.model.settings import Risk
 from joed.model.state import Proceeds
 from joed.model.values import DAY, HOUR, MINUTE, SECOND, AccountKind, Side
-from tests.engine.build import START, D, fill, holding, trading_state, whole_read
+from tests.engine.build import OPEN, START, D, fill, holding, trading_state, whole_read
 from tests.engine.test_risk import request
 
 XNYS = Calendar(name="XNYS", timezone="America/New_York")
@@ -145,7 +145,8 @@ def test_the_brokers_day_trades_are_respected_where_it_tells_them(left, expected
 
 
 @pytest.mark.parametrize(
-    ("left", "opened", "expected"), [(1, START, "day_trades"), (2, START, None), (1, START - DAY, None)]
+    ("left", "opened", "expected"),
+    [(1, START, "day_trades"), (2, START, None), (1, OPEN, "day_trades"), (1, OPEN - 1, None)],
 )
 def test_what_was_opened_today_may_use_a_day_trade_up_itself(left, opened, expected):
     """All of it may be stopped out before the close; what was bought yesterday is no day trade."""
@@ -154,3 +155,11 @@ def test_what_was_opened_today_may_use_a_day_trade_up_itself(left, opened, expec
     state.brokers["paper"].day_trades_left = left
 
     assert code(state) == expected
+
+
+def test_what_settles_at_once_is_never_kept():
+    """A market without days to wait."""
+    state = trading_state(risk=Risk(settle_days=0))
+    note_sale(state, START, "paper", "AAPL", "USD", D(100))
+
+    assert state.brokers["paper"].unsettled == []
