@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 days fmt lock clean
+.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ crashes: .venv/.installed  ## let the power go at every numbered point of fiftee
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)
+
+faults: .venv/.installed  ## the fault tests at full length, their times into build/faults.json
+	JOED_FAULTS=1 JOED_BLOCK_S=20 JOED_EVENTS=5000000 $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 days: .venv/.installed  ## play the demo's day for seeds 1 to 50 and count what was won and lost
 	$(BIN)/python -m tests.long.seeds $(ARGS)

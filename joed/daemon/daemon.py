@@ -57,7 +57,7 @@ DRAIN_NS = SECOND // 500
 EVENTS_BETWEEN_LOOKS = 32
 START_EXTENSION_S = 90.0
 STOP_EXTENSION_S = 60.0
-STOP_WAIT_S = 20.0
+STOP_WAIT_S = 8.0
 """How long the engine has, once it was asked to, to end in order; whatever a broker does, it is over then."""
 DEAD_WAIT_S = 2.0
 """How long what reduces risk may still leave when the disk has lied (reliability F23)."""

@@ -26,7 +26,6 @@ RETRY_S = 1.0
 OPEN_WAIT_S = 60.0
 SLOW_S, HUNG_S = 2.0, 10.0
 """A disk that has not answered for so long is told of; for so long, it has failed: entries end (reliability F25)."""
-
 WAL_IDLE_BYTES = 4 << 20
 """So much in the write-ahead log is worth an idle moment; past the next, it is worth making a commit wait."""
 
@@ -235,13 +234,14 @@ class Journal:
         return not self._thread.is_alive() and self.durable >= self.appended
 
     def _take(self, seq: int, item: Row | Fact) -> None:
+        if self.dead:  # `failed` has been told, and a record left out must not be followed by others
+            return
         assert seq == self.appended + 1, f"record {seq} does not follow {self.appended}"
         if len(self._queue) >= self._queue_size_max:
             self._die("QUEUE")  # the writer goes on with what it has: a true beginning is worth keeping
-        if self.dead:
-            return  # `failed` has been told, and a record left out must not be followed by others
-        self.appended = seq
-        self._queue.append(item)
+        else:
+            self.appended = seq
+            self._queue.append(item)
 
     def _ring(self) -> None:
         if self._bell.locked():

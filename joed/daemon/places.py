@@ -82,8 +82,11 @@ class Places(Struct, frozen=True):
     def make(self) -> None:
         """Make the directories that are absent, each with its mode; one that is there keeps its own.
 
-        Raises OSError where the state directory cannot be made or written.
+        Raises OSError where the state directory cannot be made or written, or is somebody else's; ConfigError where it
+        is a link, or others can write in it.
         """
+        if protocol.exists(self.root):
+            _refuse_strange(self.root)
         for directory, mode in (
             (self.root, ROOT_MODE),
             (self.tape, PRIVATE_MODE),
@@ -144,6 +147,20 @@ def default_root(environ: Mapping[str, str] = os.environ) -> Path:
     """Give the state directory where none is named: systemd's for this unit, else the system's own."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     return Path(given) if given else protocol.SYSTEM_STATE_DIR
+
+
+def _refuse_strange(root: Path) -> None:
+    """Refuse a state directory in which another could change what we believe (reliability F30)."""
+    seen = root.lstat()
+    if stat.S_ISLNK(seen.st_mode):
+        raise ConfigError(f"the state directory is a link: name what it leads to ({root} -> {root.readlink()})")
+    if seen.st_uid != os.geteuid():
+        raise PermissionError(
+            1, f"the state directory is uid {seen.st_uid}'s, and this is uid {os.geteuid()}", str(root)
+        )
+    if seen.st_mode & 0o022:
+        mode = stat.S_IMODE(seen.st_mode)
+        raise ConfigError(f"others can write in the state directory, mode {mode:04o}: chmod go-w {root}")
 
 
 def _make(directory: Path, mode: int) -> None:

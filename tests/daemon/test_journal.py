@@ -525,3 +525,18 @@ def test_a_disk_that_does_not_answer_is_told_of_then_taken_for_failed_then_trust
     assert journal.close()
     assert told == ["slow", "SLOW", "restored"]
     assert journal.failed == ""
+
+
+def test_a_dead_journal_takes_no_more_and_lets_the_loop_go_on(tmp_path):
+    """What reduces risk still leaves for two seconds: records that cannot be kept must not end the process before."""
+    journal = Journal(tmp_path / "joed.db")
+    journal.append(1, 1, "", StopAsked("x"), [])
+    assert journal.wait(1, 5)
+    journal._end("EIO")
+
+    for seq in (2, 3):
+        journal.append(seq, seq, "", StopAsked("x"), [])
+    journal.tape(4, 4, StopAsked("x"))
+
+    assert (journal.appended, journal.durable) == (1, 1)
+    journal.close()

@@ -215,3 +215,27 @@ def test_a_state_directory_that_cannot_be_written_is_refused_by_name(tmp_path, m
 
     with pytest.raises(PermissionError, match=str(tmp_path)):
         places(tmp_path, {}).make()
+
+
+def test_a_state_directory_that_others_can_change_is_refused(tmp_path):
+    """A link, or one that the group or the world can write in: 78 by name, with what to do (reliability F30)."""
+    (tmp_path / "s").mkdir(mode=0o711)
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    for mode in (0o771, 0o773):
+        (tmp_path / "s").chmod(mode)
+        with pytest.raises(ConfigError, match="chmod go-w"):
+            places(tmp_path / "s").make()
+    (tmp_path / "s").chmod(0o755)
+    with pytest.raises(ConfigError, match="is a link"):
+        places(tmp_path / "link").make()
+
+    places(tmp_path / "s").make()
+
+
+def test_a_state_directory_of_somebody_else_is_refused(tmp_path, monkeypatch):
+    """Root too: files of root's would keep the daemon out of its own directory."""
+    (tmp_path / "s").mkdir(mode=0o711)
+    monkeypatch.setattr("os.geteuid", lambda: (tmp_path / "s").stat().st_uid + 1)
+
+    with pytest.raises(PermissionError, match="uid"):
+        places(tmp_path / "s").make()
