@@ -84,6 +84,7 @@ def hold(state: State, name: str) -> None:
         name, "paper", QUANTITY, PRICE, group=entry, groups=(entry,), trail=TRAIL, trailing=True, risk=TRAIL
     )
     position = state.positions[name]
+    position.verified = SESSION
     position.stop_order, position.target_order, position.best = stop, target, float(PRICE)
 
 

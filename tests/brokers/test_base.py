@@ -12,8 +12,8 @@ METHODS = [name for name in vars(Broker) if not name.startswith("_") and callabl
 
 
 def test_the_contract_names_what_the_daemon_calls():
-    """Three orders, one reading, and a life from start to stop."""
-    assert METHODS == ["subscribe", "start", "run", "stop", "submit", "amend", "cancel", "read"]
+    """Four orders, one reading, and a life from start to stop."""
+    assert METHODS == ["subscribe", "start", "run", "stop", "submit", "amend", "cancel", "cancel_foreign", "read"]
 
 
 @pytest.mark.parametrize("adapter", [PaperBroker, RemotePaperBroker])
