@@ -41,6 +41,9 @@ class Verb(NamedTuple):
 
 CHECK = click.Option(["--check"], is_flag=True, help="Exit 8 when degraded, 9 when halted.")
 SCOPE = click.Option(["--scope"], type=click.Choice(SCOPES), default=SCOPE_DEFAULT, show_default=True, help="How far.")
+NO_WAIT = click.Option(["--no-wait"], is_flag=True, help="Print the first receipt and go; joed goes on.")
+DRILL = click.Option(["--drill"], is_flag=True, help="Rehearse it on a paper account; it releases itself.")
+SHOW = click.Option(["--show", "show_only"], is_flag=True, help="Kill nothing: show how far the last kill or drill is.")
 CARD = click.Option(["--card"], default="", metavar="HASH", help="Sign this card, shown before; no question is asked.")
 YES = click.Option(["--yes"], is_flag=True, help="Sign the card as it is; no question is asked.")
 BLOCK = click.Option(
@@ -64,7 +67,7 @@ VERBS = {
     "confirm": Verb(
         "verbs.changes:confirm", "Show the day's card and sign it: entries are allowed from then on.", (CARD, YES)
     ),
-    "kill": Verb("verbs.kill:kill", "Stop: latch it on the disk first, then tell joed.", (SCOPE,)),
+    "kill": Verb("verbs.kill:kill", "Stop: latch it on the disk first, then tell joed.", (SCOPE, NO_WAIT, DRILL, SHOW)),
     "release": Verb("verbs.changes:release", "Lift a kill or another latched block; needs --reason.", (BLOCK,)),
     "flush": Verb("verbs.changes:flush", "Commit the journal, write a snapshot, and give the durable seq."),
     "pause": Verb("verbs.changes:pause", "Open nothing new; what is held stays managed."),

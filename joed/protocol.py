@@ -63,7 +63,7 @@ class Mutation(NamedTuple):
 
 MUTATIONS = {
     "confirm": Mutation(Role.OPERATOR, ("card",)),
-    "kill": Mutation(Role.OPERATOR, ("scope",)),
+    "kill": Mutation(Role.OPERATOR, ("scope", "drill")),
     "release": Mutation(Role.ADMIN, ("block",)),  # deliberately harder than the kill
     "flush": Mutation(Role.OPERATOR),
     "pause": Mutation(Role.OPERATOR),
@@ -101,7 +101,8 @@ CONFLICTS = frozenset(
     {
         *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
-        *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume", "journal_failed"),
+        *("already_killed", "drill_live", "journal_failed"),
+        *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
         *("nothing_to_flatten", "nothing_to_adopt", "not_proven", "books_moved", "order_ended", "not_in_doubt"),
     }
 )

@@ -25,6 +25,7 @@ REMEDIES = {
     "health": "joectl status",
     "brokers": "check the broker's gateway and the network; joed connects again by itself",
     "books": "joectl brokers; compare with the broker's own screen",
+    "kill_drill": "joectl kill --show; joectl release --reason WORDS, then joectl kill --drill again",
     "stops": "joectl positions; joectl kill --scope flatten closes everything",
     "jobs": "joectl jobs",
     "queue": "joectl watch shows what arrives; a slow disk or a busy machine is the usual cause",

@@ -27,6 +27,7 @@ from joed.daemon.reads import READS, about, describe, stem
 from joed.daemon.watching import Source, Watchers
 from joed.model.commands import Answer
 from joed.model.events import OperatorAsked
+from joed.model.kill import Receipt
 from joed.model.view import View
 from joed.protocol import MUTATIONS, Header, Role
 
@@ -42,6 +43,9 @@ class LoopSide(Source, Protocol):
 
     async def ask(self, asked: OperatorAsked) -> Answer:
         """Put a request into the intake and give its Answer once that is durable; the same request is put once."""
+
+    def receipt(self) -> Receipt | None:
+        """Give the receipt of the kill in force; also of one that a failed journal cannot keep."""
 
     async def flush(self) -> int:
         """Commit, write a snapshot, and give the durable seq."""
@@ -237,7 +241,12 @@ class Control:
             raise Problem(410, "too_late", f"its deadline passed {late // MILLISECOND} ms ago", retryable=True)
 
     async def _kill(self, asked: OperatorAsked) -> web.Response:
-        """Latch before anything can wait, then bring the latch to the disk and the kill to the engine at once."""
+        """Latch before anything can wait, then bring the latch to the disk and the kill to the engine at once.
+
+        A drill's file is made by the engine's word alone: a look meanwhile would take it for a real kill's.
+        """
+        if asked.args.get("drill"):
+            return self._answered(await self._side.ask(asked), kill=self._side.receipt())
         failed = _latched(self._state_dir, asked.args.get("scope", protocol.SCOPE_DEFAULT))
         synced = asyncio.to_thread(_synced, self._state_dir)
         try:
@@ -250,7 +259,7 @@ class Control:
             body = {"request": asked.request, "verb": "kill", "code": "latched", "words": words, "latched": True}
             return self._json(body, self._side.view(), status=202)
         trouble = failed or not_synced
-        return self._answered(answer, latched=not failed, trouble=trouble)
+        return self._answered(answer, latched=not failed, trouble=trouble, kill=self._side.receipt())
 
     def _answered(self, answer: Answer, headers: dict[str, str] | None = None, **more: object) -> web.Response:
         """Put the engine's Answer into a response: a yes as it is, a refusal as a problem."""

@@ -14,8 +14,10 @@ from joed.daemon.past import read_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
 from joed.daemon.reloading import Reloader
+from joed.engine.receipt import receipt_of
 from joed.model.commands import Answer, Command
 from joed.model.events import Event, OperatorAsked
+from joed.model.kill import Receipt
 from joed.model.view import View
 
 RECORDS_KEPT = 256
@@ -93,6 +95,11 @@ class Desk:
         waiting = self._asked.pop(command.request, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(command)
+
+    def receipt(self) -> Receipt | None:
+        """Give the receipt of the kill in force; where the View has none yet, the journal has failed: State's own."""
+        assert self.loop is not None
+        return self.view().kill or receipt_of(self.loop.state)
 
     async def records(self, since: int, limit: int, order: str = "") -> Sequence[Record]:
         """Give at most `limit` durable records after seq `since`, oldest first; with `order` those that name it."""

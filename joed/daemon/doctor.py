@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from joed.model.values import DAY
 from joed.model.view import View
 from joed.protocol import read_latch
 
@@ -34,8 +35,19 @@ def _shown(shown: View) -> list[Check]:
         Check("books", not unread, f"not reconciled: {', '.join(unread)}" if unread else "reconciled"),
         Check("stops", not naked, f"without a stop: {', '.join(naked)}" if naked else "every position has its stop"),
         Check("jobs", not failed, "; ".join(failed) or "none failed"),
+        _drill(shown),
         Check("queue", shown.queue_depth < 1000, f"{shown.queue_depth} events waiting"),
     ]
+
+
+def _drill(shown: View) -> Check:
+    """Tell how old the last drill is; one that failed is a fault."""
+    found = shown.drilled
+    if found is None:
+        return Check("kill_drill", ok=True, words="never held: joectl kill --drill rehearses it on paper")
+    if not found.passed:
+        return Check("kill_drill", ok=False, words=f"the last one failed: {found.words}")
+    return Check("kill_drill", ok=True, words=f"passed {(shown.now_ns - found.passed_ns) // DAY} days ago")
 
 
 def _latch(state_dir: Path) -> Check:

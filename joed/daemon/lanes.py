@@ -35,7 +35,7 @@ class Limits:
     kill_connections: int = 8
     head_s: float = 5.0
     handler_s: float = 10.0
-    kill_s: float = 5.0
+    kill_s: float = 2.0
     body_s: float = 5.0
     kill_body_s: float = 1.0
     write_s: float = 5.0

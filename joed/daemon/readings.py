@@ -176,6 +176,26 @@ def killed(sources: Sources, view: View) -> Mapping[str, float]:
     return {view.killed: 1} if view.killed else {}
 
 
+def kill_at(view: View) -> int:
+    """Give when the kill in force came, 0 for none."""
+    return view.kill.since_ns if view.kill else 0
+
+
+def kill_done(sources: Sources, view: View) -> float:
+    """Read whether a kill is in force and done."""
+    return float(view.kill is not None and view.kill.done)
+
+
+def kill_open(sources: Sources, view: View) -> float:
+    """Count what is still open of the kill in force; a hundred at most."""
+    return len(view.kill.waits) if view.kill else 0
+
+
+def drill_at(view: View) -> int:
+    """Give when a drill last passed, 0 for never."""
+    return view.drilled.passed_ns if view.drilled else 0
+
+
 def depth(sources: Sources, view: View) -> Values:
     """Read how many events wait, now where somebody can say, else at the last heartbeat."""
     return count("queue_depth")(sources, view) if "queue_depth" in sources.readings else [((), view.queue_depth)]

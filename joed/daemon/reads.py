@@ -91,6 +91,11 @@ def card(shown: View) -> dict[str, Any]:
     }
 
 
+def kill(shown: View) -> dict[str, Any]:
+    """Give the kill in force with its receipt as of now, and the last drill; each None where there is none."""
+    return {"kill": shown.kill, "drill": shown.drilled, "seq": shown.seq, "now_ns": shown.now_ns}
+
+
 def _some(*names: str) -> Callable[[View], dict[str, Any]]:
     """Show these fields, and where they stand in time."""
     fields = (*names, "seq", "now_ns", "base_currency", "clock")
@@ -106,6 +111,7 @@ READS = {
     "jobs": Row(Role.VIEWER, _some("jobs")),
     "brokers": Row(Role.VIEWER, _some("brokers", "external", "verdicts")),
     "confirm": Row(Role.VIEWER, card),
+    "kill": Row(Role.VIEWER, kill),
     "watch": Row(Role.VIEWER, hello),
     "why": Row(Role.VIEWER, hello),  # needs the journal: control.py answers these three itself
     "version": Row(Role.ANY, hello),

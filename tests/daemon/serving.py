@@ -13,6 +13,7 @@ from joed.daemon.peer import Door, door
 from joed.daemon.reads import Record
 from joed.engine import operator
 from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT
+from joed.engine.receipt import receipt_of
 from joed.engine.view import view
 from joed.model.commands import LatchKill
 from joed.model.events import Candidate, OperatorAsked, OrderAccepted, Quote, RegimeRead
@@ -135,6 +136,10 @@ class Desk:
     def note(self, denied):
         """Keep it."""
         self.denied.append(denied)
+
+    def receipt(self):
+        """Give the receipt of the kill in force."""
+        return receipt_of(self.state)
 
     async def flush(self):
         """Count it."""

@@ -340,7 +340,7 @@ def test_a_request_without_a_host_is_refused(server):
         ("GET", "/v1/%2e%2e/status", 404, "unknown_verb"),
         ("POST", "/v1/status", 405, "method"),
         ("DELETE", "/v1/kill", 405, "method"),
-        ("GET", "/v1/kill", 405, "method"),
+        ("GET", "/v1/release", 405, "method"),
     ],
 )
 def test_only_what_is_in_the_tables_is_there(server, method, path, status, code):
