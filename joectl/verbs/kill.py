@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from joectl import receipt as drawn
 from joectl import render
 from joectl.cli import Options, tell
 from joectl.client import Failure, NotRunning, Silent, change, look, new_request_id
@@ -25,7 +26,7 @@ GOES_ON = "joed goes on with it: joectl kill --show tells how far it is"
 def kill(options: Options, *, scope: str, no_wait: bool, drill: bool, show_only: bool) -> Exit:
     """Latch, tell, and print the receipt until all is done; 0 when at least one of latch and daemon took it."""
     if show_only:
-        show(options, fetched(options, "kill").body, render.kill)
+        show(options, fetched(options, "kill").body, drawn.kill)
         return Exit.OK
     if drill:
         return rehearse(options, scope)
@@ -60,7 +61,7 @@ def finish(options: Options, body: dict[str, Any]) -> None:
     if options.json:
         show(options, body, words_of)
     elif body["kill"]:
-        print(render.receipt(render.cleaned(body["kill"])))
+        print(drawn.receipt(render.cleaned(body["kill"])))
     if body["kill"] and not body["done"]:
         tell(f"not done yet: {len(body['kill']['waits'])} still open", GOES_ON)
 
@@ -98,7 +99,7 @@ def rehearse(options: Options, scope: str) -> Exit:
     drill = body.get("drill")
     if under_way(body, request) or drill is None:
         raise Failure(Exit.UNKNOWN, "the drill has not ended", GOES_ON, {"kill": body.get("kill")})
-    show(options, {"request": request, "drill": drill}, lambda clean: render.drill(clean["drill"]))
+    show(options, {"request": request, "drill": drill}, lambda clean: drawn.drill(clean["drill"]))
     if drill["passed"]:
         return Exit.OK
     tell(f"the drill failed: {drill['words']}", "joectl status; the kill stays until joectl release --reason WORDS")

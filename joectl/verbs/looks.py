@@ -10,6 +10,7 @@ import joed
 from joectl import render
 from joectl.cli import Options, tell
 from joectl.client import Reply, look
+from joectl.receipt import receipt
 from joed.protocol import Exit, Header
 
 HEALTH = {"ok": Exit.OK, "degraded": Exit.DEGRADED, "halted": Exit.HALTED}
@@ -39,8 +40,13 @@ def status(options: Options, *, check: bool) -> Exit:
     """Show everything; with `check` the exit code tells the health."""
     body = fetched(options, "status").body
     brush = paint()
-    show(options, body, lambda clean: render.status(clean, brush))
+    show(options, body, lambda clean: "\n".join([render.status(clean, brush), *receipts(clean)]))
     return HEALTH.get(str(body.get("health")), Exit.DEGRADED) if check else Exit.OK
+
+
+def receipts(body: dict[str, Any]) -> list[str]:
+    """Give the receipt of a kill in force."""
+    return [receipt(body["kill"])] if body.get("kill") else []
 
 
 def positions(options: Options) -> Exit:

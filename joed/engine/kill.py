@@ -194,6 +194,8 @@ def apply_latch(state: State, now: int, command: LatchKill) -> None:
         state.killed = command.scope
         for broker in state.brokers.values():
             foreign.note_met(state, broker)
+    elif kill is not None and not kill.request and not kill.drill:
+        kill.request, kill.words = command.request, command.words  # its file was seen before its author's word came
     elif kill is not None and kill.drill and not command.drill:
         state.kill = replace(kill, drill=False, words=command.words, request=command.request, since_ns=now, done_ns=0)
     state.blocks[AT] = Block(ALL, KILLED, command.words, now, latched=True)

@@ -213,6 +213,29 @@ def test_a_kill_that_the_engine_does_not_answer_says_that_it_is_latched(tmp_path
         assert protocol.read_latch(server.state_dir)
 
 
+def test_the_answer_to_a_kill_carries_its_receipt_and_so_does_a_look(server):
+    """As of then, and as of now."""
+    server.desk.state.resting["e2"] = None
+    before = server.get("/v1/kill")[2]
+    _, _, body = server.post("kill")
+    after = server.get("/v1/kill")[2]
+
+    assert (before["kill"], before["drill"]) == (None, None)
+    assert body["kill"]["counts"] == after["kill"]["counts"] == {"asked": 1, "kept": 1}
+    assert (body["kill"]["done"], body["kill"]["request"]) == (False, body["request"])
+    assert body["kill"]["waits"] == ["entry e2 (MSFT): it is cancel asked"]
+
+
+def test_a_drill_makes_no_file_before_the_engine_has_said_yes(server):
+    """The engine's own command makes it: a look at the wrong moment would take it for a real kill's."""
+    status, _, body = server.post("kill", {"args": {"scope": "orders", "drill": "yes"}})
+
+    assert (status, body["kill"]["drill"]) == (200, True)
+    assert protocol.read_latch(server.state_dir) is None
+    status, _, body = server.post("kill", {"args": {"drill": "yes"}}, key="again")
+    assert (status, body["code"]) == (409, "already_killed")
+
+
 def test_what_takes_too_long_has_an_unknown_outcome(tmp_path):
     """A look that times out did nothing; a change may have, and its key finds out."""
     with serving(tmp_path / "state", limits=Limits(handler_s=0.1)) as server:

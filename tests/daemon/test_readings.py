@@ -12,9 +12,11 @@ from joed.daemon.counters import Counters
 from joed.daemon.readings import Sources
 from joed.engine.view import view
 from joed.model.blocks import Block
+from joed.model.kill import Drill
 from joed.model.state import State
 from joed.model.values import SECOND, Kind, Leg, Scope, Severity, Side, Status
 from joed.model.view import BrokerView, JobView, Limits, Need, OrderView, PositionView
+from tests.daemon.serving import OPEN, killed, state_of_a_day
 
 NOW = 1_000 * SECOND
 UTC_S = 1_010.0
@@ -317,3 +319,14 @@ def test_a_table_that_grows_while_it_is_read_is_read_all_the_same(read):
         gc.callbacks.remove(counts_on)
 
     assert sum(value for _, value in rows) >= 5_000
+
+
+def test_a_kill_and_the_last_drill_are_told_by_their_times():
+    """0 for never; a kill that is not done says how much is open."""
+    calm, state = state_of_a_day(), killed(state_of_a_day())
+    state.drilled = Drill(state.now, Scope.ORDERS, passed=False, words="", passed_ns=OPEN)
+    shown, none = view(state), view(calm)
+
+    assert (r.kill_at(none), r.kill_done(None, none), r.kill_open(None, none), r.drill_at(none)) == (0, 0, 0, 0)
+    assert (r.kill_at(shown), r.kill_done(None, shown), r.kill_open(None, shown)) == (state.now, 0, 1)
+    assert r.drill_at(shown) == OPEN

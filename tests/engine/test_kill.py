@@ -339,3 +339,15 @@ def test_a_kill_during_a_proof_of_absence_waits_for_it():
 
     assert retired
     assert (receipt_of(state).entries[0].fate, receipt_of(state).done) == ("never", True)
+
+
+def test_the_author_of_a_kill_is_known_also_when_the_file_was_seen_first():
+    """The receipt carries the request that it answers."""
+    state = trading_state()
+    step(state, START, LatchSeen(Scope.ORDERS, 1000))
+
+    ask(state, "kill", request="r1", reason="enough")
+
+    assert (state.kill.request, state.kill.words) == ("r1", "killed by uid 1000: enough")
+    ask(state, "kill", request="r2")
+    assert state.kill.request == "r1"
