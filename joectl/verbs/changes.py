@@ -35,7 +35,6 @@ REMEDIES = {
     "not_proven": "wait for the next whole read, a few seconds",
     "books_moved": "joectl brokers, then adopt what it shows",
     "broker_down": "joectl brokers",
-    "journal_failed": "joectl doctor; make room on the disk of the state directory, then release again",
     "drill_live": "rehearse on a paper account: joed --demo, then joectl kill --drill",
     "drill_scope": "joectl kill --drill --scope orders",
     "already_killed": "joectl kill --show; joectl release --reason WORDS, once its cause is gone",
