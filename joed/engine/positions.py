@@ -244,9 +244,7 @@ def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
     _gain(state, command.instrument, position.realised - earlier)
     _rebind(state, position)
     _score(state, position)
-    left = state.external.pop(command.instrument, ZERO) - command.quantity
-    if left:
-        state.external[command.instrument] = left
+    state.external.pop(command.instrument, None)
     empty_band(market_of(state, command.instrument))
 
 

@@ -13,13 +13,23 @@ from joed.engine.orders import (
     listens,
     order_id,
     ours,
+    overdue,
+    reduce,
     reserved,
     resting,
     spent,
 )
 from joed.engine.risk import again, forgetful
 from joed.engine.step import refold, step
-from joed.model.commands import CancelOrder, MarkUncertain, OpenSession, RefuseEntry, RetireOrder, SubmitOrder
+from joed.model.commands import (
+    CancelOrder,
+    ClaimOrder,
+    MarkUncertain,
+    OpenSession,
+    RefuseEntry,
+    RetireOrder,
+    SubmitOrder,
+)
 from joed.model.events import (
     BrokerDown,
     CommandDropped,
@@ -289,3 +299,34 @@ def test_the_fill_time_out_is_a_setting():
 
     assert of_kind(step(state, START + SECOND, Tick()), CancelOrder) == []
     assert len(of_kind(step(state, START + 2 * SECOND, Tick()), CancelOrder)) == 1
+
+
+def test_an_entry_rests_no_longer_once_the_end_has_begun():
+    """One that comes back to life during the wind-down is cancelled too."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    state.stopping = "the session is over"
+
+    assert overdue(state, START + 1) == [CancelOrder("AAPL-e", "the session is over")]
+
+
+def test_a_reduction_of_what_is_not_held_any_more_changes_no_position():
+    """Recovery folds what was recorded, whatever is held by then."""
+    state = holding("AAPL")
+    close = reduce(state, 0, state.positions.pop("AAPL"), "AAPL-e", D(10))
+
+    refold(state, START, Tick(), [close])
+
+    assert (state.orders[close.order].status, state.positions) == (Status.ARMED, {})
+
+
+def test_a_claim_settles_the_legs_in_doubt_and_no_other():
+    """A stop that was cancelled meanwhile stays so."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    for order in state.orders.values():
+        order.status = Status.CANCELLED if order.leg is Leg.STOP else Status.UNCERTAIN
+
+    refold(state, START, Tick(), [ClaimOrder("AAPL-e", "d1", "seen")])
+
+    assert statuses(state, *state.orders) == [Status.ACKED, Status.CANCELLED, Status.ACKED]

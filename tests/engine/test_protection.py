@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from joed.engine.positions import backed
 from joed.engine.protection import protected, repair_level, stops_of
 from joed.engine.step import refold, step
 from joed.model.commands import AmendOrder, CancelOrder, RaiseAlert, ReadBroker, SubmitOrder
@@ -453,3 +454,31 @@ def test_an_entry_that_ended_half_filled_has_the_book_read_at_once():
 
     assert ended == [ReadBroker("paper", "AAPL-e ended half filled")]
     assert [(one.order, one.quantity) for one in of_kind(deeds, AmendOrder)] == [("AAPL-s", 4), ("AAPL-t", 4)]
+
+
+def test_a_position_whose_group_nobody_knows_has_the_stop_that_it_names():
+    """A group may have left the ledger; what protects is still looked for by its own name."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    position.groups = ("gone",)
+
+    assert [stop.order for stop in stops_of(state, position)] == [stop_of("AAPL")]
+
+
+def test_a_target_that_is_too_small_does_not_grow():
+    """It takes profit, it does not protect: only a stop is made larger."""
+    state = holding("AAPL")
+    step(state, START, OrderWorking(target_of("AAPL"), D(6)))
+    at = START + SECOND
+
+    commands = step(state, at, agreeing(state, stop_of("AAPL"), target_of("AAPL"), at=at))
+
+    assert of_kind(commands, AmendOrder) == []
+
+
+def test_what_a_broker_that_is_gone_denies_nobody_knows():
+    """Without a word of a broker the books stand."""
+    state = holding("AAPL")
+    state.brokers.clear()
+
+    assert backed(state, state.positions["AAPL"]) == 10

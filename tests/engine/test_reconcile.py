@@ -353,3 +353,24 @@ def test_cash_that_is_no_number_is_not_taken(cash):
     step(state, LATER, whole_read(LATER, cash=cash))
 
     assert state.cash == 100_000
+
+
+def test_a_read_of_one_broker_touches_nothing_of_another():
+    """Neither its orders nor what is external there."""
+    state = entry()
+    state.orders["AAPL-e"].broker = "other"
+    state.external["XYZ"] = D(3)
+
+    step(state, LATER, whole_read(LATER, cash="100000", orders=(shown("AAPL-s"), shown("AAPL-t"))))
+
+    assert (state.orders["AAPL-e"].absent_reads, state.external) == (0, {"XYZ": 3})
+
+
+def test_an_order_at_a_broker_that_nobody_remembers_can_still_be_retired():
+    """Its books are judged when it comes back."""
+    state = entry(Status.UNCERTAIN)
+    state.brokers.clear()
+
+    refold(state, LATER, Tick(), [RetireOrder("AAPL-e", "a person's word")])
+
+    assert state.orders["AAPL-e"].status is Status.ABSENT_PROVEN
