@@ -78,6 +78,8 @@ def confirmed(state: State, known: Rate, rate: Decimal) -> bool:
 
 def cash_at(state: State, broker: Broker) -> Decimal:
     """Give all cash at a broker, in base currency."""
+    if not broker.balances:
+        return broker.cash
     foreign = (amount * rate_in(state, currency) for currency, amount in broker.balances.items())
     return broker.cash + sum(foreign, ZERO)
 

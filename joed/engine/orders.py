@@ -344,6 +344,8 @@ def note_resting(state: State, order: Order) -> None:
 
 def reserved(state: State, broker: str = "") -> Decimal:
     """Give the notional that entries may still add, in base currency: whatever may fill counts as filled."""
+    if not state.resting:
+        return ZERO
     pending = [order for order in resting(state) if broker in ("", order.broker)]
     return sum((pledged(state, order) for order in pending), ZERO)
 

@@ -41,7 +41,8 @@ class Request(Struct, frozen=True, gc=False):
     @property
     def worth(self) -> Decimal:
         """Give what it costs at most, in base currency."""
-        return self.quantity * self.limit * self.rate
+        value = self.quantity * self.limit
+        return value if self.rate is ONE else value * self.rate
 
     @property
     def buys(self) -> bool:
@@ -90,9 +91,11 @@ def not_tradable(state: State, now: int, request: Request) -> str:
 def senseless(state: State, now: int, request: Request) -> str:
     """Refuse numbers that cannot be, whoever let them come this far: NaN is in no order with any limit."""
     trigger, quote = request.trigger, request.quote
-    prices = (request.price, request.limit, request.rate, trigger.level, trigger.stop, trigger.target)
-    if not all(price.is_finite() and price > 0 for price in prices) or not request.quantity.is_finite():
-        return "a price or the quantity is no positive number"
+    for price in (request.price, request.limit, request.rate, trigger.level, trigger.stop, trigger.target):
+        if not (price.is_finite() and price > 0):
+            return f"{price} is no price"
+    if not request.quantity.is_finite():
+        return f"{request.quantity} is no quantity"
     fair = isfinite(quote.bid) and isfinite(quote.ask) and 0 < quote.bid <= quote.ask
     return "" if fair else f"{quote.bid} to {quote.ask} is no market"
 
@@ -116,8 +119,9 @@ def through(state: State, now: int, request: Request) -> str:
     """Refuse a price far beyond the Trigger's level: it is another trade than the one that was thought out."""
     reach = abs(request.price - request.trigger.level)
     limit = request.trigger.level * state.settings.risk.collar
-    words = f"{request.price} is {reach} away from {request.trigger.level}, the limit is {limit:f}"
-    return words if reach > limit else ""
+    if reach <= limit:
+        return ""
+    return f"{request.price} is {reach} away from {request.trigger.level}, the limit is {limit:f}"
 
 
 def wrong_side(state: State, now: int, request: Request) -> str:
@@ -125,9 +129,12 @@ def wrong_side(state: State, now: int, request: Request) -> str:
     below, above = request.trigger.stop, request.trigger.target
     if not request.buys:
         below, above = above, below
-    low, high = min(decimal(request.quote.bid), request.limit), max(decimal(request.quote.ask), request.limit)
-    words = f"stop {request.trigger.stop} and target {request.trigger.target} do not lie around {low} to {high}"
-    return "" if below < low and high < above else words
+    bid = decimal(request.quote.bid) if request.buys else request.price
+    ask = request.price if request.buys else decimal(request.quote.ask)
+    low, high = min(bid, request.limit), max(ask, request.limit)
+    if below < low and high < above:
+        return ""
+    return f"stop {request.trigger.stop} and target {request.trigger.target} do not lie around {low} to {high}"
 
 
 def off_tick(state: State, now: int, request: Request) -> str:
@@ -227,9 +234,10 @@ def too_much(state: State, now: int, request: Request) -> str:
 def too_much_of_one(state: State, now: int, request: Request) -> str:
     """Refuse too much of one underlying, in whatever instruments and at whatever brokers it is held or pending."""
     name, limit = underlying(state, request.instrument.symbol), state.settings.risk.underlying_max
-    coming = [order for order in resting(state) if underlying(state, order.instrument) == name]
     total = state.longs.get(name, ZERO) + state.shorts.get(name, ZERO) + request.worth
-    total += sum((pledged(state, order) for order in coming), ZERO)
+    for order in resting(state):
+        if underlying(state, order.instrument) == name:
+            total += pledged(state, order)
     return f"exposure in {name} would be {total:.2f}, the limit is {limit}" if total > limit else ""
 
 
@@ -254,8 +262,9 @@ def not_settled(state: State, now: int, request: Request) -> str:
         return ""
     broker, free = free_at(state, request)
     due = unsettled(state, now, broker)
-    words = f"{request.worth:.2f} is needed, {free - due:.2f} is free and settled, {due:.2f} is not settled yet"
-    return words if request.worth > free - due else ""
+    if request.worth <= free - due:
+        return ""
+    return f"{request.worth:.2f} is needed, {free - due:.2f} is free and settled, {due:.2f} is not settled yet"
 
 
 def no_margin(state: State, now: int, request: Request) -> str:
@@ -275,8 +284,9 @@ def no_day_trades(state: State, now: int, request: Request) -> str:
         return ""
     today = sum(1 for row in held(state) if row.broker == name and row.opened_ns >= state.day.open_ns)
     open_ = today + sum(1 for order in resting(state) if order.broker == name)
-    words = f"{broker.day_trades_left} day trades are left, {open_} may be used by what is open"
-    return words if open_ >= broker.day_trades_left else ""
+    if open_ < broker.day_trades_left:
+        return ""
+    return f"{broker.day_trades_left} day trades are left, {open_} may be used by what is open"
 
 
 def too_risky(state: State, now: int, request: Request) -> str:
@@ -297,8 +307,9 @@ def too_busy(state: State, now: int, request: Request) -> str:
     """Refuse a signal that has caused as many orders as one may, before it makes another bracket of them."""
     made = state.signal_orders.get(request.trigger.signal, 0)
     limit = state.settings.risk.orders_signal_max
-    words = f"{request.trigger.signal} has caused {made} orders, the limit is {limit}"
-    return words if made + len(BRACKET) > limit else ""
+    if made + len(BRACKET) <= limit:
+        return ""
+    return f"{request.trigger.signal} has caused {made} orders, the limit is {limit}"
 
 
 def too_often(state: State, now: int, request: Request) -> str:
@@ -325,8 +336,9 @@ def too_late(state: State, now: int, request: Request) -> str:
     """Refuse new risk shortly before the close."""
     left_ns = state.day.close_ns - now
     limit_s = state.settings.eod.entries_until_s
-    words = f"{left_ns // SECOND} s to the close, the limit is {limit_s:g} s"
-    return words if left_ns < int(limit_s * SECOND) else ""
+    if left_ns >= int(limit_s * SECOND):
+        return ""
+    return f"{left_ns // SECOND} s to the close, the limit is {limit_s:g} s"
 
 
 Check = Callable[[State, int, Request], str]

@@ -86,6 +86,7 @@ def hold(state: State, name: str) -> None:
     position = state.positions[name]
     position.verified = SESSION
     position.stop_order, position.target_order, position.best = stop, target, float(PRICE)
+    position.opened_ns, position.verified = OPEN_NS, SESSION
 
 
 def order_of(order: str, name: str, leg: Leg, status: Status, group: str, level: Decimal | None = None) -> Order:
