@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean
+.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean table
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ sim: .venv/.installed  ## run SEEDS seeds of the simulated world (SEEDS=200)
 
 crashes: .venv/.installed  ## let the power go at every numbered point of fifteen small worlds, and at every second one
 	$(BIN)/python -m tests.long.crashes $(ARGS)
+
+table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (ARGS=--measure: with figures measured anew)
+	$(BIN)/python -m tests.fault_table $(ARGS)
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)

@@ -26,6 +26,8 @@ TOLD_S = 8.0
 """How long a position may be bare before a person is told: the policy's 5 s, a second hand and a commit."""
 BARE_S = 40.0
 """How long a position may be bare in all: 15 s by policy, then closes that may each take their time-out."""
+REFUSED_S, REFUSALS = 6.0, 6
+"""After each refused close the next waits twice as long."""
 LOOSE_S = 45.0
 """How long more stops than position may work: two whole reads, and the amendment that follows."""
 SHAKEN_S = 30.0
@@ -104,9 +106,11 @@ class Watch:
             bare = self._last(self.bare_ns, "bare", instrument, passed_ns, amiss=protection < least)
             loose = self._last(self.loose_ns, "loose", instrument, passed_ns, amiss=protection > most)
             self.hold("a person is told of a bare position", untold(self, instrument, bare))
-            self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, BARE_S))
+            patience_s = BARE_S + REFUSED_S * 2 ** min(self.exchange.refused.get(instrument, 0), REFUSALS)
+            self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, patience_s))
             self.hold("a stop too many is mended", lasts(instrument, "with a stop too many", loose, LOOSE_S))
-            if not bare and not loose and now - since_ns > int(SHAKEN_S * SECOND):
+            apart = self.exchange.foreign.get(instrument)  # a stop fits what is left of ours beside a stranger's
+            if not bare and not loose and not apart and now - since_ns > int(SHAKEN_S * SECOND):
                 del self.exchange.shaken[instrument]
 
     def _last(self, table: dict[str, int], what: str, instrument: str, passed_ns: int, *, amiss: bool) -> float:
@@ -200,10 +204,10 @@ def one_entry(watch: Watch, line: Line) -> str:
 
 
 def needed(exchange: OddExchange, instrument: str) -> tuple[Decimal, Decimal]:
-    """Give the least and the most that stops may guard: what joed holds, or less where a person sold it by hand."""
+    """Give the least and the most that stops may guard: what joed holds, less or more where a person traded by hand."""
     own, total = exchange.own(instrument), exchange.position(instrument)
     same = own * total > 0
-    return (min(abs(own), abs(total)) if same else ZERO), abs(own)
+    return (min(abs(own), abs(total)), max(abs(own), abs(total))) if same else (ZERO, abs(own))
 
 
 def untold(watch: Watch, instrument: str, bare_s: float) -> str:

@@ -36,6 +36,7 @@ class OddExchange(Exchange):
         self.shaken: dict[str, int] = {}
         self.odd: set[str] = set()
         self.cleaning: set[str] = set()
+        self.refused: dict[str, int] = {}
         self.ghosts: list[str] = []
         self.jumped: dict[str, Decimal] = {}
         self._hands = 0
@@ -103,6 +104,12 @@ class OddExchange(Exchange):
             return CODES[self.happened["odd_reject"] % len(CODES)], "in words that nobody has read before"
         return None
 
+    def _refuse(self, now: int, orders: list[BookOrder], code: str, words: str) -> list[Event]:
+        """Refuse, and count how often in a row what reduces was refused: whoever is refused waits longer each time."""
+        if not orders[0].opens:
+            self.refused[orders[0].instrument] = self.refused.get(orders[0].instrument, 0) + 1
+        return super()._refuse(now, orders, code, words)
+
     def amend(self, now: int, command: AmendOrder) -> list[Event]:
         """Give an order other terms, or refuse to."""
         order = self.orders.get(command.order)
@@ -136,6 +143,7 @@ class OddExchange(Exchange):
 
     def _fill(self, now: int, order: BookOrder, quantity: Decimal, price: Decimal) -> None:
         """Fill an order, and then perhaps more than was asked for."""
+        self.refused[order.instrument] = 0
         if order.order in self.cleaning:
             held = self.foreign.get(order.instrument, ZERO)
             self.foreign[order.instrument] = held + order.side.sign * quantity
@@ -217,7 +225,8 @@ class OddExchange(Exchange):
 
     def drop(self, now: int, luck: float, status: Status) -> list[Event]:
         """End one of joed's live orders for reasons of the exchange's own: it expires, or is refused after all."""
-        live = [o for held in self._live.values() for o in held.values() if not o.order.startswith(BY_HAND)]
+        live = [o for held in self._live.values() for o in held.values() if not self.strange(o.order)]
+        live = [order for order in live if order.status is not Status.WORKING or order.opens] or live
         if not live:
             return []
         order = live[int(luck * 0.999 * len(live))]

@@ -134,6 +134,7 @@ def last_line(found: Sum) -> str:
     counts = found.counts
     exits = ", ".join(f"{counts[name]} {name.removeprefix('exits by ')}" for name in counts if name.startswith("exits"))
     faults = ", ".join(f"{name.removeprefix('fault ')} {counts[name]}" for name in counts if name.startswith("fault "))
+    taken = [f"{name.removeprefix('row ')} {counts[name]}" for name in counts if name.startswith("row ")]
     n = counts.get
     words = [
         f"{found.seeds} seeds ({found.repeated} played twice)",
@@ -142,7 +143,9 @@ def last_line(found: Sum) -> str:
         f"{n('fills', 0)} fills, {n('entries', 0)} entries, exits: {exits or 'none'}",
         f"{n('lives', 0)} lives, {n('power cuts', 0)} power cuts and {n('cuts during recovery', 0)} in recovery",
         f"{n('orderly ends', 0)} orderly ends, {n('step faults', 0)} faults in step",
+        f"{n('seeds with fills', 0)} seeds with fills, {n('points', 0)} crash points passed",
         f"faults: {faults or 'none'}",
+        f"{len(taken)} rows of the order table taken: {', '.join(taken) or 'none'}",
         *([f"never happened: {', '.join(found.missing)}"] if found.missing else []),
         f"{len(found.laws)} laws checked {found.checks} times, broken {len(found.broken)}",
     ]

@@ -1,0 +1,245 @@
+"""The rows of the fault catalogue: what goes wrong, the test that shows it, the kind of fault in the world that does.
+
+A test is named by its file and its name; a kind is a row of `joed.sim.faults.FAULTS`, whose figures are measured in a
+small world. Where nothing shows a row yet, the words say what it waits for.
+"""
+
+from typing import NamedTuple
+
+BROKER, HOUSE = "tests/sim/test_broker_faults.py", "tests/sim/test_house_faults.py"
+ALONE = "test_each_kind_alone_breaks_no_law"
+WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
+CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
+IBKR, CAPITAL, BOTH = "not yet: needs IBKR", "not yet: needs Capital.com", "not yet: needs a real broker's adapter"
+
+
+class Row(NamedTuple):
+    """One row: what goes wrong, where it is shown (or what that waits for), the world's kinds of fault."""
+
+    what: str
+    shown: str
+    kinds: tuple[str, ...] = ()
+
+
+def alone(what: str, *kinds: str, file: str = BROKER) -> Row:
+    """Give a row that the world shows, each kind by itself and all together."""
+    return Row(what, f"{file}::{ALONE}", kinds)
+
+
+FAULTS: dict[str, Row] = {
+    "F1": Row("killed at each commit and hand-over", CRASHES, ("cut",)),
+    "F2": Row("killed between send and ack, IBKR", IBKR),
+    "F3": Row("killed between send and ack, Capital.com", CAPITAL),
+    "F4": Row("killed between a bracket's parent and its last child", IBKR),
+    "F5": Row(
+        "the process is stopped",
+        "tests/faults/test_kill.py::test_f5_a_stopped_process_is_killed_and_sends_nothing_when_it_goes_on",
+    ),
+    "F6": Row(
+        "the loop is blocked",
+        "tests/daemon/test_daemon.py::test_the_watchdog_hears_nothing_while_the_loop_stands_still",
+        ("stall",),
+    ),
+    "F7": Row(
+        "one task dead, the loop alive",
+        "tests/systemd/test_life.py::test_a_disk_that_never_answers_starves_the_watchdog_though_the_loop_is_alive",
+    ),
+    "F8": Row(
+        "crash loop",
+        "tests/systemd/test_life.py::test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_takes_over",
+        ("crash_loop",),
+    ),
+    "F9": Row(
+        "asked to stop, twice, while sending",
+        "tests/daemon/test_daemon.py::test_a_second_interrupt_ends_it_at_once_with_the_journal_true",
+        ("stop",),
+    ),
+    "F10": Row(
+        "asked to stop while a broker hangs",
+        "tests/daemon/test_daemon.py::test_a_dead_broker_does_not_starve_the_watchdog_and_a_hanging_one_does_not_hold_up_the_end",
+    ),
+    "F11": Row("killed for want of memory", CRASHES, ("cut",)),
+    "F12": Row(
+        "no memory in a handler", "tests/sim/test_build.py::test_a_poison_raises_and_nothing_else_does", ("poison",)
+    ),
+    "F13": Row("no descriptors left", "tests/daemon/test_control.py::test_the_last_lane_is_kept_for_a_kill"),
+    "F14": Row("no threads left", "not yet: needs a cgroup of its own"),
+    "F15": Row("the processor is taken", "not yet: needs a cgroup of its own"),
+    "F16": Row("power cut", CRASHES, ("cut",)),
+    "F17": Row(
+        "a second joed", "tests/daemon/test_daemon.py::test_a_second_joed_on_the_same_state_directory_is_refused"
+    ),
+    "F18": Row(
+        "another build takes over",
+        "tests/daemon/test_store.py::test_a_newer_journal_is_refused_and_left_alone",
+        ("upgrade",),
+    ),
+    "F19": Row(
+        "configuration changed or invalid",
+        "tests/test_config.py::test_each_mistake_is_told_with_its_key_value_file_and_line",
+        ("reconfigure",),
+    ),
+    "F20": Row("half a deployment", "not yet: needs the manifest of a build"),
+    "F21": Row(
+        "disk full",
+        "tests/daemon/test_journal.py::test_a_full_disk_is_told_survived_on_the_ballast_and_left_behind",
+        ("full_disk",),
+    ),
+    "F22": Row(
+        "there is room again",
+        "tests/daemon/test_journal.py::test_a_full_disk_without_ballast_is_retried_until_there_is_room",
+        ("full_disk",),
+    ),
+    "F23": Row(
+        "EIO at a sync", "tests/daemon/test_journal.py::test_a_write_that_fails_for_good_ends_the_writer", ("eio",)
+    ),
+    "F24": Row("EIO at a read or a checkpoint", "tests/daemon/test_journal.py::test_each_failure_has_its_name"),
+    "F25": Row(
+        "a sync takes long",
+        "tests/daemon/test_journal.py::test_a_disk_that_does_not_answer_is_told_of_then_taken_for_failed_then_trusted_again",
+        ("slow_disk",),
+    ),
+    "F26": Row(
+        "a disk that lies, and a power cut",
+        "tests/daemon/test_chain.py::test_a_torn_log_that_was_durable_is_a_loss_and_refused",
+    ),
+    "F27": Row(
+        "a torn or flipped page", "tests/daemon/test_chain.py::test_whatever_byte_is_flipped_nothing_else_is_ever_read"
+    ),
+    "F28": Row(
+        "an old copy put back", "tests/daemon/test_chain.py::test_a_chain_that_was_made_anew_differs_from_the_witness"
+    ),
+    "F29": Row("read-only", "tests/daemon/test_journal.py::test_a_disk_that_turns_read_only_is_told_and_retried"),
+    "F30": Row(
+        "state directory of a wrong owner or mode",
+        "tests/daemon/test_places.py::test_a_state_directory_that_cannot_be_written_is_refused_by_name",
+    ),
+    "F31": Row(
+        "the log stalls",
+        "tests/daemon/test_systemd.py::test_a_manager_that_does_not_read_makes_nobody_wait_and_nothing_raise",
+    ),
+    "F32": Row("a long journal", "tests/daemon/test_chain.py::test_a_bounded_check_begins_at_a_commits_edge"),
+    "F33": alone("the wall clock is set", "clock_step", file=HOUSE),
+    "F34": Row("suspended for two hours", f"{HOUSE}::test_two_hours_of_sleep_are_survived", ("suspend",)),
+    "F35": Row(
+        "changes of clocks, half days, holidays",
+        "tests/systemd/test_timers.py::test_at_an_early_close_joed_ends_by_itself",
+    ),
+    "F36": Row(
+        "no time zones", "tests/systemd/test_timers.py::test_a_calendar_that_cannot_be_read_is_a_failure_and_no_holiday"
+    ),
+    "F37": alone("the broker's clock is off", "broker_clock"),
+    "F38": Row("midnight within an outage", BOTH),
+    "F39": Row("the link breaks", WORLD, ("disconnect",)),
+    "F40": Row("half-open link", BOTH),
+    "F41": Row("the peer is gone without a word", BOTH),
+    "F42": Row("1100, 1101, 1102", IBKR),
+    "F43": Row("fills while the link was gone", WORLD, ("disconnect", "lost_reports")),
+    "F44": Row("two numbers of one order", "tests/engine/test_strangers.py"),
+    "F45": alone("a snapshot times out or has no end", "lost_reads", "partial_reads"),
+    "F46": Row("TWS restarts, client id in use", IBKR),
+    "F47": Row("nextValidId goes back", IBKR),
+    "F48": alone("late by seconds", "late_entries", "lag"),
+    "F49": Row("the link flaps", WORLD, ("flap",)),
+    "F50": Row("names, certificates", BOTH),
+    "F51": Row("a feed that is silent", WORLD, ("silence", "blind")),
+    "F52": Row("WebSocket limits and pings", CAPITAL),
+    "F53": Row("401 in the middle of an order", CAPITAL),
+    "F54": Row("429 storms", CAPITAL),
+    "F55": alone("an answer that nobody can read", "doubt"),
+    "F56": Row("another account is active", CAPITAL),
+    "F57": Row("one broker down, the other fine", BOTH),
+    "F58": alone("the same fill twice", "repeats", "late_repeats"),
+    "F59": alone("a fill before its acknowledgement", "shuffle", "mute"),
+    "F60": alone("words out of order", "shuffle"),
+    "F61": alone("corrections and busts", "correction", "bust"),
+    "F62": alone("a fill after its cancel", "late_fill"),
+    "F63": alone("a cancel refused", "cancel_rejected"),
+    "F64": alone("a cancel lost", "lost_cancels"),
+    "F65": alone("filled in part, then cut off", "partials"),
+    "F66": alone("filled in part, then the time-out", "partials"),
+    "F67": alone("the stop is refused", "stop_rejected"),
+    "F68": alone("an exit whose position was closed by hand", "manual"),
+    "F69": alone("target and stop both fill", "both_fill"),
+    "F70": alone("a person trades in the account", "manual"),
+    "F71": alone("a person's orders", "manual_order"),
+    "F72": alone("a position changes without a trade", "split"),
+    "F73": Row("trading is halted", WORLD, ("halt",)),
+    "F74": alone("refused, for many reasons", "rejects", "odd_reject", "refuse_late"),
+    "F75": alone("words that nobody knows", "odd_words"),
+    "F76": alone("confirmed, then unknown", "doubt"),
+    "F77": Row("two candidates for one order", "tests/engine/test_life.py", ("doubt",)),
+    "F78": alone("an order given up shows itself", "late_entries"),
+    "F79": alone("news that are late and repeated", "late_repeats"),
+    "F80": Row("netting or hedging is toggled", CAPITAL),
+    "F81": alone("prices that cannot be", "bad_print", "stale"),
+    "F82": alone("a storm of quotes", "storm"),
+    "F83": Row(
+        "an event that a rule cannot handle",
+        "tests/daemon/test_daemon.py::test_an_event_that_a_rule_cannot_handle_ends_the_process_and_not_the_next",
+        ("poison",),
+    ),
+    "F84": Row("messages of another version", BOTH),
+    "F85": Row("the nightly reset", IBKR),
+    "F86": Row("a gap through a bracket", WORLD, ("jump",)),
+    "F87": alone("a close is refused", "close_rejected"),
+    "F88": alone("the same signals ten thousand times", "repeat_signals", file=HOUSE),
+    "F89": Row(
+        "a kill while the loop is blocked",
+        "tests/faults/test_kill.py::test_f89_a_blocked_loop_is_killed_and_opens_nothing_after",
+        ("kill_while",),
+    ),
+    "F90": alone("a kill while the disk is full", "kill_while", file=HOUSE),
+    "F91": Row(
+        "a kill while the broker is down",
+        "tests/faults/test_kill.py::test_f91_a_kill_while_the_broker_is_down_holds_and_cancels_when_it_is_back",
+        ("kill_while",),
+    ),
+    "F92": Row(
+        "a kill races a send", "tests/faults/test_kill.py::test_f92_a_kill_races_commands_on_their_way", ("kill",)
+    ),
+    "F93": Row(
+        "a kill, then a power cut",
+        "tests/faults/test_kill.py::test_f93_a_kill_outlives_a_power_cut_and_starts_the_next_day_killed",
+        ("kill_while",),
+    ),
+    "F94": Row("a confirmation for another day or config", "tests/engine/test_confirming.py"),
+    "F95": alone("the same request again", "ask_twice", file=HOUSE),
+    "F96": alone("alerts do not get through", "alerts_down", file=HOUSE),
+    "F97": Row(
+        "a timer on a holiday, or missed",
+        "tests/systemd/test_timers.py::test_on_a_holiday_the_gate_is_skipped_and_nothing_has_failed",
+    ),
+    "F98": Row("no manager to talk to", "tests/daemon/test_systemd.py::test_outside_systemd_nothing_happens"),
+}
+"""Every row of the catalogue."""
+
+CONTROL = "tests/daemon/test_control.py"
+ATTACKS: dict[str, Row] = {
+    "S1": Row("another user connects", f"{CONTROL}::test_a_stranger_may_ask_for_the_version_and_nothing_else"),
+    "S2": Row("a viewer asks for more", f"{CONTROL}::test_an_operator_may_kill_but_not_release"),
+    "S3": Row("a descriptor is passed on", "tests/daemon/test_peer.py::test_the_kernel_tells_who_connected"),
+    "S5": Row("64 KiB and one byte", f"{CONTROL}::test_a_body_holds_64_kib_and_not_a_byte_more"),
+    "S6": Row("a slow writer", f"{CONTROL}::test_a_slow_writer_is_dropped_and_nobody_waits_for_it"),
+    "S7": Row("thousands of connections", f"{CONTROL}::test_the_last_lane_is_kept_for_a_kill"),
+    "S8": Row("an answer that nobody reads", f"{CONTROL}::test_an_answer_that_nobody_reads_is_dropped"),
+    "S9": Row("deep and odd JSON", f"{CONTROL}::test_a_body_that_is_not_what_the_verb_takes_changes_nothing"),
+    "S10": Row("unknown verbs and fields", f"{CONTROL}::test_only_what_is_in_the_tables_is_there"),
+    "S11": Row("thousands of commands", f"{CONTROL}::test_changes_are_paced_and_kills_are_not"),
+    "S12": Row("a key used again", f"{CONTROL}::test_a_key_is_not_good_for_another_request"),
+    "S14": Row(
+        "something in the socket's place",
+        "tests/daemon/test_lanes.py::test_anything_else_in_its_place_is_refused_and_kept",
+    ),
+    "S31": Row("fills and orders that joed never sent", f"{BROKER}::{ALONE}", ("forged",)),
+    "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
+    "S41": Row(
+        "a record that was tampered with",
+        "tests/daemon/test_chain.py::test_a_column_changed_with_the_guards_off_is_found",
+    ),
+    "S42": Row(
+        "an old state directory put back", "tests/faults/test_kill.py::test_a_kill_that_joed_has_seen_outlives_its_file"
+    ),
+    "S50": Row("a link in a file's place", "tests/daemon/test_lock.py::test_a_link_is_not_followed"),
+}
+"""The attacks that something shows; the others wait for what they attack, or for their issue."""

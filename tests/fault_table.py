@@ -1,0 +1,200 @@
+"""The fault table of docs/failure-handbook.md: `python -m tests.fault_table` writes it, `--measure` measures it anew.
+
+Figures of the world are simulated seconds, the longest of five seeds in which a single fault strikes; those of real
+processes come from build/faults.json, which the tests of tests/faults write where JOED_FAULTS is set. Both are kept in
+tests/faults/figures.json, so that the document follows from the tree alone.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from random import Random
+
+from msgspec.structs import replace
+
+from joed.model.values import SECOND
+from joed.sim.build import plain_rules
+from joed.sim.crashes import BASE
+from joed.sim.faults import FAULTS as KINDS
+from joed.sim.faults import strike
+from joed.sim.rest import TIMED
+from joed.sim.scenario import Fault, Scenario
+from joed.sim.stage import Stage
+from joed.sim.world import DATE_NS, hours
+from tests.fault_rows import ATTACKS, FAULTS
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT, FIGURES = ROOT / "docs" / "failure-handbook.md", ROOT / "tests" / "faults" / "figures.json"
+MEASURED = ROOT / "build" / "faults.json"
+BEGIN, END = "<!-- the fault table: make table -->", "<!-- the end of the fault table -->"
+STRIKES_S, WATCHED_S, LOOKS_S = 80.0, 110.0, 0.1
+SEEDS = 5
+OTHERS = ("job_failed", "newer_build")
+"""What the world's own strategist and builds tell, fault or no fault."""
+
+
+def measure_kind(kind):
+    """Give the longest times until somebody was told of a kind of fault and until all was well, in seconds."""
+    times = [time for seed in range(1, SEEDS + 1) if (time := measure_once(kind, seed)) is not None]
+    told = [told_s for told_s, _ in times if told_s is not None]
+    return {
+        "told_s": round(max(told), 1) if told else None,
+        "well_s": round(max(well_s for _, well_s in times), 1) if times else None,
+        "runs": len(times),
+    }
+
+
+def measure_once(kind, seed):
+    """Strike once in a small world, and look ten times a second."""
+    traits = replace(BASE, instruments=("AAA", "BBB", "CCC"))
+    args = KINDS[kind].draw(Random(f"{kind}:{seed}"), traits)
+    scenario = Scenario(seed, STRIKES_S + WATCHED_S, traits, (), 60.0)
+    root = Path(tempfile.mkdtemp(prefix="joed-table-"))
+    stage = Stage(scenario, root, hours(), DATE_NS)
+    seen = Seen(stage)
+    try:
+        stage.run(lambda: stage.after(STRIKES_S, lambda: seen.strike(Fault(STRIKES_S, kind, args))))
+    finally:
+        stage.abandon()
+        plain_rules()
+        shutil.rmtree(root, ignore_errors=True)
+    return seen.times()
+
+
+class Seen:
+    """What is seen of a world from a strike on."""
+
+    def __init__(self, stage):
+        self.stage, self.struck_ns, self.told_ns, self.ill_ns = stage, 0, 0, 0
+        self.since_ns = self.odd = 0
+        self.armed = False
+        self.blocks = frozenset()
+
+    def strike(self, fault):
+        """Strike, and look from then on."""
+        self.struck_ns = self.stage.clock.now()
+        self.blocks = self.blocks_now()
+        self.odd = self.stage.exchange.happened.total()
+        self.look()
+        strike(self.stage, fault)
+        self.armed = self.stage.exchange.armed.total() > 0
+
+    def look(self):
+        """Look whether somebody has been told, and whether all is well."""
+        now, exchange = self.stage.clock.now(), self.stage.exchange
+        if self.armed and exchange.happened.total() > self.odd:  # it counts from when it happens
+            self.armed, self.struck_ns = False, max(exchange.shaken.values())
+        told = self.stage.watch.alerts.items()
+        alerts = [at_ns for key, at_ns in told if at_ns >= self.struck_ns and not key.startswith(OTHERS)]
+        news = [now] if self.blocks_now() - self.blocks else []
+        self.told_ns = self.told_ns or min(alerts + news, default=0)
+        if self.well():
+            self.since_ns = 0
+        else:
+            self.since_ns = self.since_ns or now
+            if now - self.since_ns > SECOND:  # less is a word on its way
+                self.ill_ns = now
+        if now < self.struck_ns + int((WATCHED_S - 5) * SECOND):
+            self.stage.after(LOOKS_S, self.look)
+
+    def blocks_now(self):
+        """Give the Blocks that there are, without those that only time lifts."""
+        life = self.stage.life
+        state = life.state if life is not None and life.trading is not None else None
+        return frozenset(state.blocks if state is not None else ()) - {f"all/{reason}" for reason in TIMED}
+
+    def well(self):
+        """Say whether joed is there, its broker read whole, its books right, its positions guarded, nothing blocked."""
+        stage, life = self.stage, self.stage.life
+        if life is None or life.trading is None or stage.clock.now() < life.hangs_until_ns:
+            return False
+        state, exchange = life.state, stage.exchange
+        ours = {name: held.quantity for name, held in state.positions.items() if held.quantity}
+        theirs = {name: own for name in stage.scenario.traits.instruments if (own := exchange.own(name))}
+        guarded = all(exchange.protection(name) == abs(own) for name, own in theirs.items())
+        agreed = all(broker.reconciled for broker in state.brokers.values())
+        return agreed and guarded and ours == theirs and not self.blocks_now() - self.blocks
+
+    def times(self):
+        """Give the seconds until somebody was told (None: nobody) and until all was well; None if it never struck."""
+        if not self.struck_ns or self.armed:
+            return None
+        told = (self.told_ns - self.struck_ns) / SECOND if self.told_ns else None
+        return told, max(0, self.ill_ns - self.struck_ns) / SECOND
+
+
+def measure():
+    """Measure all kinds of faults, take over what real processes measured, and keep it."""
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    real = json.loads(MEASURED.read_text()) if MEASURED.exists() else kept.get("real", [])
+    world = {kind: measure_kind(kind) for kind in sorted(KINDS)}
+    FIGURES.write_text(json.dumps({"real": real, "world": world}, indent=1, sort_keys=True) + "\n")
+
+
+def table(rows, figures):
+    """Give rows as lines of a table."""
+    lines = ["| row | what goes wrong | shown by | told after | well after |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        told, well = times_of(name, row, figures)
+        shown = row.shown if row.shown.startswith("not yet") else f"`{row.shown}`"
+        kinds = f" ({', '.join(row.kinds)})" if row.kinds else ""
+        lines.append(f"| {name} | {row.what} | {shown}{kinds} | {told} | {well} |")
+    return lines
+
+
+def times_of(name, row, figures):
+    """Give both times in words: real ones where a real process showed them, else the world's, else a dash."""
+    real = [one for one in figures["real"] if one["row"] == name]
+    if real:
+        return tuple(worst_ms([one[f"{what}_ms"] for one in real]) for what in ("detected", "recovered"))
+    found = [figures["world"][kind] for kind in row.kinds if kind in figures["world"]]
+    return tuple(worst_s([one[f"{what}_s"] for one in found]) for what in ("told", "well"))
+
+
+def worst_ms(values):
+    """Give the longest of some real times."""
+    known = [value for value in values if value is not None]
+    return f"{max(known):.0f} ms" if known else "-"
+
+
+def worst_s(values):
+    """Give the longest of some simulated times."""
+    known = [value for value in values if value is not None]
+    return f"{max(known):.1f} s" if known and max(known) else "at once" if known else "-"
+
+
+def document(text, figures):
+    """Give the handbook with the tables of today in the place of its own."""
+    head, _, rest = text.partition(BEGIN)
+    tail = rest.partition(END)[2]
+    shown = sum(1 for row in FAULTS.values() if not row.shown.startswith("not yet"))
+    lines = [
+        "",
+        f"{shown} of the {len(FAULTS)} rows are shown by a test of this tree. Times in seconds are simulated: the",
+        "longest of five worlds in which that fault alone strikes, until somebody is told (an alert or a Block) and",
+        "until the books agree, every position is guarded and nothing is blocked any more; some faults last as long",
+        "as they are drawn to. Times in milliseconds are of real processes. Of what joed takes in its stride nobody",
+        "is told (-).",
+        "",
+        *table(FAULTS, figures),
+        "",
+        "### Attacks",
+        *table(ATTACKS, figures),
+        "",
+    ]
+    return f"{head}{BEGIN}" + "\n".join(lines) + f"{END}{tail}"
+
+
+def main():
+    """Write the document."""
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("--measure", action="store_true", help="measure the world's figures anew, about a minute")
+    if made.parse_args().measure:
+        measure()
+    DOCUMENT.write_text(document(DOCUMENT.read_text(), json.loads(FIGURES.read_text())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The fault table names every row, tests that exist, kinds of fault in the world, and is what its script makes."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from joed.sim.faults import FAULTS as KINDS
+from tests.fault_rows import ATTACKS, FAULTS
+from tests.fault_table import DOCUMENT, FIGURES, ROOT, document, measure_once
+
+ROWS = {**FAULTS, **ATTACKS}
+
+
+def names_in(path):
+    """Give the names of a file's tests."""
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def test_every_row_of_the_catalogue_is_there():
+    """F1 to F98, in order."""
+    assert list(FAULTS) == [f"F{number}" for number in range(1, 99)]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_names_a_test_that_exists_or_what_it_waits_for(name):
+    """By file and name; what waits says for what."""
+    row = ROWS[name]
+    if row.shown.startswith("not yet: "):
+        assert not row.kinds
+        return
+    path, _, test = row.shown.partition("::")
+
+    assert Path(ROOT / path).exists()
+    assert not test or test in names_in(path)
+
+
+def test_every_kind_of_fault_in_the_world_has_its_row():
+    """And every row's kinds are in the world; what has no row of the catalogue says so here."""
+    named = {kind for row in ROWS.values() for kind in row.kinds}
+    beyond = {"amend_rejected", "expire", "fail_jobs", "fear", "flush", "lost_commands", "overfill", "pause"}
+
+    assert named <= set(KINDS)
+    assert set(KINDS) - named == beyond
+
+
+def test_the_document_is_what_the_script_makes():
+    """`python -m tests.fault_table` writes it anew."""
+    text = DOCUMENT.read_text()
+
+    assert document(text, json.loads(FIGURES.read_text())) == text
+
+
+def test_a_fault_is_measured_from_its_strike_on():
+    """A cut link is told at once, and well again within a quarter of a minute of its return."""
+    told_s, well_s = measure_once("disconnect", 1)
+
+    assert told_s < 1
+    assert 0 < well_s < 60
