@@ -46,32 +46,42 @@ FAULTS: dict[str, Row] = {
     ),
     "F8": Row(
         "crash loop",
-        "tests/systemd/test_life.py::test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_takes_over",
+        "tests/faults/test_process.py::test_f8_a_crash_loop_latches_a_kill_and_leaves_stops_to_the_broker",
         ("crash_loop",),
     ),
     "F9": Row(
         "asked to stop, twice, while sending",
-        "tests/daemon/test_daemon.py::test_a_second_interrupt_ends_it_at_once_with_the_journal_true",
+        "tests/faults/test_process.py::test_f9_a_second_term_while_orders_are_sent_ends_it_with_entries_on_their_way_out",
         ("stop",),
     ),
     "F10": Row(
         "asked to stop while a broker hangs",
-        "tests/daemon/test_daemon.py::test_a_dead_broker_does_not_starve_the_watchdog_and_a_hanging_one_does_not_hold_up_the_end",
+        "tests/faults/test_process.py::test_f10_a_broker_that_hangs_does_not_hold_up_the_end",
     ),
-    "F11": Row("killed for want of memory", CRASHES, ("cut",)),
+    "F11": Row(
+        "killed for want of memory",
+        "tests/faults/test_process.py::test_f11_a_process_that_the_kernel_ends_for_want_of_memory_recovers",
+        ("cut",),
+    ),
     "F12": Row(
-        "no memory in a handler", "tests/sim/test_build.py::test_a_poison_raises_and_nothing_else_does", ("poison",)
+        "no memory in a handler",
+        "tests/faults/test_process.py::test_f12_no_memory_in_a_handler_is_a_clean_end_and_not_half_a_state",
+        ("poison",),
     ),
     "F13": Row("no descriptors left", "tests/daemon/test_control.py::test_the_last_lane_is_kept_for_a_kill"),
     "F14": Row("no threads left", "not yet: needs a cgroup of its own"),
     "F15": Row("the processor is taken", "not yet: needs a cgroup of its own"),
-    "F16": Row("power cut", CRASHES, ("cut",)),
+    "F16": Row(
+        "power cut",
+        "tests/faults/test_process.py::test_f16_what_a_power_cut_leaves_of_the_last_commit_is_dropped",
+        ("cut",),
+    ),
     "F17": Row(
-        "a second joed", "tests/daemon/test_daemon.py::test_a_second_joed_on_the_same_state_directory_is_refused"
+        "a second joed", "tests/faults/test_process.py::test_f17_a_second_joed_is_refused_by_the_pid_of_the_first"
     ),
     "F18": Row(
         "another build takes over",
-        "tests/daemon/test_store.py::test_a_newer_journal_is_refused_and_left_alone",
+        "tests/faults/test_process.py::test_f18_a_journal_of_a_newer_build_is_refused_and_goes_on_with_that_one",
         ("upgrade",),
     ),
     "F19": Row(
@@ -82,45 +92,47 @@ FAULTS: dict[str, Row] = {
     "F20": Row("half a deployment", "not yet: needs the manifest of a build"),
     "F21": Row(
         "disk full",
-        "tests/daemon/test_journal.py::test_a_full_disk_is_told_survived_on_the_ballast_and_left_behind",
+        "tests/faults/test_disk.py::test_f21_a_full_disk_stops_entries_answers_a_kill_and_loses_nothing",
         ("full_disk",),
     ),
     "F22": Row(
         "there is room again",
-        "tests/daemon/test_journal.py::test_a_full_disk_without_ballast_is_retried_until_there_is_room",
+        "tests/faults/test_disk.py::test_f22_space_that_returns_frees_nobody_until_a_person_releases",
         ("full_disk",),
     ),
     "F23": Row(
-        "EIO at a sync", "tests/daemon/test_journal.py::test_a_write_that_fails_for_good_ends_the_writer", ("eio",)
+        "EIO at a sync", "tests/faults/test_disk.py::test_f23_a_sync_that_fails_ends_joed_which_recovers", ("eio",)
     ),
-    "F24": Row("EIO at a read or a checkpoint", "tests/daemon/test_journal.py::test_each_failure_has_its_name"),
+    "F24": Row(
+        "EIO at a read or a checkpoint",
+        "tests/faults/test_disk.py::test_f24_a_read_that_fails_ends_joed_which_recovers",
+    ),
     "F25": Row(
         "a sync takes long",
-        "tests/daemon/test_journal.py::test_a_disk_that_does_not_answer_is_told_of_then_taken_for_failed_then_trusted_again",
+        "tests/faults/test_disk.py::test_f25_a_disk_that_hangs_is_told_of_holds_orders_back_and_not_the_loop",
         ("slow_disk",),
     ),
     "F26": Row(
         "a disk that lies, and a power cut",
-        "tests/daemon/test_chain.py::test_a_torn_log_that_was_durable_is_a_loss_and_refused",
+        "tests/faults/test_disk.py::test_f26_a_disk_that_lied_about_the_last_commits_is_found_out",
     ),
     "F27": Row(
-        "a torn or flipped page", "tests/daemon/test_chain.py::test_whatever_byte_is_flipped_nothing_else_is_ever_read"
+        "a torn or flipped page", "tests/faults/test_disk.py::test_f27_a_page_that_is_not_what_was_written_is_refused"
     ),
-    "F28": Row(
-        "an old copy put back", "tests/daemon/test_chain.py::test_a_chain_that_was_made_anew_differs_from_the_witness"
+    "F28": Row("an old copy put back", "tests/faults/test_disk.py::test_f28_a_write_ahead_log_that_is_gone_is_missed"),
+    "F29": Row(
+        "read-only", "tests/faults/test_disk.py::test_f29_a_disk_that_turns_read_only_stops_entries_and_not_joed"
     ),
-    "F29": Row("read-only", "tests/daemon/test_journal.py::test_a_disk_that_turns_read_only_is_told_and_retried"),
     "F30": Row(
         "state directory of a wrong owner or mode",
-        "tests/daemon/test_places.py::test_a_state_directory_that_cannot_be_written_is_refused_by_name",
+        "tests/faults/test_process.py::test_f30_a_state_directory_that_others_can_change_is_refused",
     ),
-    "F31": Row(
-        "the log stalls",
-        "tests/daemon/test_systemd.py::test_a_manager_that_does_not_read_makes_nobody_wait_and_nothing_raise",
-    ),
-    "F32": Row("a long journal", "tests/daemon/test_chain.py::test_a_bounded_check_begins_at_a_commits_edge"),
+    "F31": Row("the log stalls", "tests/faults/test_process.py::test_f31_a_log_that_nobody_reads_holds_up_nothing"),
+    "F32": Row("a long journal", "tests/faults/test_process.py::test_f32_a_long_journal_does_not_make_a_long_start"),
     "F33": alone("the wall clock is set", "clock_step", file=HOUSE),
-    "F34": Row("suspended for two hours", f"{HOUSE}::test_two_hours_of_sleep_are_survived", ("suspend",)),
+    "F34": Row(
+        "suspended for two hours", "tests/sim/test_house_faults.py::test_two_hours_of_sleep_are_survived", ("suspend",)
+    ),
     "F35": Row(
         "changes of clocks, half days, holidays",
         "tests/systemd/test_timers.py::test_at_an_early_close_joed_ends_by_itself",
