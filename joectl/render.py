@@ -20,7 +20,7 @@ VALUE_CHARACTERS_MAX = 100
 REMEDIES = {
     "unprotected": "joectl positions; joed repairs or closes it, joectl kill --scope flatten closes all",
     "latched": "joectl release --reason WORDS, once the cause is gone",
-    "uncertain": "joectl why ORDER; the broker's next whole read may settle it",
+    "uncertain": "joectl why ORDER; the broker's next whole read may settle it, else joectl resolve ORDER",
     "books_differ": "compare with the broker's own screen; joectl brokers",
     "faulted": "joectl watch --since 0, and report the event",
     "unconfirmed": "joectl confirm",

@@ -9,9 +9,9 @@ from decimal import Decimal
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, read_since, reduce
 from joed.engine.positions import backed, sound, sums_of
-from joed.engine.verdicts import MISFIT, judged
+from joed.engine.verdicts import BARE, MISFIT, VERDICTS, judged
 from joed.model.blocks import Block, key
-from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RaiseBlock, ReadBroker
+from joed.model.commands import AmendOrder, CancelOrder, Command, JudgeBooks, RaiseAlert, RaiseBlock, ReadBroker
 from joed.model.events import BrokerRead, OrderFilled
 from joed.model.orders import Order, Position
 from joed.model.state import State
@@ -199,6 +199,8 @@ def replace_stop(
         return
     level = repair_level(state, position)
     if level is not None:
+        words = f"{quantity} {position.instrument} without a stop, one is placed at {level}"
+        commands.append(JudgeBooks(position.broker, VERDICTS[BARE].verdict, BARE, words, group, position.instrument))
         commands.append(reduce(state, len(commands), position, group, quantity, level))
 
 

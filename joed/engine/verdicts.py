@@ -25,6 +25,7 @@ class Row(NamedTuple):
 
 KNOWN, BEHIND, ENDED, MISSED = "order_known", "order_behind", "order_ended", "fill_missed"
 CASH, LATE, ABSENT, MISFIT = "cash_differs", "late_adopted", "order_absent", "exit_misfit"
+BARE = "stop_missing"
 DIFFERS, EXTERNAL, TWINS = "position_differs", "position_external", "two_orders"
 UNDEAD, RECOVERED = "order_undead", "order_recovered"
 
@@ -36,6 +37,7 @@ VERDICTS: dict[str, Row] = {
     CASH: Row(Verdict.ADOPT, "cash is the broker's"),
     LATE: Row(Verdict.ADOPT, "an order given up lives: its risk counts again, its stop is checked, an alert"),  # F78
     ABSENT: Row(Verdict.REPAIR, "an order missing twice ends, is never sent again, and a lost stop is replaced"),  # B7
+    BARE: Row(Verdict.REPAIR, "a position's stop is gone: another is placed where it stood"),  # B5
     MISFIT: Row(Verdict.REPAIR, "an exit is resized to what is held, or cancelled where nothing is"),  # F68
     DIFFERS: Row(Verdict.FREEZE, "no entries in the instrument from the first sight on"),  # B8
     EXTERNAL: Row(Verdict.FREEZE, "seen twice: counted in exposure, never touched"),  # B8

@@ -272,3 +272,14 @@ def test_a_late_word_on_an_ended_order_changes_none_of_its_terms():
 
     assert (state.orders["AAPL-s"].status, state.orders["AAPL-s"].left) == (Status.FILLED, 0)
     assert state.orders["AAPL-s"].terms == D("196.00")
+
+
+def test_a_refused_parent_leaves_an_exit_that_has_ended_as_it_ended():
+    """What is told to all legs concerns those that live."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("AAPL")])
+    step(state, START, OrderCancelled("AAPL-s"))
+
+    step(state, START, OrderRejected("AAPL-e", "margin"))
+
+    assert statuses(state, "AAPL-e", "AAPL-s", "AAPL-t") == [Status.REJECTED, Status.CANCELLED, Status.REJECTED]

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from joed.engine.positions import backed
 from joed.engine.protection import protected, repair_level, stops_of
 from joed.engine.step import refold, step
-from joed.model.commands import AmendOrder, CancelOrder, RaiseAlert, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelOrder, JudgeBooks, RaiseAlert, ReadBroker, SubmitOrder
 from joed.model.events import (
     BrokerDown,
     CommandDropped,
@@ -19,7 +19,7 @@ from joed.model.events import (
     Tick,
 )
 from joed.model.settings import Protection
-from joed.model.values import SECOND, Kind, Leg, Side, Status
+from joed.model.values import SECOND, Kind, Leg, Side, Status, Verdict
 from tests.engine.build import (
     START,
     D,
@@ -482,3 +482,15 @@ def test_what_a_broker_that_is_gone_denies_nobody_knows():
     state.brokers.clear()
 
     assert backed(state, state.positions["AAPL"]) == 10
+
+
+def test_a_stop_that_is_placed_for_a_lost_one_stands_in_the_record_as_a_repair():
+    """B5: what was seen, the verdict, and the order beside it."""
+    state = holding("AAPL")
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+
+    commands = step(state, START + SECOND, Tick())
+
+    judged = [(one.what, one.verdict, one.instrument, one.order) for one in of_kind(commands, JudgeBooks)]
+    assert judged == [("stop_missing", Verdict.REPAIR, "AAPL", "AAPL-e")]
+    assert [one.leg for one in of_kind(commands, SubmitOrder)] == [Leg.STOP]
