@@ -62,6 +62,11 @@ STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its sto
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 
+FIRST_LIVE = click.Option(["--live"], is_flag=True, help="Also all that the first live day needs; a pass is recorded.")
+DRILLED = click.Option(
+    ["--drilled"], default="", metavar="DIR", help="With --live: the paper account's state directory, for its drill."
+)
+
 VERBS = {
     "status": Verb("verbs.looks:status", "What joed does, what is at stake, and what needs you.", (CHECK,)),
     "confirm": Verb(
@@ -88,7 +93,9 @@ VERBS = {
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
     "why": Verb("verbs.looks:why", "The record of one order, from its cause to its end.", (ORDER,)),
     "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION,)),
-    "doctor": Verb("verbs.local:doctor", "Look at everything, and name the remedy for each fault."),
+    "doctor": Verb(
+        "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)
+    ),
     "version": Verb("verbs.local:version", "The versions of joectl and of the daemon."),
 }
 """Everything joectl does."""

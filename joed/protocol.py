@@ -54,25 +54,35 @@ class Role(IntEnum):
     ADMIN = 3
 
 
+class Way(StrEnum):
+    """What a verb does to the risk: what raises it never needs less of a role than what takes the same away."""
+
+    REDUCES = "reduces"
+    RAISES = "raises"
+    KEEPS = "keeps"
+
+
 class Mutation(NamedTuple):
-    """Who may do it, and the names of what may be said with it."""
+    """Who may do it, the names of what may be said with it, and what it does to the risk."""
 
     role: Role
     args: tuple[str, ...] = ()
+    way: Way = Way.KEEPS
 
 
 MUTATIONS = {
-    "confirm": Mutation(Role.OPERATOR, ("card",)),
-    "kill": Mutation(Role.OPERATOR, ("scope", "drill")),
-    "release": Mutation(Role.ADMIN, ("block",)),  # deliberately harder than the kill
+    "confirm": Mutation(Role.OPERATOR, ("card",), way=Way.RAISES),
+    "kill": Mutation(Role.OPERATOR, ("scope", "drill"), way=Way.REDUCES),
+    "release": Mutation(Role.ADMIN, ("block",), way=Way.RAISES),  # deliberately harder than the kill
     "flush": Mutation(Role.OPERATOR),
-    "pause": Mutation(Role.OPERATOR),
-    "resume": Mutation(Role.OPERATOR),
-    "cancel": Mutation(Role.OPERATOR, ("order", "dry_run")),
-    "flatten": Mutation(Role.OPERATOR, ("instrument", "dry_run")),
+    "pause": Mutation(Role.OPERATOR, way=Way.REDUCES),
+    "resume": Mutation(Role.OPERATOR, way=Way.RAISES),
+    "cancel": Mutation(Role.OPERATOR, ("order", "dry_run"), way=Way.REDUCES),
+    "flatten": Mutation(Role.OPERATOR, ("instrument", "dry_run"), way=Way.REDUCES),
     "adopt": Mutation(Role.OPERATOR, ("instrument", "stop", "quantity", "dry_run")),  # it adds a stop and no risk
-    "resolve": Mutation(Role.ADMIN, ("order", "deal", "dry_run")),  # a person's word sets reserved risk free
-    "reload": Mutation(Role.OPERATOR),
+    "resolve": Mutation(Role.ADMIN, ("order", "deal", "dry_run"), way=Way.RAISES),  # a word frees reserved risk
+    "reload": Mutation(Role.OPERATOR, way=Way.RAISES),
+    "doctor": Mutation(Role.ADMIN, ("drilled",), way=Way.RAISES),  # without it no first live day begins
 }
 """Each verb that changes something: POST /v1/VERB."""
 
@@ -101,7 +111,7 @@ CONFLICTS = frozenset(
     {
         *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
-        *("already_killed", "drill_live", "journal_failed"),
+        *("already_killed", "doctor_needed", "drill_live", "journal_failed"),
         *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
         *("nothing_to_flatten", "nothing_to_adopt", "not_proven", "books_moved", "order_ended", "not_in_doubt"),
     }

@@ -16,6 +16,7 @@ REMEDIES = {
         ("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         "joectl confirm shows the card as it is now",
     ),
+    "doctor_needed": "joectl doctor --live",
     "config_invalid": "mend the lines above; joed --check reads the files as the daemon does",
     "second_user_needed": "another person in the group signs it, with joectl confirm",
     "session_over": "joectl status tells when the next session begins",

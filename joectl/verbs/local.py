@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from time import sleep
 from typing import Any, NoReturn
 
 import joed
@@ -14,6 +15,8 @@ from joectl.verbs.looks import show
 from joed import protocol
 from joed.protocol import Exit, Header, Place
 
+ALERT_WAIT_S = 3.0
+"""How long a test alert has to arrive."""
 FREE_BYTES_MIN = 256 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
@@ -28,6 +31,14 @@ REMEDIES = {
     "kill_drill": "joectl kill --show; joectl release --reason WORDS, then joectl kill --drill again",
     "stops": "joectl positions; joectl kill --scope flatten closes everything",
     "jobs": "joectl jobs",
+    "journal": "joectl status; make room on its disk",
+    "account": "joectl brokers; set mode: live and log in to the account that is meant",
+    "calendar": "install a newer joed, or add the days to calendar.d",
+    "clock": "systemctl enable --now systemd-timesyncd, or chrony",
+    "watchdog": "systemctl start joed: the service has WatchdogSec set",
+    "credentials": "chmod 600 each file, or let systemd load them with LoadCredential=",
+    "drill": "joectl kill --drill on the paper account, then joectl doctor --live --drilled DIR",
+    "alerts": "set alerts.command, joectl reload, and look again",
     "queue": "joectl watch shows what arrives; a slow disk or a busy machine is the usual cause",
 }
 """The remedy for each thing that the doctor looks at."""
@@ -60,9 +71,11 @@ def _versions(body: dict[str, Any]) -> str:
     return f"joectl {body['joectl']}\njoed   {words}"
 
 
-def doctor(options: Options) -> Exit:
+def doctor(options: Options, *, live: bool = False, drilled: str = "") -> Exit:
     """Look at the place, the disk and the daemon; 1 when anything is amiss."""
     place = options.place()
+    if live:
+        return _first_day(options, drilled)
     checks = [*_places(place), *_daemon(options, place)]
     seen: dict[str, dict[str, Any]] = {}
     for check in checks:
@@ -70,6 +83,31 @@ def doctor(options: Options) -> Exit:
     body = {"ok": all(check["ok"] for check in seen.values()), "checks": list(seen.values())}
     show(options, body, _findings)
     return Exit.OK if body["ok"] else Exit.FAILED
+
+
+def _examined(options: Options, args: dict[str, str]) -> dict[str, Any]:
+    """Ask for the doctor of live days, and give what was found, well or not."""
+    from joectl.verbs.changes import carried
+
+    try:
+        return carried(options, "doctor", args)
+    except Failure as failure:
+        if "checks" not in failure.fields:
+            raise
+        return failure.fields
+
+
+def _first_day(options: Options, drilled: str) -> Exit:
+    """Have the daemon look at all that a first live day needs; once more, when only the test alert was still away."""
+    args = {"drilled": str(Path(drilled).absolute())} if drilled else {}
+    body = _examined(options, args)
+    if [row["name"] for row in body["checks"] if not row["ok"]] == ["alerts"]:
+        sleep(ALERT_WAIT_S)
+        body = _examined(options, args)
+    rows = [_check(str(row["name"]), str(row["words"]), ok=bool(row["ok"])) for row in body["checks"]]
+    passed = body.get("code") == "ok"
+    show(options, {"ok": passed, "checks": rows, "words": body.get("words") or body.get("detail")}, _findings)
+    return Exit.OK if passed else Exit.FAILED
 
 
 def _places(place: Place) -> list[dict[str, Any]]:

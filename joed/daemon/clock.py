@@ -5,6 +5,7 @@ counts a suspend. What the wall clock does meanwhile is an event (ClockStepped),
 """
 
 import asyncio
+import ctypes
 import heapq
 import time
 from collections.abc import Callable
@@ -13,6 +14,10 @@ from typing import Protocol
 
 from joed.model.values import SECOND
 
+TIMEX_BYTES = 512
+"""More than struct timex of any kernel."""
+TIME_ERROR = 5
+"""What adjtimex(2) answers while nothing keeps the clock right."""
 CALLBACKS_AT_ONCE = 256
 """How many due callbacks run before the loop has its turn again: an accelerated feed waits, it does not pile up."""
 
@@ -141,6 +146,13 @@ class SimulatedClock:
 def utc_ns() -> int:
     """Give the wall clock, in nanoseconds since 1970."""
     return time.time_ns()
+
+
+def synchronised() -> bool:
+    """Say whether the kernel believes that something (NTP, PTP) keeps the wall clock right: adjtimex(2), read only."""
+    asked = ctypes.create_string_buffer(TIMEX_BYTES)  # modes = 0: nothing is set
+    state = ctypes.CDLL(None).adjtimex(asked)
+    return state not in (-1, TIME_ERROR)
 
 
 def boot_ns() -> int:

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 import joed
 from joed import protocol
-from joed.daemon import doctor
+from joed.daemon import doctor, first_day
 from joed.daemon.cards import Cards
 from joed.daemon.keys import Keys, Pace, fingerprint
 from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits
@@ -209,6 +210,8 @@ class Control:
         with self._keys.under_way(key, digest):
             if verb == "kill":
                 return await self._kill(asked)
+            if verb == "doctor":
+                return await self._examine(asked)
             answer = await self._side.ask(asked)
             if verb == "confirm":
                 changes = self._cards.changes(args.get("card", ""), self._side.view())
@@ -216,6 +219,13 @@ class Control:
             if verb == "flush":
                 await self._side.flush()
             return self._answered(answer)
+
+    async def _examine(self, asked: OperatorAsked) -> web.Response:
+        """Look at everything that a first live day needs, and have it recorded."""
+        drilled = asked.args.get("drilled", "")
+        found = await asyncio.to_thread(first_day.checks, self._side.view(), self._state_dir, drilled)
+        answer = await self._side.ask(replace(asked, args=first_day.outcome(found)))
+        return self._answered(answer, checks=[check._asdict() for check in found])
 
     async def _read(self, request: web.BaseRequest, verb: str) -> tuple[str, dict[str, str], bytes]:
         """Read what is asked; whoever dawdles keeps nobody else from the kill's lane."""

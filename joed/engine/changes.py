@@ -348,7 +348,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.KillRehearsed: drill.apply_rehearsed,
-    e.AlertDelivered: nothing,
+    e.AlertDelivered: confirming.note_delivered,
     e.FailsafeRan: nothing,
 }
 
@@ -380,6 +380,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.OpenSession: open_session,
     c.WindDown: wind_down,
     c.BindAccount: binding.apply_bound,
+    c.PassDoctor: confirming.apply_passed,
     c.SignCard: confirming.apply_signed,
     c.Answer: answer,
 }

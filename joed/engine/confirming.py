@@ -15,16 +15,18 @@ from joed.engine.view import view
 from joed.model.blocks import ALL, Block, key
 from joed.model.calendars import Calendar
 from joed.model.card import Signed
-from joed.model.commands import Answer, Command, LiftBlock, RaiseBlock, SignCard
-from joed.model.events import BrokerUp, OperatorAsked, SettingsLoaded
+from joed.model.commands import Answer, Command, LiftBlock, PassDoctor, RaiseAlert, RaiseBlock, SignCard
+from joed.model.events import AlertDelivered, BrokerUp, OperatorAsked, SettingsLoaded
 from joed.model.state import State
-from joed.model.values import MINUTE, Mode
+from joed.model.values import MINUTE, Mode, Severity
 
 AT = key(ALL, UNCONFIRMED)
 """Where the Block stands that waits for a signature."""
 
 WAITS = "waiting for joectl confirm"
 
+PASSED, FAILED = "passed", "failed"
+"""What the shell adds to a doctor's request: how many checks passed, or the names of those that did not."""
 SAID_MAX = 5
 """How many loosened settings a Block names; the card lists them all."""
 
@@ -72,6 +74,8 @@ def premature(state: State, now: int) -> tuple[str, str] | None:
         return "too_early", "the session has not been opened yet"
     if now >= state.day.close_ns:
         return "session_over", f"session {state.day.session} is over; the next one has a card of its own"
+    if state.mode is Mode.LIVE and not state.examined_ns:
+        return "doctor_needed", "the first live day of this account needs joectl doctor --live first"
     if not reconciled(state):
         return "not_reconciled", "the brokers' books are not read yet: the card would not tell what is there"
     return None
@@ -83,6 +87,31 @@ def guessing(state: State, now: int, uid: int) -> tuple[str, str] | None:
     minutes = -(-left_ns // MINUTE)
     words = f"{requests.CARDS_MISSED_MAX} wrong cards: wait {minutes} minute{'' if minutes == 1 else 's'}"
     return ("confirm_locked", words) if left_ns else None
+
+
+def doctor(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Record that a first live day may come, as the shell found it; where it did not, try the alerts' channel."""
+    if state.mode is not Mode.LIVE:
+        commands.append(answer(event, "this is a paper account: the doctor of live days has nothing to pass", "paper"))
+    elif PASSED in event.args:
+        commands.append(PassDoctor(event.uid, f"{event.args[PASSED]} checks passed"))
+        commands.append(answer(event, "everything a live day needs is there, and recorded"))
+    else:
+        words = f"a test, asked for by joectl doctor --live: {event.request}"
+        commands.append(RaiseAlert(f"doctor:{now}", Severity.INFO, words))
+        amiss = event.args.get(FAILED) or "nothing was looked at"
+        commands.append(answer(event, f"not well yet: {amiss}", "doctor_failed"))
+
+
+def apply_passed(state: State, now: int, command: PassDoctor) -> None:
+    """Remember that the doctor passed: once is enough for this account."""
+    state.examined_ns = now
+
+
+def note_delivered(state: State, now: int, event: AlertDelivered) -> None:
+    """Remember when an alert last reached anybody."""
+    if not event.failed:
+        state.delivered_ns = now
 
 
 def sign(state: State, event: OperatorAsked, command: SignCard, commands: list[Command]) -> None:

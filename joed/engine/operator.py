@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from joed.engine import drill, reloading, requests
 from joed.engine import kill as engine_kill
-from joed.engine.confirming import answer, confirm, needs_confirmation, unconfirmed
+from joed.engine.confirming import answer, confirm, doctor, needs_confirmation, unconfirmed
 from joed.engine.hands import HANDS
 from joed.engine.kill import AT as KILLED_AT
 from joed.engine.reconcile import unreconciled
@@ -94,6 +94,7 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "resume": resume,
     **HANDS,
     "flush": flush,
+    "doctor": doctor,
     "reload": reloading.refused,
 }
 """What a person may ask of the engine; looking is the shell's."""

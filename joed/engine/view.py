@@ -237,6 +237,9 @@ def _signing(state: State) -> Signing:
         card=state.day.signing,
         signers=state.day.signers,
         needed=2 if state.settings.confirm.require_distinct_uid else 1,
+        bound=dict(state.bound),
+        examined_ns=state.examined_ns,
+        delivered_ns=state.delivered_ns,
         live_session=ramp.session_number(state) if state.mode is Mode.LIVE else 0,
         ramp=ramp.share(state),
     )

@@ -270,6 +270,13 @@ class BindAccount(Command, frozen=True, gc=False, tag="BindAccount"):
     mode: Mode
 
 
+class PassDoctor(Command, frozen=True, gc=False, tag="PassDoctor"):
+    """Note that everything a first live day needs was found well, and by whom it was asked."""
+
+    uid: int
+    words: str
+
+
 class SignCard(Command, frozen=True, gc=False, tag="SignCard"):
     """Note that a user signed this card; with `needed` different ones it is signed whole, and opens the day."""
 
@@ -323,6 +330,7 @@ ANY = (
     | MarkEquity
     | OpenSession
     | BindAccount
+    | PassDoctor
     | SignCard
     | Answer
 )

@@ -174,7 +174,8 @@ class State(Struct):
     `spent` holds a digest of every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found`
     is what the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
     `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
-    directory belongs to; `live_session` the last of the `live_sessions` that were confirmed.
+    directory belongs to; `live_session` the last of the `live_sessions` that were confirmed. `examined_ns` is when the
+    doctor of the first live day passed, `delivered_ns` when an alert last reached anybody.
     `missed_cards` holds, by uid, when somebody named a card that is not the day's.
     """
 
@@ -240,6 +241,8 @@ class State(Struct):
     bound_mode: Mode | None = None
     live_sessions: int = 0
     live_session: str = ""
+    examined_ns: int = 0
+    delivered_ns: int = 0
     rates: dict[str, Rate] = {}
     unrealised: Decimal = ZERO
     signal_orders: dict[str, int] = {}

@@ -12,9 +12,9 @@ from joed.engine.view import card_hash, view
 from joed.model.blocks import Block
 from joed.model.calendars import Calendar
 from joed.model.commands import LiftBlock, RaiseBlock
-from joed.model.events import BrokerDown, BrokerUp, EpochStarted, OperatorAsked, SettingsLoaded, Tick
+from joed.model.events import AlertDelivered, BrokerDown, BrokerUp, EpochStarted, OperatorAsked, SettingsLoaded, Tick
 from joed.model.settings import Confirm, Risk
-from joed.model.values import SECOND
+from joed.model.values import SECOND, Mode, Severity
 from joed.protocol import CONFLICTS
 from tests.engine.build import CLOSE, START, holding, kinds, of_kind, settings_of, trading_state, whole_read
 
@@ -299,3 +299,46 @@ def test_a_record_of_signatures_folds_to_the_same_state():
         refold(twin, START, event, step(state, START, event))
 
     assert encode_state(twin) == encode_state(state)
+
+
+def examine(state, request="d1", **args):
+    """Ask for the doctor of live days, as the shell found it."""
+    return step(state, START, OperatorAsked("doctor", request, 0, 0, 0, "", args))
+
+
+def test_a_first_live_day_is_not_confirmed_before_the_doctor_has_passed():
+    """Once for this account: it outlives every session and restart."""
+    state = trading_state(mode=Mode.LIVE)
+    step(state, START, SettingsLoaded(state.settings, "digest"))
+
+    first = ask(state, card_hash(state))
+    failed = examine(state, "d1", failed="clock, alerts")
+    second = ask(state, card_hash(state))
+    passed = examine(state, "d2", passed="14")
+    third = ask(decode_state(encode_state(state), b"key"), card_hash(state))
+
+    assert [code(commands) for commands in (first, failed, second, passed, third)] == [
+        *("doctor_needed", "doctor_failed", "doctor_needed", "ok", "ok"),
+    ]
+    assert kinds(failed) == ["RaiseAlert", "Answer"]
+    assert "clock, alerts" in failed[-1].words
+
+
+def test_a_doctor_that_looked_at_nothing_passes_nothing():
+    """Only the shell's own word counts; a paper account has nothing to pass."""
+    state = trading_state(mode=Mode.LIVE)
+
+    assert code(examine(state)) == "doctor_failed"
+    assert code(examine(trading_state(), passed="14")) == "paper"
+    assert state.examined_ns == 0
+
+
+def test_an_alert_that_arrived_is_remembered_and_one_that_failed_is_not():
+    """What the doctor asks for."""
+    state = trading_state()
+
+    step(state, START, AlertDelivered("k", "command", Severity.INFO, "no such file"))
+    before = state.delivered_ns
+    step(state, START, AlertDelivered("k", "command", Severity.INFO))
+
+    assert (before, state.delivered_ns) == (0, START)
