@@ -24,10 +24,10 @@ Order = SubmitOrder | AmendOrder | CancelOrder
 
 TOLD_S = 8.0
 """How long a position may be bare before a person is told: the policy's 5 s, a second hand and a commit."""
+READ_S = 6.0  # how much later it is known what a person or a split did: by the next whole read
 BARE_S = 40.0
 """How long a position may be bare in all: 15 s by policy, then closes that may each take their time-out."""
-REFUSED_S, REFUSALS = 6.0, 6
-"""After each refused close the next waits twice as long."""
+REFUSED_S, REFUSALS = 6.0, 6  # after each refused close the next waits twice as long
 LOOSE_S = 45.0
 """How long more stops than position may work: two whole reads, and the amendment that follows."""
 SHAKEN_S = 30.0
@@ -110,6 +110,8 @@ class Watch:
             self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, patience_s))
             self.hold("a stop too many is mended", lasts(instrument, "with a stop too many", loose, LOOSE_S))
             apart = self.exchange.foreign.get(instrument)  # a stop fits what is left of ours beside a stranger's
+            if not bare:
+                self.exchange.refused.pop(instrument, None)
             if not bare and not loose and not apart and now - since_ns > int(SHAKEN_S * SECOND):
                 del self.exchange.shaken[instrument]
 
@@ -212,7 +214,7 @@ def needed(exchange: OddExchange, instrument: str) -> tuple[Decimal, Decimal]:
 
 def untold(watch: Watch, instrument: str, bare_s: float) -> str:
     """Say that nobody was told of a bare position in time."""
-    if bare_s <= TOLD_S:
+    if bare_s <= TOLD_S + (READ_S if instrument in watch.exchange.foreign else 0.0):
         return ""
     since_ns = watch.since_ns[f"bare {instrument}"]
     key = f"unprotected:{instrument}:"

@@ -143,7 +143,6 @@ class OddExchange(Exchange):
 
     def _fill(self, now: int, order: BookOrder, quantity: Decimal, price: Decimal) -> None:
         """Fill an order, and then perhaps more than was asked for."""
-        self.refused[order.instrument] = 0
         if order.order in self.cleaning:
             held = self.foreign.get(order.instrument, ZERO)
             self.foreign[order.instrument] = held + order.side.sign * quantity
