@@ -47,6 +47,7 @@ from joed.model.values import MINUTE, SECOND, Mode
 VENUE_LOG = "exchange.log"
 VENUE_WAIT_S = 15.0
 PROBE_S = 0.5
+SOCKET_BYTES_MAX = 107
 LEFT_OVER_NS = MINUTE
 """An exchange whose time is so far behind our day's beginning was left over from an earlier day."""
 
@@ -212,6 +213,7 @@ class _Beside:
     def __init__(self, choices: Choices) -> None:
         if choices.speed is None:
             raise ConfigError("--exchange process runs in real time: give it a --speed that is a number")
+        refuse_long(choices.places.exchange)
         self._choices, self._speed = choices, choices.speed
 
     def prepare(self) -> None:
@@ -229,6 +231,16 @@ class _Beside:
 
     def feed(self, at: Clock, brokers: Mapping[str, Broker]) -> None:
         """Leave the quotes to the exchange."""
+
+
+def refuse_long(socket: Path) -> None:
+    """Refuse a path that no Unix socket can have (unix(7): 108 bytes with the zero at their end)."""
+    size = len(os.fsencode(socket))
+    if size > SOCKET_BYTES_MAX:
+        raise ConfigError(
+            f"the exchange's socket would have a path of {size} bytes, at most {SOCKET_BYTES_MAX} fit:"
+            f" take a shorter --state-dir ({socket})"
+        )
 
 
 def find_or_start(choices: Choices, origin_ns: int, speed: float) -> Hello:

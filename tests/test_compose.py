@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -230,3 +231,11 @@ def test_a_daemon_whose_exchange_lives_elsewhere_has_no_numpy():
     assert done.returncode == 0
     assert asyncio.iscoroutinefunction(RemotePaperBroker.run)
     assert DAY.open_ns > DEMO_DATE_NS
+
+
+def test_a_path_that_no_socket_can_have_is_refused_with_what_to_do():
+    """108 bytes are all there is for it, the zero at the end included (unix(7))."""
+    compose.refuse_long(Path("/" + "d" * 106))
+
+    with pytest.raises(ConfigError, match="take a shorter --state-dir"):
+        compose.refuse_long(Path("/" + "d" * 107))

@@ -101,10 +101,9 @@ def blocked(mad, seconds):
 
 
 def test_f89_a_blocked_loop_is_killed_and_opens_nothing_after(mad):
-    """Also F6: the file needs nobody's help; what the loop does when it turns again meets a shut gate."""
+    """The file needs nobody's help; what the loop does when it turns again meets a shut gate."""
     latched_ms, recovered_ms = blocked(mad, float(os.environ.get("JOED_BLOCK_S", "5")))
     measured("F89", detected_ms=latched_ms, recovered_ms=recovered_ms)
-    measured("F6", detected_ms=latched_ms, recovered_ms=recovered_ms)
 
 
 def test_f92_a_kill_races_commands_on_their_way(mad):
