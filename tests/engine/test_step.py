@@ -3,10 +3,10 @@
 import pytest
 
 from joed.engine.step import decide, refold, step
-from joed.model.commands import AmendOrder, RaiseAlert, RaiseBlock
-from joed.model.events import OrderFilled, OrderRejected, OrderWorking, Quote, StopAsked, Tick
+from joed.model.commands import AmendOrder, RaiseAlert, RaiseBlock, SubmitOrder
+from joed.model.events import FailsafeRan, OrderFilled, OrderRejected, OrderWorking, Quote, StopAsked, Tick
 from joed.model.state import State
-from joed.model.values import SECOND, Side
+from joed.model.values import SECOND, Kind, Leg, Side
 from tests.engine.build import (
     START,
     D,
@@ -151,3 +151,19 @@ def test_recovery_takes_a_quiet_quote_in_as_it_was_taken():
         refold(recovered, START + at, event, [])
 
     assert recovered == lived
+
+
+def test_what_a_failsafe_sent_is_in_the_books_of_the_next_joed_decided_again_or_folded():
+    """A replay finds the same orders beside the event; recovery folds them, and the broker's fills are then known."""
+    decided, folded = holding("AAPL"), holding("AAPL")
+    close = SubmitOrder("j1-c", "paper", "AAPL", Side.SELL, D(10), Kind.MARKET, Leg.CLOSE, opens=False)
+    event = FailsafeRan(7, "0.1", (close,))
+
+    commands = step(decided, START, event)
+    refold(folded, START, event, [close])
+
+    assert commands == [close]
+    assert decided == folded
+    assert folded.positions["AAPL"].closing == "j1-c"
+    step(folded, START + SECOND, OrderFilled("j1-c", "x9", "AAPL", Side.SELL, D(10), D(200)))
+    assert folded.positions["AAPL"].quantity == 0
