@@ -1,4 +1,11 @@
-"""What the broker tests share: orders in words, and rigs that put an adapter before an exchange the test holds."""
+"""What the broker tests share: orders in words, and rigs that put an adapter before an exchange the test holds.
+
+To have another adapter judged, give it a rig and a row in RIGS. A rig is made with an empty directory and then has
+`broker` (the adapter, started), `exchange` (the matching model behind the fake that speaks the broker's wire), `clock`
+and `events` (all that was emitted), and six verbs: `quote` (a price at the exchange, with its consequences), `wait`
+(time passes at both ends), `take` (what was emitted, quotes left out), `doubt` (the next answer never comes), `cut` and
+`mend` (the link), and `close`. Nothing in it knows a case; nothing in a case knows a broker.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,25 @@
-"""What any broker's adapter must do, by number; joed/brokers/base.py says why."""
+"""What any broker's adapter must do, by number; joed/brokers/base.py says why, rigs.py how an adapter joins.
+
+The catalogue goes on in test_contract_life.py. Which cases hold which guarantee of base.py's table:
+
+| guarantee | cases |
+|---|---|
+| nothing slips past a kill | TC-03, TC-04, TC-26 |
+| ours are never among them | TC-24, TC-25 |
+| nothing is queued | TC-14, TC-26, TC-27 |
+| a refusal is proven | TC-03, TC-27, TC-46 |
+| "" proves nothing | TC-22, TC-45 |
+| one order for one id | TC-05, TC-23, TC-29, TC-35 |
+| a submit has one of four outcomes | TC-02, TC-13, TC-14, TC-22, TC-28 |
+| what cannot be proven is AMBIGUOUS | TC-22, TC-45 |
+| results are events | TC-07, TC-09, TC-10, TC-11, TC-21, TC-30 to TC-41 |
+| a link has a number | TC-01, TC-16, TC-19, TC-45, TC-47 |
+| a read is whole | TC-12, TC-15, TC-31, TC-42, TC-43, TC-44 |
+| a failed read is none | TC-14, TC-19 |
+| quotes carry their age | TC-17, TC-48, TC-49 |
+| everything ends | TC-20, TC-22, TC-50 |
+| bad bytes are no guess | TC-36, TC-49; the bytes themselves are each adapter's own wire test |
+"""
 
 from decimal import Decimal as Money
 
