@@ -87,3 +87,15 @@ endef
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.PHONY: planted mutants cover
+planted: .venv/.installed  ## plant each known bug and have the simulated world find it (within 500 seeds each)
+	$(BIN)/python -m tests.planted $(ARGS)
+
+mutants: .venv/.installed  ## change what decides about money, one small thing at a time, and count what no test notices
+	$(BIN)/python -m tests.long.mutants $(ARGS)
+
+MONEY_PATH := engine.orders engine.life engine.risk engine.protection engine.reconcile daemon.carry_out
+cover: .venv/.installed  ## hold every branch of what decides about money to a test near it: 100 percent or it fails
+	$(BIN)/python -m pytest -q -p no:cacheprovider --cov-branch --cov-report=term-missing --cov-fail-under=100 \
+	    $(MONEY_PATH:%=--cov=joed.%) tests/engine tests/daemon/test_carry_out.py

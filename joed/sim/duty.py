@@ -12,6 +12,7 @@ from joed.model.commands import Answer
 from joed.model.events import Event, OperatorAsked
 from joed.model.state import State
 from joed.model.values import SECOND, Scope
+from joed.sim.conduct import REACH_NS
 from joed.sim.laws import Watch
 
 LOOKS_EVERY_NS = 10 * SECOND
@@ -44,6 +45,7 @@ class Operator:
         self._killed_ns = 0
         self._again = False
         self._releasing_ns = 0
+        self._scope, self._scope_ns = Scope.ENTRIES, 0
         self.killed_until_ns = 0
         self.paused_until_ns = 0
 
@@ -56,6 +58,8 @@ class Operator:
         now = self._clock.now()
         self._latches.write(scope)
         self._killed_ns = now
+        if not self._watch.killed_ns or scope.width > self._scope.width:
+            self._scope, self._scope_ns = scope, now
         self._watch.killed_ns = self._watch.killed_ns or now
         self.killed_until_ns = max(self.killed_until_ns, now + int(seconds * SECOND))
         if told:
@@ -82,6 +86,7 @@ class Operator:
     def look(self, state: State) -> None:
         """Look at the status, and ask for what is due."""
         now = self._clock.now()
+        self._judge_kill(state, now)
         self._asked = {name: asked for name, asked in self._asked.items() if now - asked[1] < WAITS_NS}
         if key(ALL, "paused") in state.blocks and now >= self.paused_until_ns:
             self._watch.paused = False
@@ -89,6 +94,16 @@ class Operator:
         for block in [block for block in state.blocks.values() if block.latched or block.reason == "journal_failed"]:
             if block.key != KILLED or now >= self.killed_until_ns:
                 self._ask("release", {"block": block.key})
+
+    def _judge_kill(self, state: State, now: int) -> None:
+        """See whether a kill has reached what it names, once joed has had the time and the link for it."""
+        watch = self._watch
+        since_ns = max(self._scope_ns, watch.read_ns)
+        if not (watch.killed_ns and watch.read_since_up and now - since_ns >= REACH_NS):
+            return
+        watch.hold("a kill reaches", watch.conduct.reaches(watch.exchange, self._scope_ns, self._scope))
+        narrow = state.killed is None or state.killed.width < self._scope.width
+        watch.hold("a kill reaches", f"joed knows of {state.killed}, the file says {self._scope}" if narrow else "")
 
     def answered(self, answer: Answer) -> None:
         """Hear an answer: only a release that was granted opens the gate again."""

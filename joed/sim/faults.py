@@ -260,7 +260,7 @@ FAULTS: dict[str, Kind] = {
     "flap": Kind(draw_flap, flap),
     "cut": Kind(draw_cut, cut, bites=True),
     "slow_disk": Kind(draw_slow, slow_disk),
-    "full_disk": Kind(seconds(1, 20), full_disk),
+    "full_disk": Kind(seconds(1, 20), full_disk, bites=True),
     "stop": Kind(seconds(0.5, 30), stop),
     "upgrade": Kind(draw_change, upgrade),
     "reconfigure": Kind(draw_change, reconfigure),

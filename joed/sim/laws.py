@@ -14,10 +14,12 @@ import msgspec
 
 from joed.daemon.clock import SimulatedClock
 from joed.model.book import BookOrder, Line
-from joed.model.commands import AmendOrder, CancelOrder, Command, RaiseAlert, RetireOrder, SubmitOrder
-from joed.model.events import OrderFilled, Quote
+from joed.model.commands import AmendOrder, Answer, CancelOrder, Command, RaiseAlert, RetireOrder, SubmitOrder
+from joed.model.events import Event, OrderFilled, Quote
 from joed.model.settings import Risk
 from joed.model.values import MINUTE, SECOND, ZERO, Leg, Side
+from joed.sim import conduct
+from joed.sim.conduct import Conduct
 from joed.sim.odd import OddExchange
 
 Order = SubmitOrder | AmendOrder | CancelOrder
@@ -67,9 +69,10 @@ class Watch:
         self.killed_ns = 0
         self.paused = False
         self.unrecorded = False
-        self.read_since_up = False
+        self.read_since_up, self.read_ns = False, 0
         self.fear: tuple[str, float, int] = ("", 0.0, 0)
         self.prints_high = 0
+        self.conduct = Conduct()
         self._journal = journal
         self._reader: sqlite3.Connection | None = None
         self._seqs: dict[int, tuple[int, Command]] = {}
@@ -127,11 +130,13 @@ class Watch:
         self.worst_s[what] = max(self.worst_s.get(what, 0.0), lasted_s)
         return max(lasted_s, 1e-9)
 
-    def recorded(self, seq: int, event: object, commands: list[Command]) -> None:
+    def recorded(self, seq: int, event: Event, commands: list[Command]) -> None:
         """See a record being made: what leaves later must be found in it."""
+        for law, words in self.conduct.recorded(self.exchange, self.clock.now(), seq, event, commands):
+            self.hold(law, words)
         for command in commands:
-            if isinstance(command, Order):
-                self._seqs[id(command)] = (seq, command)
+            if isinstance(command, Order | Answer):  # the same answer may be given again
+                self._seqs.setdefault(id(command), (seq, command))
             elif isinstance(command, RetireOrder):
                 self.hold("absence is proven", absence_proven(self, command))
             elif isinstance(command, RaiseAlert):
@@ -160,15 +165,17 @@ class Watch:
         self.sent_ns += [now] if opens(command) else []
         for name, law in HAND_LAWS.items():
             self.hold(name, law(self, command))
+        for name, at_hand in conduct.HAND_LAWS.items():
+            self.hold(name, at_hand(self.exchange, command))
         if isinstance(command, SubmitOrder):
             self.handed[command.order] = self.clock.now()
             for order in (command.stop_order, command.target_order):
                 if order:
                     self.handed[order] = self.clock.now()
 
-    def stored(self, command: Order) -> str:
-        """Say what is missing in the file of an order's record, "" where it is whole."""
-        seq, _ = self._seqs.pop(id(command), (0, None))
+    def stored(self, command: Order | Answer) -> str:
+        """Say what is missing in the file of a command's record, "" where it is whole."""
+        seq, _ = self._seqs.get(id(command), (0, None))
         if not seq:
             return "stands in no record"
         if self._reader is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from joed.daemon import recovery
+from joed.daemon.carry_out import at_once
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.desk import Desk
 from joed.daemon.latch import Latches
@@ -169,6 +170,7 @@ class Life:
             point("recovered")
         if steps > 2:
             self.epoch = store.next_epoch(self.state.epoch + 1)
+            site.watch.hold("each start its own epoch", site.watch.conduct.begin(self.epoch, self.state.seq))
             point("epoch")
         if steps >= STEPS:
             self._begin()
@@ -237,6 +239,7 @@ class Life:
     def emit(self, event: Event) -> None:
         """Let something have happened to this life."""
         if self.alive and self.trading is not None:
+            self.site.watch.conduct.heard(event)
             self.trading.emit(event)
 
     def settle(self) -> None:
@@ -366,6 +369,8 @@ class Life:
 
     def answered(self, command: Answer) -> None:
         """Let whoever asked have the answer."""
+        free = self.site.watch.unrecorded and at_once(command)
+        self.site.watch.hold("answers are durable", "" if free else self.site.watch.stored(command))
         self.desk.answered(command)
         self.site.ground.answered(command)
 

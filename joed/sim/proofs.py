@@ -11,7 +11,7 @@ from joed.daemon import audit
 from joed.daemon.record import decode_state, encode_commands, encode_state
 from joed.daemon.store import Entry, Store
 from joed.engine import step as engine
-from joed.engine.markets import empty_bands
+from joed.engine.markets import empty_band, empty_bands
 from joed.model.commands import Command, SubmitOrder
 from joed.model.events import EpochStarted, Event, Quote
 from joed.model.state import State
@@ -94,12 +94,15 @@ def chained(root: Path) -> str:
 def decided_again(entries: Iterable[Entry], id_key: bytes, begin: Callable[[EpochStarted], None]) -> tuple[str, State]:
     """Decide the whole record once more: each step gives the recorded commands, byte for byte.
 
+    All bands are emptied before each step: a band lets pass what no rule would act on, and nothing else.
     `begin` sets a life's rules; the State comes back as it is at the end.
     """
     state = State(id_key=id_key)
     for seq, now, event, recorded in entries:
         if isinstance(event, EpochStarted):
             begin(event)
+        if type(event) is Quote and (market := state.markets.get(event.instrument)) is not None:
+            empty_band(market)
         decided = engine.step(state, now, event)
         if (decided or recorded) and encode_commands(decided) != encode_commands(recorded):
             return f"record {seq} ({type(event).__name__}): {change(recorded, decided)}", state

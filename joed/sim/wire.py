@@ -209,8 +209,8 @@ class Wire:
             return
         if type(event) is Quote:
             event = replace(event, received_ns=self._clock.now(), broker=self.name)
-        elif isinstance(event, BrokerRead) and event.complete:
-            self.watch.read_since_up = True
+        elif isinstance(event, BrokerRead) and event.complete and not self.watch.read_since_up:
+            self.watch.read_since_up, self.watch.read_ns = True, self._clock.now()
         self._deliver(event)
 
     def _hand_over(self, command: C, permit: Permit, hand_over: Callable[[C, Permit], str]) -> str:

@@ -12,8 +12,10 @@ from joed.model.blocks import ALL, Block
 from joed.model.commands import Answer
 from joed.model.state import State
 from joed.model.values import SECOND, Scope
+from joed.sim.conduct import REACH_NS, Conduct
 from joed.sim.duty import WAITS_NS, Operator
 from joed.sim.laws import Broken
+from tests.brokers.rigs import exchange_of
 
 
 class Rig:
@@ -22,7 +24,9 @@ class Rig:
     def __init__(self, root):
         (root / "latch").mkdir()
         self.clock, self.said, self.latches = SimulatedClock(0), [], Latches(root / "latch")
-        self.watch = SimpleNamespace(killed_ns=0, paused=False, hold=self.hold, answers={})
+        self.watch = SimpleNamespace(
+            killed_ns=0, paused=False, read_since_up=False, read_ns=0, hold=self.hold, answers={}
+        )
         self.operator = Operator(self.clock, self.latches, self.watch, self.said.append, Counter())
         self.killed = State(blocks={"all/killed": Block(ALL, KILLED, "killed", latched=True)})
 
@@ -76,6 +80,25 @@ def test_a_kill_is_released_after_its_time_and_holds_until_that_is_granted(rig):
     rig.operator.look(rig.killed)
     rig.operator.answered(Answer(rig.said[-1].request, "release", "ok", ""))
     assert rig.watch.killed_ns == 0
+
+
+def test_a_kill_that_joed_has_not_heard_of_in_time_is_found(rig):
+    """Or of which it knows a narrower scope; before the time is out, and over a link that was not read, it is not."""
+    rig.watch.conduct, rig.watch.exchange = Conduct(), exchange_of()
+    rig.operator.kill(Scope.ORDERS, 90.0, told=False)
+    rig.wait(REACH_NS / SECOND)
+    rig.operator.look(rig.killed)
+
+    rig.watch.read_since_up = True
+    with pytest.raises(Broken, match="joed knows of None, the file says orders"):
+        rig.operator.look(rig.killed)
+    rig.killed.killed = Scope.ENTRIES
+    with pytest.raises(Broken, match="a kill reaches"):
+        rig.operator.look(rig.killed)
+    rig.killed.killed = Scope.FLATTEN
+    rig.operator.look(rig.killed)
+    rig.killed.killed, rig.watch.read_ns = None, rig.clock.now()
+    rig.operator.look(rig.killed)
 
 
 def test_a_question_without_an_answer_is_put_again(rig):

@@ -1,0 +1,191 @@
+"""How good the tests are: one small wrong change at a time, and a count of how many of them some test notices.
+
+`make mutants` takes the modules that decide about money, makes every mutant of each (a comparison's edge moved, a
+condition turned round, a constant off by one, a statement left out…) and runs the tests that pass through its line. A
+mutant lives in a forked child alone: the source on the disk is never touched. What no test notices is listed in
+build/mutants.json, with the score of each module; 1 if one is below its goal.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import coverage
+import pytest
+
+from tests.long.mutation import Mutant, mutants_of, plant
+
+ROOT = Path(__file__).parents[2]
+GOAL = 0.80
+TESTS_MAX = 60
+"""How many of the tests that pass through a line are tried, the quickest first."""
+MODULES = {
+    "joed/engine/orders.py": ("tests/engine",),
+    "joed/engine/life.py": ("tests/engine",),
+    "joed/engine/risk.py": ("tests/engine",),
+    "joed/engine/protection.py": ("tests/engine",),
+    "joed/engine/reconcile.py": ("tests/engine",),
+    "joed/engine/exits.py": ("tests/engine",),
+    "joed/engine/closing.py": ("tests/engine",),
+    "joed/engine/triggers.py": ("tests/engine",),
+    "joed/engine/positions.py": ("tests/engine",),
+    "joed/engine/health.py": ("tests/engine",),
+    "joed/daemon/carry_out.py": ("tests/daemon/test_carry_out.py", "tests/daemon/test_trading.py"),
+}
+"""Each module, and the tests nearest to it."""
+QUIET = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0", "--no-header"]
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant: noticed by a test, or not; "late" where the tests never came to an end."""
+
+    module: str
+    mutant: Mutant
+    noticed: bool
+    how: str
+
+
+class Watcher:
+    """A plugin that takes down how long each test takes, and which lines of which module it passes through."""
+
+    def __init__(self, cover: coverage.Coverage) -> None:
+        self.cover = cover
+        self.took: dict[str, float] = {}
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Count the lines that follow as this test's."""
+        self.cover.switch_context(item.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up the time."""
+        self.took[report.nodeid] = self.took.get(report.nodeid, 0.0) + report.duration
+
+
+def main(argv: list[str]) -> int:
+    """Make the mutants of the modules that are named, or of all, and try them."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", help=f"parts of names (default: all {len(MODULES)})")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long a mutant's tests may run")
+    parser.add_argument("--line", type=int, default=0, help="try the mutants of this line only")
+    args = parser.parse_args(argv)
+    os.chdir(ROOT)
+    wanted = [name for name in MODULES if not args.modules or any(part in name for part in args.modules)]
+    started = time.monotonic()
+    print("running the tests as they are", flush=True)
+    lines, took = survey(sorted({test for name in wanted for test in MODULES[name]}), wanted)
+    verdicts: list[Verdict] = []
+    for name in wanted:
+        mutants = [one for one in mutants_of(Path(name).read_text()) if args.line in (0, one.line)]
+        found = list(try_all(name, mutants, lines[name], took, args.seconds))
+        verdicts += found
+        print(score_line(name, found), flush=True)
+    write(verdicts)
+    print(f"{score_line('all', verdicts)}, {time.monotonic() - started:.0f} s")
+    return 1 if any(score(name, verdicts) < GOAL for name in wanted) else 0
+
+
+def survey(tests: list[str], modules: list[str]) -> tuple[dict[str, dict[int, list[str]]], dict[str, float]]:
+    """Run the tests on sound code: which of them pass through each line, and how long each takes."""
+    cover = coverage.Coverage(data_file=None, branch=False, config_file=False, include=[str(ROOT / m) for m in modules])
+    watcher = Watcher(cover)
+    cover.start()
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        status = pytest.main([*QUIET, *tests], plugins=[watcher])
+    cover.stop()
+    if status:
+        sys.exit(f"the tests fail as they are:\n{said.getvalue()[-2000:]}")
+    data = cover.get_data()
+    lines = {name: data.contexts_by_lineno(str(ROOT / name)) for name in modules}
+    return lines, watcher.took
+
+
+def try_all(
+    module: str, mutants: list[Mutant], lines: dict[int, list[str]], took: dict[str, float], seconds: float
+) -> Iterator[Verdict]:
+    """Try every mutant in a child of its own, as many at a time as there are cores."""
+    running: dict[int, tuple[Mutant, float]] = {}
+    waiting = mutants[::-1]
+    while waiting or running:
+        while waiting and len(running) < len(os.sched_getaffinity(0)):
+            mutant = waiting.pop()
+            tests = sorted((t for t in lines.get(mutant.line, []) if t in took), key=lambda test: took[test])
+            # A line of the module's top level belongs to the import, so all of its tests are asked.
+            tests = tests or ([] if mutant.inside else sorted(took, key=lambda test: took[test]))
+            if not tests:
+                yield Verdict(module, mutant, noticed=False, how="no test passes here")
+                continue
+            running[spawn(module, mutant, tests[:TESTS_MAX], seconds)] = mutant, time.monotonic()
+        if running:
+            pid, status = os.wait()
+            mutant, _ = running.pop(pid)
+            late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+            how = "late" if late else "tests" if status else ""
+            yield Verdict(module, mutant, noticed=status != 0, how=how)
+
+
+def spawn(module: str, mutant: Mutant, tests: list[str], seconds: float) -> int:
+    """Plant a mutant in a forked child and run these tests on it."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor, for what writes past sys.stdout
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        plant(module, mutant)
+        status = int(pytest.main([*QUIET, *tests]))
+    finally:
+        os._exit(status)
+
+
+def score(name: str, verdicts: list[Verdict]) -> float:
+    """Give the share of a module's mutants that some test noticed."""
+    found = [one for one in verdicts if name in (one.module, "all")]
+    return sum(one.noticed for one in found) / len(found) if found else 1.0
+
+
+def score_line(name: str, verdicts: list[Verdict]) -> str:
+    """Say it in words."""
+    share = score(name, [one._replace(module=name) for one in verdicts])
+    late = sum(one.how == "late" for one in verdicts)
+    return (
+        f"{name:<28} {sum(one.noticed for one in verdicts):>4} of {len(verdicts):>4} noticed, {share:.1%} ({late} late)"
+    )
+
+
+def write(verdicts: list[Verdict]) -> None:
+    """Keep the scores and what survived, for docs/mutants.md and for the next test to be written."""
+    kinds = Counter(one.mutant.kind for one in verdicts if not one.noticed)
+    survivors = [
+        {
+            "module": one.module,
+            "line": one.mutant.line,
+            "kind": one.mutant.kind,
+            "change": one.mutant.words,
+            "how": one.how,
+        }
+        for one in verdicts
+        if not one.noticed
+    ]
+    scores = {name: round(score(name, verdicts), 4) for name in dict.fromkeys(one.module for one in verdicts)}
+    Path("build").mkdir(exist_ok=True)
+    report = {"scores": scores, "mutants": len(verdicts), "survivors_by_kind": kinds, "survivors": survivors}
+    Path("build/mutants.json").write_text(json.dumps(report, indent=1) + "\n")
+    for one in survivors:
+        print(f"  {one['module']}:{one['line']}  {one['change']}  {one['how']}".rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
