@@ -218,10 +218,8 @@ class CarryOut:
 
 
 def _deliver(broker: Broker, command: Order, permit: Callable[[Command], str]) -> str:
-    match command:
-        case c.SubmitOrder():
-            return broker.submit(command, permit)
-        case c.AmendOrder():
-            return broker.amend(command, permit)
-        case c.CancelOrder():
-            return broker.cancel(command, permit)
+    if isinstance(command, c.SubmitOrder):
+        return broker.submit(command, permit)
+    if isinstance(command, c.AmendOrder):
+        return broker.amend(command, permit)
+    return broker.cancel(command, permit)

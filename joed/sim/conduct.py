@@ -5,7 +5,7 @@ moment of a hand-over.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from joed.engine.risk import BREAKERS
 from joed.model.blocks import ALL, key
@@ -15,6 +15,8 @@ from joed.model.events import BrokerDown, BrokerRead, BrokerUp, Event, OperatorA
 from joed.model.values import SECOND, Leg, Scope
 from joed.sim.odd import OddExchange
 
+Hold = Callable[[str, str], None]
+"""Takes a law and what is wrong with it, "" for nothing."""
 INFINITE = float("inf")
 FAR = 0.3
 """How far from the market a stop may be moved, as a share of its price: anything beyond follows no real price."""
@@ -47,15 +49,15 @@ class Conduct:
             self._heard.append(event)
 
     def recorded(
-        self, exchange: OddExchange, now: int, seq: int, event: Event, commands: list[Command]
-    ) -> Iterator[tuple[str, str]]:
-        """Judge a record as it is made: each law with its words."""
-        yield "facts arrive in order", self.in_order(event)
-        yield "prices are sound", sound_price(event)
-        yield "released on evidence", self.evident(event, commands)
+        self, exchange: OddExchange, now: int, seq: int, event: Event, commands: list[Command], hold: Hold
+    ) -> None:
+        """Judge a record as it is made."""
+        hold("facts arrive in order", self.in_order(event))
+        hold("prices are sound", sound_price(event))
+        hold("released on evidence", self.evident(event, commands))
         if commands:
-            yield "breakers hold", self.breakers(seq, commands)
-            yield "a kill reaches", self.cancels(exchange, commands)
+            hold("breakers hold", self.breakers(seq, commands))
+            hold("a kill reaches", self.cancels(exchange, commands))
         for command in commands:
             self.asked(now, command)
 
@@ -175,3 +177,9 @@ HAND_LAWS: dict[str, Callable[[OddExchange, Command], str]] = {
     "one close at a time": one_close_at_a_time,
 }
 """Asked of each order as it is handed over, beside what the exchange holds in that moment."""
+
+
+def at_hand(exchange: OddExchange, command: Command, hold: Hold) -> None:
+    """Judge an order as it is handed over."""
+    for name, law in HAND_LAWS.items():
+        hold(name, law(exchange, command))

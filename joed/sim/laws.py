@@ -19,7 +19,6 @@ from joed.model.events import Event, OrderFilled, Quote
 from joed.model.settings import Risk
 from joed.model.values import MINUTE, SECOND, ZERO, Leg, Side
 from joed.sim import conduct
-from joed.sim.conduct import Conduct
 from joed.sim.odd import OddExchange
 
 Order = SubmitOrder | AmendOrder | CancelOrder
@@ -71,8 +70,7 @@ class Watch:
         self.unrecorded = False
         self.read_since_up, self.read_ns = False, 0
         self.fear: tuple[str, float, int] = ("", 0.0, 0)
-        self.prints_high = 0
-        self.conduct = Conduct()
+        self.prints_high, self.conduct = 0, conduct.Conduct()
         self._journal = journal
         self._reader: sqlite3.Connection | None = None
         self._seqs: dict[int, tuple[int, Command]] = {}
@@ -132,8 +130,7 @@ class Watch:
 
     def recorded(self, seq: int, event: Event, commands: list[Command]) -> None:
         """See a record being made: what leaves later must be found in it."""
-        for law, words in self.conduct.recorded(self.exchange, self.clock.now(), seq, event, commands):
-            self.hold(law, words)
+        self.conduct.recorded(self.exchange, self.clock.now(), seq, event, commands, self.hold)
         for command in commands:
             if isinstance(command, Order | Answer):  # the same answer may be given again
                 self._seqs.setdefault(id(command), (seq, command))
@@ -165,8 +162,7 @@ class Watch:
         self.sent_ns += [now] if opens(command) else []
         for name, law in HAND_LAWS.items():
             self.hold(name, law(self, command))
-        for name, at_hand in conduct.HAND_LAWS.items():
-            self.hold(name, at_hand(self.exchange, command))
+        conduct.at_hand(self.exchange, command, self.hold)
         if isinstance(command, SubmitOrder):
             self.handed[command.order] = self.clock.now()
             for order in (command.stop_order, command.target_order):

@@ -113,6 +113,29 @@ def test_what_reduces_risk_needs_no_permission():
         assert station.out.permit(command) == ""
 
 
+def test_an_amendment_and_a_cancel_take_their_own_doors():
+    """Each as the order it names, and told as what it is; how long an order waited here is measured in seconds."""
+    amend, cancel = AmendOrder("KO-s", Decimal(1)), CancelOrder("KO-e")
+    station = Station(bracket("KO"), amend, cancel)
+    station.now = START + 3 * SECOND
+
+    station.out.release(7)
+
+    assert station.broker.handed == [bracket("KO"), amend, cancel]
+    told = [event.command for event in station.events if isinstance(event, CommandSent)]
+    assert told == ["SubmitOrder", "AmendOrder", "CancelOrder"]
+    assert station.counters.sent == 3
+
+
+def test_what_only_changes_state_goes_nowhere_without_a_journal_either():
+    """And an entry that is dropped is counted, once."""
+    station = Station(MARK, bracket("KO"))
+
+    station.out.release_reductions()
+
+    assert (station.broker.handed, len(station.out), station.counters.dropped) == ([], 0, 1)
+
+
 def test_a_broker_that_refuses_is_heard():
     """Its reason comes back as an event, and so does the absence of any broker."""
     entry = bracket("KO")
