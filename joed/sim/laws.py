@@ -164,10 +164,8 @@ class Watch:
             self.hold(name, law(self, command))
         conduct.at_hand(self.exchange, command, self.hold)
         if isinstance(command, SubmitOrder):
-            self.handed[command.order] = self.clock.now()
-            for order in (command.stop_order, command.target_order):
-                if order:
-                    self.handed[order] = self.clock.now()
+            for order in filter(None, (command.order, command.stop_order, command.target_order)):
+                self.handed[order] = self.clock.now()
 
     def stored(self, command: Order | Answer) -> str:
         """Say what is missing in the file of a command's record, "" where it is whole."""
