@@ -50,7 +50,7 @@ BLOCK = click.Option(
     ["--block"], default="", metavar="SCOPE/REASON", help="The latched block to lift; the kill's if none."
 )
 SINCE = click.Option(["--since"], type=click.IntRange(min=0), metavar="SEQ", help="Begin after this record.")
-ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT")
+ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT|SIGNAL")
 NAMED = click.Argument(["order"], metavar="ORDER")
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Show exactly what would be sent, and send nothing.")
 INSTRUMENT = click.Argument(["instrument"], metavar="[INSTRUMENT]", default="", required=False)
@@ -91,7 +91,9 @@ VERBS = {
     "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
     "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
-    "why": Verb("verbs.looks:why", "The record of one order, from its cause to its end.", (ORDER,)),
+    "why": Verb(
+        "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
+    ),
     "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION,)),
     "doctor": Verb(
         "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)

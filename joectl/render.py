@@ -363,18 +363,6 @@ def _signatures(body: Body) -> str:
     return f"by {len(body['signers'])} of {needed}{by}"
 
 
-def why(body: Body) -> str:
-    """Give an order's record, one line a fact."""
-    lines = [f"{body['order']}"]
-    lines += table((order(row) for row in body["now"]), "  now ")
-    for row in body["records"]:
-        lines += record(row)
-    lines += [
-        f"  refused: {row['instrument']} {row['signal']}: {row['words']} ({row['code']})" for row in body["refused"]
-    ]
-    return "\n".join(lines)
-
-
 def record(row: Body) -> list[str]:
     """Give a record: its place, its event, and under it the commands it led to."""
     lines = [f"{row['seq']}  {_said(row['event'])}"]

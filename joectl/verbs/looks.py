@@ -87,8 +87,11 @@ def jobs(options: Options) -> Exit:
 
 
 def why(options: Options, *, order: str) -> Exit:
-    """Show the record of one order."""
+    """Show the story of an order, an instrument or a signal."""
     from urllib.parse import quote
 
-    show(options, fetched(options, f"why/{quote(order, safe='')}").body, render.why)
+    from joectl import page
+
+    brush = paint()
+    show(options, fetched(options, f"why/{quote(order, safe='')}").body, lambda clean: page.why(clean, brush))
     return Exit.OK

@@ -24,8 +24,9 @@ from joed.daemon.keys import Keys, Pace, fingerprint
 from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
 from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
-from joed.daemon.reads import READS, about, describe, stem
+from joed.daemon.reads import READS
 from joed.daemon.watching import Source, Watchers
+from joed.daemon.why import why
 from joed.model.commands import Answer
 from joed.model.events import OperatorAsked
 from joed.model.kill import Receipt
@@ -183,17 +184,13 @@ class Control:
         return self._json(READS[verb].show(shown), shown)
 
     async def _why(self, subject: str, shown: View) -> dict[str, Any]:
-        """Give the record of an order, from its cause to its end, or of all that was done in an instrument."""
+        """Give the story of an order, of a signal, or of all that was entered in an instrument."""
         if not subject:
-            raise Problem(400, "order_missing", "name an order or an instrument: /v1/why/ORDER")
-        name = stem(subject)
-        found = await self._side.records(0, self._limits.why_records, subject)
-        records = [described for row in found if (described := about(row, (name,)))]
-        refused = [refusal for refusal in shown.refused if subject in {refusal.instrument, refusal.signal}]
-        if not records and not refused:
+            raise Problem(400, "order_missing", "name an order, an instrument or a signal: /v1/why/ORDER")
+        found = await why(self._side, subject, shown, self._limits.why_records)
+        if not any(found[part] for part in ("stories", "waiting", "now", "records")):
             raise Problem(404, "order_unknown", f"nothing is recorded of {subject!r}"[:200])
-        now = [order for order in shown.orders if name in {stem(order.order), order.instrument}]
-        return {"order": subject, "now": now, "records": [describe(row) for row in records], "refused": refused}
+        return found
 
     async def _change(self, request: web.BaseRequest, verb: str, peer: Peer) -> web.Response:
         """Carry a request in, once for its key; a kill is never too fast and never too late."""

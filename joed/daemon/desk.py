@@ -10,7 +10,7 @@ from pathlib import Path
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
 from joed.daemon.loop import Loop
-from joed.daemon.past import read_past
+from joed.daemon.past import read_past, search_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
 from joed.daemon.reloading import Reloader
@@ -110,6 +110,16 @@ class Desk:
             since = first - 1
         return [*found, *self._recent(since, limit - len(found), name)]
 
+    async def search(self, event: Sequence[str], commands: Sequence[str], before: int, limit: int) -> Sequence[Record]:
+        """Give at most `limit` durable records before a seq that hold all these words, the newest first."""
+        durable, first = self.durable, self._first()
+        kept = (record for record in reversed(self._records) if record.seq <= durable and record.seq < before)
+        found = list(islice((record for record in kept if _holds(record, event, commands)), limit))
+        if len(found) < limit and self._path is not None:
+            end = min(before, first)
+            found += await asyncio.to_thread(search_past, self._path, event, commands, end, limit - len(found))
+        return found
+
     def _recent(self, since: int, limit: int, name: str) -> Sequence[Record]:
         """Give what memory has of it."""
         durable, group = self.durable, name.encode()
@@ -142,6 +152,12 @@ def _group(order: str) -> str:
     """Give what all legs of an order share: j1-session-epoch-seq.n."""
     parts = order.split("-")
     return "-".join(parts[:4]) if len(parts) > 4 else order
+
+
+def _holds(record: Record, event: Sequence[str], commands: Sequence[str]) -> bool:
+    said = encode_event(record.event) if event else b""
+    issued = encode_commands(record.commands) if commands else b""
+    return all(word.encode() in said for word in event) and all(word.encode() in issued for word in commands)
 
 
 def _names(record: Record, group: bytes) -> bool:

@@ -27,6 +27,9 @@ class Source(Protocol):
     async def records(self, since: int, limit: int, order: str = "") -> Sequence[Record]:
         """Give at most `limit` durable records after seq `since`, oldest first; with `order` those that name it."""
 
+    async def search(self, event: Sequence[str], commands: Sequence[str], before: int, limit: int) -> Sequence[Record]:
+        """Give at most `limit` durable records before a seq that hold all these words, the newest first."""
+
     def oldest(self) -> int:
         """Give the first seq that `records` still has."""
 

@@ -10,7 +10,16 @@ from msgspec.structs import replace
 
 from joed.engine.money import rate_of
 from joed.model import ids
-from joed.model.commands import AmendOrder, CancelOrder, ClaimOrder, Command, MarkUncertain, RetireOrder, SubmitOrder
+from joed.model.commands import (
+    AmendOrder,
+    Basis,
+    CancelOrder,
+    ClaimOrder,
+    Command,
+    MarkUncertain,
+    RetireOrder,
+    SubmitOrder,
+)
 from joed.model.ids import leg_of as leg_of  # noqa: PLC0414 - an id's form is the model's, and the engine's to ask
 from joed.model.orders import Order, Position
 from joed.model.state import State
@@ -53,7 +62,7 @@ def sibling(state: State, order: str, leg: Leg) -> str:
     return ids.sibling(state.id_key, order, leg)
 
 
-def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decimal, limit: Decimal) -> SubmitOrder:
+def enter(state: State, now: int, index: int, trigger: Trigger, basis: Basis) -> SubmitOrder:
     """Give the command that opens a position with its bracket: a limit entry, a stop and a target held by the broker.
 
     It leaves within the fill time-out or not at all.
@@ -64,11 +73,11 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
         broker=state.settings.universe[trigger.instrument].broker,
         instrument=trigger.instrument,
         side=trigger.side,
-        quantity=quantity,
+        quantity=basis.quantity,
         kind=Kind.LIMIT,
         leg=Leg.ENTRY,
         opens=True,
-        level=limit,
+        level=basis.limit,
         stop_order=stop,
         stop=trigger.stop,
         target_order=target,
@@ -78,6 +87,7 @@ def enter(state: State, now: int, index: int, trigger: Trigger, quantity: Decima
         signal=trigger.signal,
         expires_at_ns=now + int(state.settings.fill_timeout_s * SECOND),
         reasons=trigger.reasons,
+        basis=basis,
     )
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from joed.engine import ramp
+from joed.engine.basis import basis_of
 from joed.engine.money import ONE, rate_in
 from joed.engine.orders import enter
 from joed.engine.risk import BREAKERS, Request, refuse
@@ -57,8 +58,9 @@ def answer(state: State, now: int, trigger: Trigger, quote: Quote, index: int) -
     request = request_of(state, trigger, quote)
     refusal = refuse(state, now, request)
     if refusal is not None:
-        return RefuseEntry(trigger.instrument, trigger.strategy, trigger.signal, refusal.code, refusal.words)
-    return enter(state, now, index, trigger, request.quantity, request.limit)
+        words, basis = refusal.words, basis_of(state, now, request)
+        return RefuseEntry(trigger.instrument, trigger.strategy, trigger.signal, refusal.code, words, basis)
+    return enter(state, now, index, trigger, basis_of(state, now, request))
 
 
 def request_of(state: State, trigger: Trigger, quote: Quote) -> Request:

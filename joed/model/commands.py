@@ -17,6 +17,27 @@ class Command(Struct, frozen=True, gc=False):
     """The root of all commands; it does nothing by itself."""
 
 
+class Basis(Struct, frozen=True, gc=False):
+    """What the gate saw when it judged an entry, for whoever asks why; money is in base currency.
+
+    `price` is the one decided on and `quantity` at `limit` what was asked for, one unit of its currency worth `rate`;
+    `gross` counts it in, `free` is the cash that nothing pending may spend first, `lost` the day's loss (below 0: won).
+    """
+
+    checks: int
+    price: Decimal
+    quantity: Decimal
+    limit: Decimal
+    rate: Decimal
+    worth: Decimal
+    gross: Decimal
+    free: Decimal
+    lost: Decimal
+    positions: int
+    orders_minute: int
+    trades: int
+
+
 class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
     """Send one new order, with its bracket when `stop_order` and `target_order` name the children's ids.
 
@@ -48,6 +69,7 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
     reasons: tuple[str, ...] = ()
     lot: str = ""
     foreign: bool = False
+    basis: Basis | None = None
 
 
 class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
@@ -173,6 +195,7 @@ class RefuseEntry(Command, frozen=True, gc=False, tag="RefuseEntry"):
     signal: str
     code: str
     words: str
+    basis: Basis | None = None
 
 
 class RetireOrder(Command, frozen=True, gc=False, tag="RetireOrder"):

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 
 from joed.daemon.control import Control
+from joed.daemon.desk import _holds
 from joed.daemon.lanes import Limits, listen
 from joed.daemon.peer import Door, door
 from joed.daemon.reads import Record
@@ -128,6 +129,11 @@ class Desk:
         """Give what was recorded."""
         rows = [row for row in self.kept if row.seq > since]
         return [row for row in rows if not order or order == getattr(row.event, "order", "")][:limit]
+
+    async def search(self, event, commands, before, limit):
+        """Give what was recorded and holds all words, the newest first."""
+        found = [row for row in self.kept if row.seq < before and _holds(row, event, commands)]
+        return found[::-1][:limit]
 
     def oldest(self):
         """Give where the record begins."""

@@ -4,8 +4,10 @@ import sqlite3
 
 import pytest
 
-from joed.daemon.past import read_past
+from joed.daemon.past import read_past, search_past
 from joed.daemon.store import Store
+from joed.model.commands import Answer
+from joed.model.events import OperatorAsked
 from joed.model.values import SECOND
 from tests.daemon.records import add, commands, fill, order
 
@@ -44,3 +46,19 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
     """It is not made by looking."""
     with pytest.raises(sqlite3.OperationalError):
         read_past(tmp_path / "joed.db", 0, 9, 9)
+
+
+def test_a_search_gives_the_newest_that_hold_all_words(tmp_path):
+    """By words of the event and of the commands, before a seq, as many as are asked for."""
+    path = tmp_path / "joed.db"
+    store = Store.open(path)
+    for seq, verb in enumerate(("pause", "kill", "pause", "pause"), start=1):
+        store.add(seq, seq, "s", OperatorAsked(verb, f"r{seq}", 0, 0, 1), [Answer(f"r{seq}", verb, "ok", "")])
+    store.commit()
+    store.close()
+
+    found = search_past(path, ('"verb":"pause"',), ('"code":"ok"',), 4, 5)
+
+    assert [record.seq for record in found] == [3, 1]
+    assert [record.seq for record in search_past(path, (), ('"type":"Answer"',), 99, 2)] == [4, 3]
+    assert list(search_past(path, ("nothing",), (), 99, 2)) == []

@@ -139,6 +139,7 @@ def test_a_trigger_becomes_one_bracket_with_limits_on_every_side():
             strategy="breakout",
             signal="signal-AAPL-200.00",
             expires_at_ns=START + TIMEOUT_NS,
+            basis=commands[0].basis,
         )
     ]  # fmt: skip - one command, one paragraph
     assert ids[Leg.ENTRY].startswith(f"j1-{SESSION.replace('-', '')}-1-{seq}.0-E-")

@@ -157,14 +157,6 @@ def test_what_is_long_is_counted_or_cut():
     assert line == f"1  RunJob instruments=(40) words={'w' * 100}... job=scan"
 
 
-def test_why_tells_the_record_and_what_was_refused():
-    """The record first, the refusals behind it."""
-    refused = {"instrument": "AAPL", "signal": "s", "words": "spread 2 %", "code": "spread_wide"}
-    told = {"order": "o", "now": [], "records": [], "refused": [refused]}
-
-    assert render.why(told).splitlines() == ["o", "  refused: AAPL s: spread 2 % (spread_wide)"]
-
-
 @pytest.mark.parametrize(
     ("text", "sign", "shown"),
     [

@@ -1,0 +1,29 @@
+"""What the gate saw when it judged an entry: recorded with its order, or with its refusal, for whoever asks why."""
+
+from bisect import bisect_right
+
+from joed.engine.orders import reserved, resting
+from joed.engine.positions import day_result, held
+from joed.engine.risk import CHECKS, Request, free_at
+from joed.model.commands import Basis
+from joed.model.state import State
+from joed.model.values import MINUTE
+
+
+def basis_of(state: State, now: int, request: Request) -> Basis:
+    """Give the figures of this moment; money is in base currency."""
+    names = {position.instrument for position in held(state)} | {order.instrument for order in resting(state)}
+    return Basis(
+        checks=len(CHECKS),
+        price=request.price,
+        quantity=request.quantity,
+        limit=request.limit,
+        rate=request.rate,
+        worth=state.worth,
+        gross=state.exposure + reserved(state) + request.worth,
+        free=free_at(state, request)[1],
+        lost=-day_result(state),
+        positions=len(names),
+        orders_minute=len(state.order_times) - bisect_right(state.order_times, now - MINUTE),
+        trades=state.day.trades,
+    )
