@@ -61,6 +61,8 @@ POSITION = click.Argument(["instrument"], metavar="POSITION")
 STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its stop goes, at the broker at once.")
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
+ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
+LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
 
 FIRST_LIVE = click.Option(["--live"], is_flag=True, help="Also all that the first live day needs; a pass is recorded.")
 DRILLED = click.Option(
@@ -94,7 +96,7 @@ VERBS = {
     "why": Verb(
         "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
     ),
-    "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION,)),
+    "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION, ANCHOR, LOG)),
     "doctor": Verb(
         "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)
     ),

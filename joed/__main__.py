@@ -63,6 +63,13 @@ def parser() -> Parser:
     common.add_argument(
         "--with", dest="other", metavar="FILE", type=Path, help="with --replay: trade its tape by this config"
     )
+    common.add_argument("--witness", metavar="FILE", type=Path, help="with --daemon: keep the record's head here too")
+    common.add_argument(
+        "--anchor", metavar="HASH@SEQ", action="append", help="with --audit verify: a head that was noted elsewhere"
+    )
+    common.add_argument(
+        "--journal", metavar="FILE", type=Path, help="with --audit verify: a log with joed's audit_anchor lines"
+    )
     common.add_argument("--format", choices=("json", "csv"), default="json", help="with --audit export")
     common.add_argument(
         "--log-format", choices=("journald", "text", "json"), help="default: what the terminal suggests"

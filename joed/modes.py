@@ -113,7 +113,7 @@ def daemon(options: Namespace) -> int:
     from joed.daemon.systemd import Notifier
 
     settings, folder = settings_of(options, needed=True)
-    where = places(options.state_dir or default_root())
+    where = places(options.state_dir or default_root(), witness=options.witness)
     where.make()
     read = partial(settings_of, options, needed=True)
     plan = replace(paper_plan(live_choices(options, settings, folder, where)), reload=reload_of(read))
@@ -164,8 +164,25 @@ def audit(options: Namespace) -> int:
     if options.audit == "export":
         export(root, options.format, sys.stdout)
         return OK
-    verdict = verify(root)
+    verdict = verify(root, anchors=_anchors(options))
     return _tell_verdict(verdict, as_json=options.json)
+
+
+def _anchors(options: Namespace) -> list[Any]:
+    """Give the anchors to hold the journal against: those that were named, and those of a log."""
+    from joed.daemon.anchor import anchors_in, asked
+
+    try:
+        found = [asked(words) for words in options.anchor or ()]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if options.journal is not None:
+        with options.journal.open(encoding="utf-8", errors="replace") as lines:
+            in_log = list(anchors_in(lines))
+        if not in_log:
+            raise ConfigError(f"there is no anchor in {options.journal}")
+        found += in_log
+    return found
 
 
 def _tell_verdict(verdict: Any, *, as_json: bool) -> int:  # noqa: ANN401 - audit.Verdict

@@ -44,13 +44,15 @@ REMEDIES = {
 """The remedy for each thing that the doctor looks at."""
 
 
-def audit(options: Options, *, action: str) -> NoReturn:
+def audit(options: Options, *, action: str, anchor: tuple[str, ...], journal: str) -> NoReturn:
     """Become `joed --audit`: it reads the journal, and joectl knows nothing of that."""
     place = options.place()
     if place.state_dir is None:
         raise Failure(Exit.FAILED, "no state directory is known", "joectl audit verify --state-dir DIR")
     sys.stdout.flush()
     words = [sys.executable, "-m", "joed", "--audit", action, "--state-dir", str(place.state_dir)]
+    words += [word for each in anchor for word in ("--anchor", each)]
+    words += ["--journal", journal] if journal else []
     os.execv(sys.executable, [*words, *(["--json"] if options.json else [])])  # noqa: S606 - our own program, no shell
 
 

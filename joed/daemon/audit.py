@@ -3,14 +3,16 @@
 import csv
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
 import msgspec
 
 from joed.daemon import chain
+from joed.daemon.anchor import first_amiss
 from joed.daemon.chain import EVERYTHING, JournalDamaged, JournalNewer, Progress
+from joed.daemon.sidecars import Head
 
 COLUMNS = ("seq", "at_ns", "at", "session", "kind", "event", "commands", "hash")
 
@@ -30,11 +32,13 @@ class Verdict(msgspec.Struct, frozen=True):
     head: str = ""
     damaged: int | None = None
     words: str = ""
+    anchors: int = 0
 
 
-def verify(state_dir: Path, progress: Progress | None = None) -> Verdict:
+def verify(state_dir: Path, progress: Progress | None = None, anchors: Sequence[Head] = ()) -> Verdict:
     """Check the whole chain, every block of tape wherever it lies, the snapshots and the file; name the first wrong.
 
+    `anchors` are heads that were noted elsewhere: whoever rewrites the chain from its start cannot rewrite those.
     Raises FileNotFoundError where there is no journal, sqlite3.OperationalError where it cannot be opened.
     """
     path = _journal_in(state_dir)
@@ -44,15 +48,19 @@ def verify(state_dir: Path, progress: Progress | None = None) -> Verdict:
         return Verdict(whole=False, damaged=damage.seq, words=str(damage))
     except JournalNewer as newer:
         return Verdict(whole=False, words=str(newer))
+    if words := first_amiss(path, anchors):
+        return Verdict(whole=False, last=found.head.seq, head=found.head.hash.hex(), words=f"{path}: {words}")
+    held = f", and {len(anchors)} anchors with them" if anchors else ""
     return Verdict(
         whole=True,
+        anchors=len(anchors),
         records=found.records,
         blocks=found.blocks,
         blocks_pruned=found.blocks_pruned,
         snapshots=found.snapshots,
         last=found.head.seq,
         head=found.head.hash.hex(),
-        words=f"{found.records} records hold, up to {found.head.seq}",
+        words=f"{found.records} records hold, up to {found.head.seq}{held}",
     )
 
 

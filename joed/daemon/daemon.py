@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any
 
 from joed.brokers.base import Broker
+from joed.daemon import anchor
 from joed.daemon.alerts import Alerter
-from joed.daemon.clock import RealClock, SimulatedClock, boot_ns, stopwatch_ns
+from joed.daemon.clock import SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
 from joed.daemon.desk import Desk
 from joed.daemon.doorstep import doorstep
 from joed.daemon.drive import drive_in_turns, settle
-from joed.daemon.heartbeat import Heartbeat
+from joed.daemon.heartbeat import Heartbeat, beating
 from joed.daemon.journal import Hooks, Journal, ignore
 from joed.daemon.keeping import Keeping
 from joed.daemon.latch import Latches
@@ -34,7 +35,7 @@ from joed.daemon.recovery import recover, refuse_other
 from joed.daemon.reloading import Reloader
 from joed.daemon.store import Store
 from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
-from joed.daemon.systemd import Notifier, watchdog_s
+from joed.daemon.systemd import Notifier
 from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
 from joed.engine.view import status_line
@@ -103,6 +104,7 @@ class Daemon:
         try:
             self.state: State = recover(store, self.places.key())
             refuse_other(self.state, self.plan.settings)
+            self.suspect = anchor.check_witness(self.places.journal, self.places.anchor)
             self.epoch = store.next_epoch(self.state.epoch + 1)
         finally:
             store.close()
@@ -112,11 +114,14 @@ class Daemon:
             self._hooks(aloop),
             ballast_bytes=daemon.ballast_mb << 20,
             queue_size_max=daemon.queue_size_max,
+            witness=self.places.anchor,
         )
         self.alerter = Alerter(self.plan.settings.alerts, self.log, self._emit)
         self.reloader = Reloader(self.state, self.plan.reload, self.alerter, self.log)
         aloop.add_signal_handler(signal.SIGHUP, self.reloader.hang_up)
-        self.desk = Desk(self.journal, self.latches, self._emit, self.places.journal, self.reloader)
+        self.desk = Desk(
+            self.journal, self.latches, self._emit, self.places.journal, self.reloader, on_flush=self._anchor
+        )
         self.worker, self._works = self.plan.worker(self.clock, self.places.root)
         self.trading = Trading(
             self.state,
@@ -202,6 +207,11 @@ class Daemon:
         except StepFailed as failure:
             self._fail(failure)
         self.trading.loop.show(self.journal.flush(FLUSH_WAIT_S))
+        self._anchor()
+
+    def _anchor(self) -> None:
+        """Leave the chain's head in the system log."""
+        anchor.tell(self.places.journal, self.state.day.session, self.log)
 
     def _begin(self, brokers: Mapping[str, Broker]) -> None:
         """Trade; a stop that was asked for meanwhile comes right after."""
@@ -219,23 +229,13 @@ class Daemon:
             works.append(supervised(self._teller.run, self.log))
         if isinstance(self.clock, SimulatedClock):
             return [*works, partial(self._drive, self.clock)]
-        self.heartbeat = self._beating()
+        self.heartbeat = beating(self.trading, self.notifier, self.plan, self.clock, lambda: self.journal.failed)
         return [*works, self.heartbeat.run]
-
-    def _beating(self) -> Heartbeat:
-        every_s = min(self.plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
-        clock = self.clock
-        return Heartbeat(
-            self.trading,
-            self.notifier,
-            every_s=every_s,
-            failed=lambda: self.journal.failed,
-            offset_ns=clock.offset_ns if self.plan.wall_time and isinstance(clock, RealClock) else None,
-        )
 
     def _epoch(self) -> EpochStarted:
         killed = found.scope if (found := self.latches.read()) is not None else None
-        return EpochStarted(self.epoch, self.plan.reason, self.plan.version, self.plan.code, os.getpid(), killed)
+        plan = self.plan
+        return EpochStarted(self.epoch, plan.reason, plan.version, plan.code, os.getpid(), killed, self.suspect)
 
     def _emit(self, event: Event) -> None:
         self.trading.emit(event)
@@ -374,6 +374,7 @@ class Daemon:
         if self.state.day.session and self.state.now >= self.state.day.close_ns:
             self.journal.move_tape(self.state.day.session)
             self.journal.prune_tape(self.plan.settings.daemon.tape_days)
+        self._anchor()
         self.log.info("stopped", reason=self._ending, seq=self.trading.loop.recorded)
 
     async def _seal(self) -> None:

@@ -38,9 +38,11 @@ class Desk:
         emit: Callable[[Event], None],
         path: Path | None = None,
         reloader: Reloader | None = None,
+        *,
+        on_flush: Callable[[], None] = lambda: None,
     ) -> None:
         """Serve the journal's records and pass requests to `emit`; `path` is the journal's file (None: no way back)."""
-        self._reloader = reloader
+        self._reloader, self._on_flush = reloader, on_flush
         self.loop: Loop | None = None
         self._journal = journal
         self._latches = latches
@@ -141,7 +143,9 @@ class Desk:
         state = self.loop.state
         seq = state.seq
         self._journal.snapshot(seq, state.now, encode_state(state))
-        return await asyncio.to_thread(self._wait, seq)
+        durable = await asyncio.to_thread(self._wait, seq)
+        self._on_flush()
+        return durable
 
     def _wait(self, seq: int) -> int:
         self._journal.wait(seq, FLUSH_WAIT_S)

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from joed.daemon.clock import stopwatch_ns, utc_ns
-from joed.daemon.systemd import Notifier
+from joed.daemon.clock import Clock, RealClock, stopwatch_ns, utc_ns
+from joed.daemon.plan import Plan
+from joed.daemon.systemd import Notifier, watchdog_s
 from joed.daemon.trading import Trading
 from joed.model.events import ClockStepped, HeartbeatMeasured
 from joed.model.values import SECOND
@@ -101,3 +102,10 @@ class Heartbeat:
 def memory_bytes() -> int:
     """Give the resident memory of this process, in bytes (proc(5), statm)."""
     return int(STATM.read_text("ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def beating(trading: Trading, notifier: Notifier, plan: Plan, clock: Clock, failed: Callable[[], str]) -> Heartbeat:
+    """Give the heartbeat of a daemon with this plan: often enough for the service manager's patience."""
+    every_s = min(plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
+    offset_ns = clock.offset_ns if plan.wall_time and isinstance(clock, RealClock) else None
+    return Heartbeat(trading, notifier, every_s=every_s, failed=failed, offset_ns=offset_ns)

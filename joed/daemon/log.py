@@ -62,7 +62,7 @@ class Log:
     ) -> None:
         self.records: Counter[str] = Counter(dict.fromkeys(PRIORITY, 0))
         self.dropped = 0
-        self._form, self._now, self._descriptor = form, now, descriptor
+        self.form, self._now, self._descriptor = form, now, descriptor
         self._rank, self._size_max = RANK[level], size_max
         self._queue: deque[Line] = deque()
         self._secrets: set[str] = set()
@@ -157,7 +157,7 @@ class Log:
         return True
 
     def _rendered(self, line: Line) -> str:
-        return RENDER[self._form](self._hidden, line)
+        return RENDER[self.form](self._hidden, line)
 
     def _hidden(self, text: str) -> str:
         return self._pattern.sub(BLOT, text) if self._pattern else text

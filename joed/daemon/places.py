@@ -28,6 +28,13 @@ class Places(Struct, frozen=True):
 
     root: Path
     run: Path
+    witness: Path | None = None
+    """Where the chain's head is kept, if not beside the socket: on another disk it outlives even a stop."""
+
+    @property
+    def anchor(self) -> Path:
+        """The file that knows the newest head of the chain, for the next start to compare."""
+        return self.witness or self.run / "anchor"
 
     @property
     def journal(self) -> Path:
@@ -134,13 +141,13 @@ class Places(Struct, frozen=True):
         _sync(self.root)
 
 
-def places(root: Path, environ: Mapping[str, str] = os.environ) -> Places:
+def places(root: Path, environ: Mapping[str, str] = os.environ, witness: Path | None = None) -> Places:
     """Give the places of a state directory; the socket lies in $RUNTIME_DIRECTORY where systemd gave us both."""
     root = Path(os.path.abspath(root))  # noqa: PTH100 - not resolved: a link in the path is the operator's choice
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     run = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     ours = bool(given and run) and Path(given) == root
-    return Places(root, Path(run) if ours else root / "run")
+    return Places(root, Path(run) if ours else root / "run", witness)
 
 
 def default_root(environ: Mapping[str, str] = os.environ) -> Path:

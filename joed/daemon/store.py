@@ -1,5 +1,6 @@
 """The journal's file: facts and tape, hash-chained and append-only. What was not committed does not exist."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ class Store:
         self.ballast_spent = False
         self.unfolded_bytes = 0
         self._db = db
-        self._witness = Witness(chain.name_witness(path))
+        self._witnesses = [Witness(chain.name_witness(path))]
         self._rows: list[Row] = []
         self._blocks: list[Block] = []
         self._facts: list[Fact] = []
@@ -77,8 +78,14 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; what was added and not committed is gone."""
-        self._witness.close()
+        for witness in self._witnesses:
+            witness.close()
         self._db.close()
+
+    def bear_witness(self, path: Path) -> None:
+        """Tell each durable head to this file too, from the next commit on; where it cannot be made, go on without."""
+        with contextlib.suppress(OSError):
+            self._witnesses.append(Witness(path))
 
     def last(self) -> int:
         """Give the newest durable seq, 0 in an empty journal."""
@@ -128,7 +135,8 @@ class Store:
         self._blocks, self._facts, self._snapshots = [], [], []
         if head != self._head:
             self._head = head
-            self._witness.write(head)
+            for witness in self._witnesses:
+                witness.write(head)
         return head.seq
 
     def read(self, after_seq: int = 0) -> Iterator[Entry]:

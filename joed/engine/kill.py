@@ -53,6 +53,8 @@ def seen(state: State, now: int, event: LatchSeen, commands: list[Command]) -> N
 def begun(state: State, now: int, event: EpochStarted, commands: list[Command]) -> None:
     """Honour at a start what was latched outside the journal; a drill that a restart cut short is a kill now."""
     drill = state.kill is not None and state.kill.drill
+    if event.suspect:
+        latch(state, now, Scope.ORDERS, event.suspect, commands)
     if event.killed is not None:
         latch(state, now, event.killed, "the kill file was there at the start", commands)
     elif drill and state.killed is not None:

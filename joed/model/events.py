@@ -53,7 +53,10 @@ class ClockStepped(Event, frozen=True, gc=False, tag="ClockStepped"):
 
 
 class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):
-    """A joed process took over: a new epoch, above any seen before, for all ids that it will make."""
+    """A joed process took over: a new epoch, above any seen before, for all ids that it will make.
+
+    `suspect` says why its journal is not the newest that there was.
+    """
 
     epoch: int
     reason: str
@@ -61,6 +64,7 @@ class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):
     code: str
     pid: int = 0
     killed: Scope | None = None
+    suspect: str = ""
 
 
 class SettingsLoaded(Event, frozen=True, tag="SettingsLoaded"):
