@@ -112,13 +112,10 @@ class Journal:
     ) -> None:
         """Open the journal in a thread of its own; raise what Store.open raises.
 
-        `bounds` is None because whoever recovered from this file has just checked it. `witness` is a file elsewhere
-        that is told each durable head, as the one beside the journal is.
+        `bounds` is None: whoever recovered has just checked this file. `witness` elsewhere is told each head too.
         """
-        self.durable = 0
-        self.appended = 0
-        self.failed = ""
-        self.dead = False
+        self.durable = self.appended = 0
+        self.failed, self.dead = "", False
         self._path, self._hooks, self._witness = path, hooks or Hooks(), witness
         self._bounds, self._ballast_bytes, self._queue_size_max = bounds, ballast_bytes, queue_size_max
         self._queue: deque[Row | Fact | Snapshot] = deque()
@@ -253,8 +250,7 @@ class Journal:
     def _run(self) -> None:
         try:
             store = Store.open(self._path, bounds=self._bounds, ballast_bytes=self._ballast_bytes)
-            if self._witness is not None:
-                store.bear_witness(self._witness)
+            store.bear_witness(self._witness)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that asked
             self._open_error = error
             self._opened.set()

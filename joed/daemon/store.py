@@ -82,10 +82,10 @@ class Store:
             witness.close()
         self._db.close()
 
-    def bear_witness(self, path: Path) -> None:
+    def bear_witness(self, path: Path | None) -> None:
         """Tell each durable head to this file too, from the next commit on; where it cannot be made, go on without."""
         with contextlib.suppress(OSError):
-            self._witnesses.append(Witness(path))
+            self._witnesses += [Witness(path)] if path is not None else []
 
     def last(self) -> int:
         """Give the newest durable seq, 0 in an empty journal."""
