@@ -1,9 +1,9 @@
-"""`joectl why` as a person reads it: one page for each entry, from the quote that fired it to what it made."""
+"""Whole pages: `joectl why`, an entry from the quote that fired it to what it made, and `joectl alerts`."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from joectl.render import Body, Paint, money, order, plain, price, record, table, trigger
+from joectl.render import Body, Paint, money, order, plain, price, record, table, trigger, when
 
 SECOND = 1_000_000_000
 COLOURS = {"closed": "info", "open": "TRADING", "refused": "warning"}
@@ -145,3 +145,26 @@ def _fill(fill: Body, clock: Clock) -> list[str]:
 def _move(move: Body, clock: Clock) -> list[str]:
     confirmed = "not confirmed" if move["confirmed_s"] is None else f"confirmed in {move['confirmed_s'] * 1000:.1f} ms"
     return [clock.at(move["at_ns"]), f"{price(move['from'])} -> {price(move['to'])}", move["why"], confirmed]
+
+
+def alerts(body: Body, paint: Paint = plain) -> str:
+    """Give the alerts, the newest last, with how often each was told and who has seen it; then the channels."""
+    lines = table((_alert(row, body["now_ns"], paint) for row in body["alert_rows"]), "") or ["no alerts"]
+    for row in body["channels"]:
+        state = f"FAILS: {row['failed']} ({row['failures']} in a row)" if row["failed"] else "delivers"
+        lines.append(f"channel {row['name']}: {state}, last delivery {when(row['delivered_ns'], body['now_ns'])}")
+    return "\n".join(lines)
+
+
+def _alert(row: Body, now_ns: int, paint: Paint) -> list[str]:
+    again = f", again {when(row['next_ns'], now_ns)}" if row["next_ns"] else ""
+    seen = f"acknowledged by uid {row['acked_uid']} {when(row['acked_ns'], now_ns)}" if row["acked_ns"] else ""
+    failed = f" (did not leave: {row['failed']})" if row["failed"] else ""
+    told = f"told {row['told']}x{again}"
+    return [
+        paint(row["severity"], row["severity"]),
+        row["key"],
+        when(row["raised_ns"], now_ns),
+        seen or told,
+        row["words"] + failed,
+    ]

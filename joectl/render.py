@@ -26,7 +26,8 @@ REMEDIES = {
     "unconfirmed": "joectl confirm",
     "job_failed": "joectl jobs",
     "rate_stale": "joectl status shows the rates; the broker that tells them, or paper.rates, must give a new one",
-    "alert": "",
+    "alert": "joectl alerts; joectl ack KEY",
+    "alert_channel": "the log has them all: mend alerts.command, joed tries again by itself",
 }
 """What to do about each kind of need."""
 COLOURS = {

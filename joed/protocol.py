@@ -75,6 +75,7 @@ MUTATIONS = {
     "kill": Mutation(Role.OPERATOR, ("scope", "drill"), way=Way.REDUCES),
     "release": Mutation(Role.ADMIN, ("block",), way=Way.RAISES),  # deliberately harder than the kill
     "flush": Mutation(Role.OPERATOR),
+    "ack": Mutation(Role.OPERATOR, ("key", "all")),
     "pause": Mutation(Role.OPERATOR, way=Way.REDUCES),
     "resume": Mutation(Role.OPERATOR, way=Way.RAISES),
     "cancel": Mutation(Role.OPERATOR, ("order", "dry_run"), way=Way.REDUCES),
@@ -111,7 +112,7 @@ CONFLICTS = frozenset(
     {
         *("card_account", "card_build", "card_changed", "card_expired", "card_settings", "card_unknown"),
         *("in_flight", "key_reused", "not_reconciled", "second_user_needed", "session_over", "too_early"),
-        *("already_killed", "doctor_needed", "drill_live", "journal_failed"),
+        *("already_killed", "doctor_needed", "drill_live", "journal_failed", "nothing_to_acknowledge"),
         *("nothing_to_confirm", "nothing_to_release", "nothing_to_resume"),
         *("nothing_to_flatten", "nothing_to_adopt", "not_proven", "books_moved", "order_ended", "not_in_doubt"),
     }

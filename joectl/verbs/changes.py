@@ -27,6 +27,7 @@ REMEDIES = {
     "reason_needed": "joectl release --reason WORDS",
     "nothing_to_release": "joectl status names what is latched",
     "too_fast": "wait a second",
+    "nothing_to_acknowledge": "joectl alerts lists what waits, with its key",
     "order_unknown": "joectl orders --json",
     "order_ended": "joectl why ORDER",
     "not_in_doubt": "joectl why ORDER",
@@ -95,6 +96,13 @@ def pause(options: Options) -> Exit:
 def resume(options: Options) -> Exit:
     """End a pause."""
     return done(options, "resume")
+
+
+def ack(options: Options, *, key: str, every: bool) -> Exit:
+    """Acknowledge one alert, or all: it stays listed, and is told no more."""
+    if bool(key) == every:
+        raise Failure(Exit.USAGE, "name an alert, or --all", "joectl alerts lists them with their keys")
+    return done(options, "ack", {"all": "yes"} if every else {"key": key})
 
 
 def flush(options: Options) -> Exit:

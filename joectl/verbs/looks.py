@@ -86,6 +86,15 @@ def jobs(options: Options) -> Exit:
     return Exit.OK
 
 
+def alerts(options: Options) -> Exit:
+    """Show the alerts, and whether they leave."""
+    from joectl import page
+
+    brush = paint()
+    show(options, fetched(options, "alerts").body, lambda clean: page.alerts(clean, brush))
+    return Exit.OK
+
+
 def why(options: Options, *, order: str) -> Exit:
     """Show the story of an order, an instrument or a signal."""
     from urllib.parse import quote

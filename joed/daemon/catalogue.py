@@ -68,6 +68,8 @@ CATALOGUE = (
     Row("needs", "gauge", ("severity",), r.each(Severity, r.needs), "what waits for a person"),
     Row("alerts_raised", "gauge", NONE, r.one(lambda _, v: len(v.alerts)), "alerts that were raised, one a matter"),
     Row("alert_deliveries_total", "counter", ("result",), r.count("alert_deliveries_total"), "alerts by the command"),
+    Row("alerts_unacknowledged", "gauge", NONE, r.one(r.unacknowledged), "alerts that nobody has acknowledged"),
+    Row("alert_channel_up", "gauge", NONE, r.one(r.channels_up), "0 while alerts do not leave by their channel"),
     Row("loop_heartbeat_timestamp_seconds", "gauge", NONE, r.utc("heartbeat_ns"), "the last whole proof of life"),
     Row("loop_lag_seconds", "histogram", NONE, r.buckets("loop_lag"), "how late the loop came to its own timer"),
     Row(

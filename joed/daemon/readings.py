@@ -171,6 +171,16 @@ def unlogged(sources: Sources, view: View) -> float:
     return sources.log.dropped if sources.log else 0
 
 
+def unacknowledged(sources: Sources, view: View) -> float:
+    """Read how many alerts nobody has acknowledged."""
+    return sum(row.acked_uid is None for row in view.alert_rows)
+
+
+def channels_up(sources: Sources, view: View) -> float:
+    """Read whether alerts leave, as far as one was tried."""
+    return not any(channel.failed for channel in view.channels)
+
+
 def killed(sources: Sources, view: View) -> Mapping[str, float]:
     """Read the kill in force."""
     return {view.killed: 1} if view.killed else {}

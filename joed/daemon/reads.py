@@ -112,6 +112,7 @@ READS = {
     "brokers": Row(Role.VIEWER, _some("brokers", "external", "verdicts")),
     "confirm": Row(Role.VIEWER, card),
     "kill": Row(Role.VIEWER, kill),
+    "alerts": Row(Role.VIEWER, _some("alert_rows", "channels")),
     "watch": Row(Role.VIEWER, hello),
     "why": Row(Role.VIEWER, hello),  # needs the journal: control.py answers these three itself
     "version": Row(Role.ANY, hello),

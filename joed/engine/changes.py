@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from joed.engine import (
+    alerting,
     binding,
     confirming,
     drill,
@@ -68,6 +69,7 @@ def tick(state: State, now: int, event: e.Tick) -> None:
     for name, broker in state.brokers.items():
         broker.quoted_ns = max(broker.quoted_ns, newest.get(name, 0))
     fear.note_tick(state, now)
+    alerting.forget(state)
     positions.note_worth(state)
     if state.order_times:
         state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
@@ -230,7 +232,14 @@ def submit(state: State, now: int, command: c.SubmitOrder) -> None:
 def raise_alert(state: State, now: int, command: c.RaiseAlert) -> None:
     """Remember that it was told."""
     state.alerts[command.key] = command
+    alerting.note(state, now, command)
     _bound(state.alerts, ALERTS_MAX)
+
+
+def alert_delivered(state: State, now: int, event: e.AlertDelivered) -> None:
+    """Remember how the channel does, for the alert and for the first live day."""
+    alerting.note_delivered(state, now, event)
+    confirming.note_delivered(state, now, event)
 
 
 def refuse_entry(state: State, now: int, command: c.RefuseEntry) -> None:
@@ -348,7 +357,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.KillRehearsed: drill.apply_rehearsed,
-    e.AlertDelivered: confirming.note_delivered,
+    e.AlertDelivered: alert_delivered,
     e.FailsafeRan: nothing,
 }
 
@@ -360,6 +369,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.ReadBroker: nothing,
     c.RunJob: jobs.run_job,
     c.RaiseAlert: raise_alert,
+    c.Acknowledge: alerting.note_acknowledged,
     c.Stop: nothing,
     c.RaiseBlock: raise_block,
     c.LiftBlock: lift_block,

@@ -63,7 +63,7 @@ DIRECTIONS: dict[str, Safer] = {
     **dict.fromkeys(
         (
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),
-            *("health.memory_high_mb", "alerts.command", "alerts.timeout_s", "jobs.*", "paper.*", "daemon.*"),
+            *("health.memory_high_mb", "alerts.*", "jobs.*", "paper.*", "daemon.*"),
         ),
         Safer.EITHER,
     ),

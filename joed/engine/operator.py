@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from joed.engine import drill, reloading, requests
 from joed.engine import kill as engine_kill
+from joed.engine.alerting import ack
 from joed.engine.confirming import answer, confirm, doctor, needs_confirmation, unconfirmed
 from joed.engine.hands import HANDS
 from joed.engine.kill import AT as KILLED_AT
@@ -96,5 +97,6 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "flush": flush,
     "doctor": doctor,
     "reload": reloading.refused,
+    "ack": ack,
 }
 """What a person may ask of the engine; looking is the shell's."""

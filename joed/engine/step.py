@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from joed.engine import (
+    alerting,
     binding,
     changes,
     closing,
@@ -160,6 +161,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     schedule.jobs(state, now, commands)
     schedule.mark(state, now, commands)
     schedule.wind_down(state, now, commands)
+    alerting.repeat(state, now, commands)
 
 
 def on_fill(state: State, now: int, event: e.OrderFilled, commands: list[Command]) -> None:

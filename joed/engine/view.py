@@ -6,8 +6,8 @@ No clock: every age is counted against the `now` of the last event applied.
 from collections.abc import Iterator
 from decimal import Decimal
 
+from joed.engine import alerting, ramp
 from joed.engine import phase as phases
-from joed.engine import ramp
 from joed.engine.card import card_of, digest_of
 from joed.engine.funds import funds
 from joed.engine.markets import price_of
@@ -105,6 +105,8 @@ def view(state: State) -> View:
         kill=receipt_of(state),
         drilled=state.drilled,
         keys=dict(state.keys),
+        alert_rows=alerting.rows(state),
+        channels=alerting.channels(state),
     )
 
 
@@ -350,8 +352,4 @@ def _noted(state: State) -> Iterator[Need]:
     yield from (
         Need(Severity.WARNING, "job_failed", f"{job.name}: {job.failed}") for job in state.jobs.values() if job.failed
     )
-    yield from (
-        Need(alert.severity, "alert", alert.words)
-        for alert in tuple(state.alerts.values())[-ROWS_MAX:]
-        if alert.severity is not Severity.INFO
-    )
+    yield from alerting.needs(state)

@@ -125,11 +125,20 @@ class RunJob(Command, frozen=True, tag="RunJob"):
 
 
 class RaiseAlert(Command, frozen=True, gc=False, tag="RaiseAlert"):
-    """Tell a person; `key` names the matter, for deduplication."""
+    """Tell a person; `key` names the matter, for deduplication, `repeat` how often it was told before."""
 
     key: str
     severity: Severity
     words: str
+    repeat: int = 0
+
+
+class Acknowledge(Command, frozen=True, gc=False, tag="Acknowledge"):
+    """Note that a person has seen an alert: it is told no more."""
+
+    key: str
+    uid: int
+    reason: str = ""
 
 
 class Stop(Command, frozen=True, gc=False, tag="Stop"):
@@ -333,6 +342,7 @@ ANY = (
     | ReadBroker
     | RunJob
     | RaiseAlert
+    | Acknowledge
     | Stop
     | RaiseBlock
     | LiftBlock

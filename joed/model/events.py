@@ -53,10 +53,7 @@ class ClockStepped(Event, frozen=True, gc=False, tag="ClockStepped"):
 
 
 class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):
-    """A joed process took over: a new epoch, above any seen before, for all ids that it will make.
-
-    `suspect` says why its journal is not the newest that there was.
-    """
+    """A joed process took over: an epoch above any before, for all its ids; `suspect` says how its journal is old."""
 
     epoch: int
     reason: str
@@ -340,8 +337,7 @@ class JobFailed(Event, frozen=True, gc=False, tag="JobFailed"):
 class OperatorAsked(Event, frozen=True, tag="OperatorAsked"):
     """A person (or the demo's own hand) asked for something over the control socket; `request` is the idempotency key.
 
-    uid, gid and pid are the kernel's word for who was at the other end; `digest` tells one request under a key from
-    another: it covers verb, uid and body. Where `denied` says why it may not be, it is only a record.
+    uid, gid and pid are the kernel's word; `digest` covers verb, uid and body; a `denied` one is a record, no more.
     """
 
     verb: str

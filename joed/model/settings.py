@@ -210,6 +210,8 @@ class Alerts:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     command: tuple[str, ...] = ()
     timeout_s: Seconds = 10.0
+    repeat_s: Seconds = 60.0
+    repeats_max: Count = 8
 
 
 @dataclass(frozen=True, slots=True)

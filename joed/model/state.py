@@ -164,6 +164,28 @@ class KeyUse(Struct, frozen=True, gc=False):
     uid: int
 
 
+class Telling(Struct, gc=False):
+    """How often an alert was told, when it is told again, whether it arrives, and who has acknowledged it."""
+
+    raised_ns: int
+    told: int = 0
+    next_ns: int = 0
+    failures: int = 0
+    failed: str = ""
+    acked_ns: int = 0
+    acked_uid: int = -1
+
+
+class Channel(Struct, gc=False):
+    """How one way to a person does; `failed` says what is wrong with it, "" while it delivers."""
+
+    name: str
+    delivered_ns: int = 0
+    failed_ns: int = 0
+    failures: int = 0
+    failed: str = ""
+
+
 class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
@@ -254,3 +276,5 @@ class State(Struct):
     journal_down: bool = False
     keys: dict[str, KeyUse] = {}
     missed_cards: dict[int, list[int]] = {}
+    tellings: dict[str, Telling] = {}
+    channels: dict[str, Channel] = {}

@@ -173,6 +173,30 @@ class Remembered(Struct, frozen=True, gc=False):
     daily_pnl: Decimal
 
 
+class AlertView(Struct, frozen=True, gc=False):
+    """One alert; `next_ns` is 0 where it is told no more, `acked_uid` is None until somebody has acknowledged it."""
+
+    key: str
+    severity: Severity
+    words: str
+    raised_ns: int
+    told: int
+    next_ns: int
+    failed: str
+    acked_ns: int
+    acked_uid: int | None
+
+
+class ChannelView(Struct, frozen=True, gc=False):
+    """How one way to a person does."""
+
+    name: str
+    delivered_ns: int
+    failed_ns: int
+    failures: int
+    failed: str
+
+
 class View(Struct, frozen=True):
     """The whole of what is shown. `answers` and `keys` find a request's Answer; everything else is for people."""
 
@@ -238,3 +262,5 @@ class View(Struct, frozen=True):
     kill: Receipt | None = None
     drilled: Drill | None = None
     keys: dict[str, KeyUse] = {}
+    alert_rows: tuple[AlertView, ...] = ()
+    channels: tuple[ChannelView, ...] = ()

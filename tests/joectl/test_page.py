@@ -65,3 +65,25 @@ def test_colour_is_for_terminals_only():
 def test_an_unknown_zone_is_utc(zone):
     """A machine without that zone still tells the time."""
     assert page.Clock({"utc_offset_ns": 0, "timezone": zone}).at(1_500_000_000) == "00:00:01.500"
+
+
+def test_alerts_say_who_has_seen_them_and_whether_they_leave():
+    """Since when, how often, by whom; and the channel's own state."""
+    row = {"key": "k", "severity": "critical", "words": "look", "raised_ns": 1, "told": 2, "failed": "", "acked_ns": 0}
+    now = 61 * 10**9
+    body = {
+        "now_ns": now,
+        "alert_rows": [
+            {**row, "next_ns": now + 60 * 10**9, "acked_uid": None, "failed": "status 1"},
+            {**row, "key": "l", "next_ns": 0, "acked_ns": now, "acked_uid": 1000},
+        ],
+        "channels": [{"name": "command", "failed": "status 1", "failures": 3, "delivered_ns": 0, "failed_ns": 1}],
+    }
+
+    first, second, channel = page.alerts(body).splitlines()
+
+    assert "told 2x, again in 1 min" in first
+    assert first.endswith("look (did not leave: status 1)")
+    assert "acknowledged by uid 1000" in second
+    assert channel == "channel command: FAILS: status 1 (3 in a row), last delivery never"
+    assert page.alerts({"now_ns": 1, "alert_rows": [], "channels": []}) == "no alerts"

@@ -3,7 +3,8 @@
 import asyncio
 
 from joed.daemon.lanes import Limits
-from joed.model.values import Mode
+from joed.model.commands import RaiseAlert
+from joed.model.values import Mode, Severity
 from tests.daemon.serving import killed, serving, state_of_a_day, unconfirmed
 from tests.joectl.running import joectl, typed
 
@@ -138,3 +139,17 @@ def test_a_reload_whose_files_are_not_sound_says_where_and_changes_nothing(tmp_p
         assert (ran.code, [asked.verb for asked in server.desk.asked]) == (1, ["reload"])
         assert "the configuration is not sound: nothing was changed" in ran.err
         assert "joed --check" in ran.err
+
+
+def test_an_alert_is_acknowledged_by_its_key_or_all_at_once(tmp_path):
+    """One of the two must be said; what does not wait is a conflict, with the next step."""
+    with serving(tmp_path / "s") as server:
+        server.desk.state.alerts["k"] = RaiseAlert("k", Severity.CRITICAL, "look here")
+        listed = joectl("alerts", state_dir=server.state_dir)
+        neither = joectl("ack", state_dir=server.state_dir)
+        one = joectl("ack", "k", state_dir=server.state_dir)
+        none = joectl("ack", "--all", state_dir=server.state_dir)
+
+    assert (listed.code, "look here" in listed.out) == (0, True)
+    assert (neither.code, one.out) == (2, "1 alert acknowledged\n")
+    assert (none.code, "joectl alerts" in none.err) == (5, True)
