@@ -20,7 +20,7 @@ from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND
 
-OK, FAILED, TEMPORARY = 0, 1, 75
+OK, FAILED, TEMPORARY, CONFIG, UNUSABLE = 0, 1, 75, 78, 255
 DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
 CALENDARS = "calendar.d"
 
@@ -51,34 +51,73 @@ def _only(settings: Settings, names: list[str]) -> Settings:
 
 
 def check(options: Namespace) -> int:
-    """Check the configuration and the calendars' age."""
+    """Check the configuration and the calendars' age, and say what was found: in words, or as JSON."""
     from joed.compose import calendars_for, refuse_unknown
     from joed.daemon.calendars import age
 
-    settings, folder = settings_of(options, needed=True)
-    refuse_unknown(settings)
-    for calendar in calendars_for(settings, folder).values():
-        found = age(calendar, utc_ns())
-        sys.stdout.write(f"{found.words}\n")
-        if found.state == "expired":
-            raise ConfigError(found.words)
-    sys.stdout.write(f"the configuration is sound: {settings.mode} mode, brokers {', '.join(settings.brokers)}\n")
+    try:
+        settings, folder = settings_of(options, needed=True)
+        refuse_unknown(settings)
+        calendars = calendars_for(settings, folder)
+    except ConfigError as error:
+        if options.json:
+            _say({"ok": False, "error": str(error), "exit": CONFIG}, "", as_json=True)
+        raise
+    ages = [(calendar.name, age(calendar, utc_ns())) for calendar in calendars.values()]
+    expired = [found.words for _, found in ages if found.state == "expired"]
+    sound = f"the configuration is sound: {settings.mode} mode, brokers {', '.join(settings.brokers)}"
+    body = {
+        "ok": not expired,
+        "mode": settings.mode,
+        "brokers": settings.brokers,
+        "calendars": [{"name": name, "state": found.state, "words": found.words} for name, found in ages],
+        "error": expired[0] if expired else "",
+        "exit": CONFIG if expired else OK,
+    }
+    lines = [found.words for _, found in ages] + ([] if expired else [sound])
+    _say(body, "\n".join(lines), as_json=options.json)
+    if expired:
+        raise ConfigError(expired[0])
     return OK
 
 
 def gate(options: Namespace) -> int:
-    """Say whether a session is due: 0, 1, or 255; now, or at the origin of --clock."""
+    """Say whether a session is due, 0, 1, or 255, and of which market; now, or at the origin of --clock."""
     from joed.compose import calendars_for, clock_of
+    from joed.daemon.calendars import age
     from joed.daemon.calendars import gate as gate_of
+    from joed.engine.sessions import due
 
     try:
         settings, folder = settings_of(options, needed=False)
         calendars = calendars_for(settings, folder)
         now, _ = clock_of(options.clock, settings)
     except ConfigError as error:
+        if options.json:
+            _say({"gate": "unusable", "exit": UNUSABLE, "calendars": [], "error": str(error)}, "", as_json=True)
         sys.stderr.write(f"joed: {error}\n")
-        return 255
-    return gate_of(calendars.values(), now, int(settings.session.lead_s * SECOND))
+        return UNUSABLE
+    lead_ns = int(settings.session.lead_s * SECOND)
+    rows = [(calendar.name, age(calendar, now), due(calendar, now, lead_ns)) for calendar in calendars.values()]
+    status = gate_of(calendars.values(), now, lead_ns)
+    found = [{"name": name, "due": is_due, "state": old.state, "words": old.words} for name, old, is_due in rows]
+    words = [
+        f"{name}: {'a session is due' if is_due else 'no session is due'}; {old.words}" for name, old, is_due in rows
+    ]
+    body = {"gate": GATES[status], "exit": status, "calendars": found, "error": ""}
+    _say(body, "\n".join([*words, f"the gate says {status}: {GATES[status]}"]), as_json=options.json)
+    return status
+
+
+GATES = {0: "due", 1: "none", 255: "unusable"}
+"""What each of the gate's exit codes means."""
+
+
+def _say(body: dict[str, Any], words: str, *, as_json: bool) -> None:
+    """Print what was found, as JSON or in words."""
+    import msgspec
+
+    sys.stdout.write(f"{msgspec.json.encode(body).decode() if as_json else words}\n")
 
 
 def demo(options: Namespace) -> int:

@@ -111,3 +111,33 @@ def test_the_daemon_runs_a_day_on_another_clock(tmp_path):
     assert done.returncode == 0, done.stderr
     assert '"stopped"' in done.stderr
     assert joed("--audit", "verify", "--state-dir", tmp_path / "s").returncode == 0
+
+
+def test_the_check_says_what_it_found_in_words_and_as_json(tmp_path):
+    """The same facts for a person and for a program, the failure too."""
+    (tmp_path / "joed.yaml").write_text("mode: paper\n")
+    words = joed("--check", "--config", tmp_path / "joed.yaml")
+    data = joed("--check", "--json", "--config", tmp_path / "joed.yaml")
+    (tmp_path / "joed.yaml").write_text("mod: paper\n")
+    wrong = joed("--check", "--json", "--config", tmp_path / "joed.yaml")
+
+    found = json.loads(data.stdout)
+    assert (words.returncode, "the configuration is sound: paper mode" in words.stdout) == (0, True)
+    assert (found["ok"], found["mode"], found["calendars"][0]["name"]) == (True, "paper", "XNYS")
+    assert (wrong.returncode, json.loads(wrong.stdout)["ok"], "mod" in json.loads(wrong.stdout)["error"]) == (
+        78,
+        False,
+        True,
+    )
+
+
+def test_the_gate_says_which_session_is_due():
+    """Its exit status in words, for each market; a day off says so too."""
+    due = joed("--gate", "--json", "--clock", "2026-09-01T13:20:00Z@1")
+    none = joed("--gate", "--clock", "2026-09-05T13:20:00Z@1")
+
+    found = json.loads(due.stdout)
+    assert (due.returncode, found["gate"], found["exit"]) == (0, "due", 0)
+    assert found["calendars"][0]["due"] is True
+    assert (none.returncode, "XNYS: no session is due" in none.stdout) == (1, True)
+    assert "the gate says 1: none" in none.stdout
