@@ -61,7 +61,7 @@ POSITION = click.Argument(["instrument"], metavar="POSITION")
 STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its stop goes, at the broker at once.")
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 KEY = click.Argument(["key"], default="", metavar="KEY")
-ALL = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
+EVERY = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
 LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
@@ -95,7 +95,7 @@ VERBS = {
     "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
     "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
     "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),
-    "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, ALL)),
+    "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, EVERY)),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
     "why": Verb(
         "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
