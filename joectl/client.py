@@ -20,6 +20,7 @@ HEAD_BYTES_MAX = 65536
 BODY_BYTES_MAX = 64 * 1024 * 1024
 CHUNK_BYTES = 65536
 SECOND = 1_000_000_000
+KNOCK_S = 0.01
 
 
 class Failure(Exception):
@@ -120,11 +121,24 @@ def _connected(place: Place, timeout_s: float) -> socket.socket:
     wire.settimeout(timeout_s)
     try:
         with protocol.in_reach(place.socket) as address:
-            wire.connect(address)
+            _connect(wire, address, time.monotonic() + timeout_s)
     except OSError as error:
         wire.close()
         _not_connected(place, error)
     return wire
+
+
+def _connect(wire: socket.socket, address: str, until: float) -> None:
+    """Connect; where the queue at the door is full, which a socket with a time limit hears at once, try again."""
+    while True:
+        try:
+            wire.connect(address)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(KNOCK_S)
+        else:
+            return
 
 
 def _not_connected(place: Place, error: OSError) -> NoReturn:

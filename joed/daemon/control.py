@@ -21,7 +21,7 @@ from joed import protocol
 from joed.daemon import doctor, first_day
 from joed.daemon.cards import Cards
 from joed.daemon.keys import Keys, Pace, fingerprint
-from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits
+from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits, here
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
 from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
 from joed.daemon.reads import READS
@@ -74,7 +74,7 @@ class Control:
         self._side = loop_side
         self._state_dir = state_dir
         self._boottime = boottime
-        self._limits = limits or Limits()
+        self._limits = limits or here()
         self._instance = instance
         self._door = entrance or door()
         self._keys = Keys()

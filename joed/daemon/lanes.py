@@ -5,11 +5,12 @@ A connection carries one request and ends: nothing is pipelined, and whoever sta
 
 import asyncio
 import os
+import resource
 import socket
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from joed.protocol import in_reach, link_state
 
 SOCKET_MODE = 0o660
 BACKLOG = 1024
+RESERVED = 48
+"""Descriptors that no client gets: reconnecting brokers, the journal read back, a new worker, alerts' commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,17 @@ class Limits:
     mutations_s: int = 20
     uids: int = 256
     why_records: int = 500
+
+
+def fitted(limits: Limits, descriptors: int, in_use: int) -> Limits:
+    """Give limits whose connections leave the descriptors free that brokers, journal and worker may need (F13)."""
+    free = descriptors - in_use - RESERVED - limits.kill_connections - 2 * limits.connections_uid
+    return replace(limits, connections=max(1, min(limits.connections, free)))
+
+
+def here() -> Limits:
+    """Give the limits that fit this process."""
+    return fitted(Limits(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - names only
 
 
 class SocketTaken(JoedError):
@@ -209,7 +223,11 @@ class Lanes(web.Server):
         """Give a connection its lane; beyond the limits it may only bring a kill, beyond those it is dropped."""
         ordinary = [other for other in self._uids if not other.kill_only]
         mine = sum(self._uids[other] == uid for other in ordinary)
-        connection.kill_only = len(ordinary) >= self.limits.connections or mine >= self.limits.connections_uid
+        full = len(ordinary) >= self.limits.connections and uid not in {
+            0,
+            os.geteuid(),
+        }  # these have a few of their own
+        connection.kill_only = full or mine >= self.limits.connections_uid
         self._uids[connection] = uid
         if not connection.kill_only:
             return True

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from joed import protocol
-from joed.daemon.lanes import SocketTaken, listen
+from joed.daemon.lanes import RESERVED, Limits, SocketTaken, fitted, listen
 from joed.errors import ConfigError
 
 
@@ -84,3 +84,12 @@ def test_a_state_directory_may_lie_deep(tmp_path):
 
     with listen(deep, tmp_path):
         assert connected(deep)
+
+
+@pytest.mark.parametrize(("descriptors", "connections"), [(4096, 64), (160, 64), (159, 63), (100, 4), (10, 1)])
+def test_clients_get_no_descriptor_that_a_broker_may_need(descriptors, connections):
+    """What the process may open, less what it uses and what is reserved; one client is always let in (F13)."""
+    limits = Limits()
+    in_use = 160 - 64 - RESERVED - limits.kill_connections - 2 * limits.connections_uid
+
+    assert fitted(limits, descriptors, in_use).connections == connections
