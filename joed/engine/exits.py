@@ -16,6 +16,8 @@ from joed.model.state import State
 from joed.model.values import SECOND, Leg, Status, ceil_to, decimal, floor_to
 
 MOVABLE = (Status.WORKING, Status.PARTIAL)
+CLOSE_DOUBLINGS_MAX = 2
+"""How often the wait between refused closes doubles: four fill time-outs at most."""
 BACKOFF_MAX = 6
 """Refused amendments in a row after which the wait grows no more: 64 intervals."""
 
@@ -160,8 +162,13 @@ def under_way(state: State, now: int, position: Position) -> bool:
 
 
 def wait_ns(state: State, position: Position) -> int:
-    """Give the time between one close and the next: a broker that refuses is asked again later and later (F87)."""
-    return int(state.settings.fill_timeout_s * SECOND) << min(max(position.refusals - 1, 0), BACKOFF_MAX)
+    """Give the time between one close and the next: a broker that refuses is asked again later and later (F87).
+
+    What has no stop does not wait so long: it is tried each `flatten_s`.
+    """
+    if position.refusals and position.unprotected_ns:
+        return int(state.settings.protection.flatten_s * SECOND)
+    return int(state.settings.fill_timeout_s * SECOND) << min(max(position.refusals - 1, 0), CLOSE_DOUBLINGS_MAX)
 
 
 def share(state: State, position: Position) -> tuple[str, Decimal]:

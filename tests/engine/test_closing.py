@@ -86,6 +86,23 @@ def test_a_close_that_the_broker_refuses_is_told_and_tried_again_later_and_later
     assert state.positions["AAPL"].refusals == 4
 
 
+def test_a_position_without_a_stop_is_tried_again_soon_however_often_its_close_was_refused():
+    """The wait that spares a broker is not for what is bare: each `flatten_s` there is another try."""
+    state = holding("AAPL")
+    state.orders[target_of("AAPL")].status = Status.CANCELLED
+    state.killed = Scope.FLATTEN
+    state.positions["AAPL"].unprotected_ns = state.now
+    start, tries = state.now, []
+    for second in range(1, 100):
+        for command in step(state, start + second * SECOND, Tick()):
+            if isinstance(command, SubmitOrder) and command.leg is Leg.CLOSE:
+                tries.append(second)
+                step(state, start + second * SECOND, OrderRejected(command.order, "closed", "no market"))
+                state.positions["AAPL"].unprotected_ns = start
+
+    assert tries == [1, 16, 31, 46, 61, 76, 91]
+
+
 def test_what_could_not_be_closed_by_the_end_of_the_day_is_closed_at_the_next_open():
     """The plan stands in the record and in an alert, and waits while the market is shut."""
     state = holding("AAPL", eod=EndOfDay(close_positions=True), now=CLOSE - 600 * SECOND)
