@@ -13,7 +13,7 @@ from joed.model.commands import AmendOrder, Command, RatchetTrail
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
 from joed.model.state import State
-from joed.model.values import SECOND, Leg, Status, ceil_to, decimal, floor_to
+from joed.model.values import SECOND, ZERO, Leg, Status, ceil_to, decimal, floor_to
 
 MOVABLE = (Status.WORKING, Status.PARTIAL)
 CLOSE_DOUBLINGS_MAX = 2
@@ -181,7 +181,7 @@ def share(state: State, position: Position) -> tuple[str, Decimal]:
     if entry is None or not entry.opens:  # a close that opened by itself: the broker knows no group of that name
         return "", held
     if refused(state, position, entry):
-        return "", held
+        return "", held if read_since_refusal(state, position) else ZERO
     if net * position.quantity > 0 and entry.side.sign * position.quantity > 0:
         return position.group, min(held, abs(net))
     return "", held
@@ -192,6 +192,12 @@ def refused(state: State, position: Position, entry: Order) -> bool:
     last = state.orders.get(position.closing)
     tried = last is not None and last.leg is Leg.CLOSE and last.status is Status.REJECTED
     return tried and not any(child.live and child.leg is Leg.STOP for child in children_of(state, entry))
+
+
+def read_since_refusal(state: State, position: Position) -> bool:
+    """Say whether the broker's whole book was read after it refused the close: the refusal may be of what is gone."""
+    last, broker = state.orders.get(position.closing), state.brokers.get(position.broker)
+    return last is not None and broker is not None and broker.read_from_ns > last.changed_ns
 
 
 def marketable(state: State, position: Position, way: int = 1) -> Decimal | None:

@@ -3,6 +3,7 @@
 import pytest
 
 from joed.engine.closing import REASONS, shut
+from joed.engine.exits import share
 from joed.engine.step import step
 from joed.model.blocks import Block
 from joed.model.commands import AmendOrder, FlattenPosition, MarkEquity, RaiseAlert, SubmitOrder
@@ -135,3 +136,21 @@ def test_a_close_in_a_halted_instrument_waits_and_does_not_spin():
                     step(state, START + second * SECOND, word)
 
     assert [one.leg for one in sent] == [Leg.CLOSE]
+
+
+def test_after_a_refused_close_nothing_is_sent_alone_before_the_book_was_read():
+    """The broker may have refused because it is closed already: a close of its own would turn the position."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    for name in (stop_of("AAPL"), target_of("AAPL")):
+        state.orders[name].status = Status.CANCELLED
+    state.killed = Scope.FLATTEN
+    broker, start = state.brokers["paper"], state.now
+    (close,) = [one for one in step(state, start + SECOND, Tick()) if getattr(one, "leg", None) is Leg.CLOSE]
+    step(state, start + 2 * SECOND, OrderRejected(close.order, "nothing_left", "nothing is left to close"))
+
+    unread = share(state, position)
+    broker.read_ns = broker.read_from_ns = start + 3 * SECOND
+
+    assert unread == ("", 0)
+    assert share(state, position) == ("", position.quantity)
