@@ -13,7 +13,7 @@ from joed.engine.risk import refuse
 from joed.engine.step import refold, step
 from joed.engine.triggers import request_of
 from joed.engine.view import view
-from joed.model.commands import OpenSession, RefuseEntry, SubmitOrder
+from joed.model.commands import AdoptPosition, OpenSession, RefuseEntry, SubmitOrder
 from joed.model.events import OrderWorking, RateSeen, Tick
 from joed.model.settings import Instrument, Risk
 from joed.model.state import Rate
@@ -353,3 +353,17 @@ def test_a_size_in_another_currency_makes_an_order_that_passes_every_limit():
     [command] = of_kind(step(state, START, quote("SAP", 99.98, 100.0)), SubmitOrder)
 
     assert command.quantity * (command.level - command.stop) * D("1.10") <= Decimal(500)
+
+
+def test_what_an_adopted_position_had_lost_before_is_no_loss_of_this_day():
+    """Its owner's result until then is the owner's; from the adoption on it is ours."""
+    state = two_currencies()
+    step(state, START, quote("SAP", 90.0, 90.0))
+    refold(state, START, Tick(), [AdoptPosition("SAP", "paper", D(10), D("100"), "lot-1")])
+    note_worth(state)
+    adopted = (state.unrealised, day_result(state))
+    step(state, START, quote("SAP", 89.0, 89.0))
+    note_worth(state)
+
+    assert adopted == (D(-110), 0)
+    assert day_result(state) == D(-11)

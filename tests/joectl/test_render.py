@@ -8,15 +8,18 @@ import pytest
 from joectl import render
 from joed.daemon.reads import READS, Record, describe
 from joed.engine.card import card_of
+from joed.engine.step import step
 from joed.engine.view import card_hash, view
 from joed.model.card import Signed
 from joed.model.commands import CancelOrder
-from joed.model.events import OrderAccepted
+from joed.model.events import OrderAccepted, Tick
 from joed.model.orders import Position
 from joed.model.settings import Confirm, Risk, Settings
 from joed.model.state import State
 from joed.model.values import SECOND
 from tests.daemon.serving import OPEN, killed, state_of_a_day, unconfirmed
+from tests.engine.build import START, bracket, fill, holding, quote, submitted
+from tests.engine.test_money import bought, two_currencies
 
 
 def body(state, verb="status"):
@@ -193,3 +196,36 @@ def test_a_length_of_time_is_said_as_the_daemon_says_it(seconds, words):
     from joed.engine.phase import span
 
     assert render.span(seconds) == span(seconds) == words
+
+
+def test_other_currencies_are_shown_with_their_rate_its_age_and_what_is_held_in_them():
+    """A rate that is too old, or not there at all, is said to be; a position names its currency where it is another."""
+    state = two_currencies()
+    bought(state)
+    step(state, START, quote("SAP", 105.0, 105.0))
+    step(state, START + 30 * SECOND, Tick())
+    young = render.status(body(state))
+    step(state, START + 901 * SECOND, Tick())
+    old = render.status(body(state))
+
+    assert "rate      EUR 1.10 USD, 30 s old (paper: EURUSD)" in young.splitlines()
+    assert "balance   -1,000.00 EUR" in young.splitlines()
+    assert "+50.00 EUR" in young
+    assert "15 min old (paper: EURUSD), TOO OLD: nothing is opened in it" in old
+    assert "rate      EUR: none known, nothing is opened in it" in render.status(body(two_currencies(rate=None)))
+
+
+def test_a_position_that_strategies_share_shows_each_ones_lot():
+    """And in JSON with the entries that made it."""
+    state = holding("AAPL", quantity="10")
+    state.orders["AAPL-e"].strategy = "momentum"
+    second = bracket("AAPL", quantity="5", entry="203.00", tag="2")
+    submitted(state, second)
+    step(state, START, fill(second.order, "5", "203.00", execution="x-second"))
+    told = body(state, "positions")
+
+    assert "momentum 10, breakout 5" in render.positions(told)
+    assert [(lot["strategy"], lot["quantity"], lot["orders"]) for lot in told["positions"][0]["lots"]] == [
+        ("momentum", "10", ["AAPL-e"]),
+        ("breakout", "5", ["AAPL2-e"]),
+    ]
