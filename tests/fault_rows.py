@@ -37,7 +37,7 @@ FAULTS: dict[str, Row] = {
     ),
     "F6": Row(
         "the loop is blocked",
-        "tests/daemon/test_daemon.py::test_the_watchdog_hears_nothing_while_the_loop_stands_still",
+        "tests/engine/test_health.py::test_a_loop_that_stood_still_opens_nothing_until_it_is_well",
         ("stall",),
     ),
     "F7": Row(
@@ -68,7 +68,10 @@ FAULTS: dict[str, Row] = {
         "tests/faults/test_process.py::test_f12_no_memory_in_a_handler_is_a_clean_end_and_not_half_a_state",
         ("poison",),
     ),
-    "F13": Row("no descriptors left", "tests/daemon/test_control.py::test_the_last_lane_is_kept_for_a_kill"),
+    "F13": Row(
+        "no descriptors left",
+        "tests/daemon/test_control_faults.py::test_f13_a_thousand_clients_of_a_process_with_few_descriptors",
+    ),
     "F14": Row("no threads left", "not yet: needs a cgroup of its own"),
     "F15": Row("the processor is taken", "not yet: needs a cgroup of its own"),
     "F16": Row(
@@ -147,7 +150,10 @@ FAULTS: dict[str, Row] = {
     "F41": Row("the peer is gone without a word", BOTH),
     "F42": Row("1100, 1101, 1102", IBKR),
     "F43": Row("fills while the link was gone", WORLD, ("disconnect", "lost_reports")),
-    "F44": Row("two numbers of one order", "tests/engine/test_strangers.py"),
+    "F44": Row(
+        "two numbers of one order",
+        "tests/engine/test_strangers.py::test_of_two_orders_under_one_id_both_count_and_one_is_cancelled",
+    ),
     "F45": alone("a snapshot times out or has no end", "lost_reads", "partial_reads"),
     "F46": Row("TWS restarts, client id in use", IBKR),
     "F47": Row("nextValidId goes back", IBKR),
@@ -180,7 +186,7 @@ FAULTS: dict[str, Row] = {
     "F74": alone("refused, for many reasons", "rejects", "odd_reject", "refuse_late"),
     "F75": alone("words that nobody knows", "odd_words"),
     "F76": alone("confirmed, then unknown", "doubt"),
-    "F77": Row("two candidates for one order", "tests/engine/test_life.py", ("doubt",)),
+    "F77": Row("two candidates for one order", CAPITAL),
     "F78": alone("an order given up shows itself", "late_entries"),
     "F79": alone("news that are late and repeated", "late_repeats"),
     "F80": Row("netting or hedging is toggled", CAPITAL),
@@ -215,7 +221,10 @@ FAULTS: dict[str, Row] = {
         "tests/faults/test_kill.py::test_f93_a_kill_outlives_a_power_cut_and_starts_the_next_day_killed",
         ("kill_while",),
     ),
-    "F94": Row("a confirmation for another day or config", "tests/engine/test_confirming.py"),
+    "F94": Row(
+        "a confirmation for another day or config",
+        "tests/engine/test_confirming.py::test_any_other_card_is_refused_by_its_own_code",
+    ),
     "F95": alone("the same request again", "ask_twice", file=HOUSE),
     "F96": alone("alerts do not get through", "alerts_down", file=HOUSE),
     "F97": Row(
@@ -226,31 +235,40 @@ FAULTS: dict[str, Row] = {
 }
 """Every row of the catalogue."""
 
-CONTROL = "tests/daemon/test_control.py"
+ATTACK = "tests/daemon/test_control_attacks.py"
 ATTACKS: dict[str, Row] = {
-    "S1": Row("another user connects", f"{CONTROL}::test_a_stranger_may_ask_for_the_version_and_nothing_else"),
-    "S2": Row("a viewer asks for more", f"{CONTROL}::test_an_operator_may_kill_but_not_release"),
-    "S3": Row("a descriptor is passed on", "tests/daemon/test_peer.py::test_the_kernel_tells_who_connected"),
-    "S5": Row("64 KiB and one byte", f"{CONTROL}::test_a_body_holds_64_kib_and_not_a_byte_more"),
-    "S6": Row("a slow writer", f"{CONTROL}::test_a_slow_writer_is_dropped_and_nobody_waits_for_it"),
-    "S7": Row("thousands of connections", f"{CONTROL}::test_the_last_lane_is_kept_for_a_kill"),
-    "S8": Row("an answer that nobody reads", f"{CONTROL}::test_an_answer_that_nobody_reads_is_dropped"),
-    "S9": Row("deep and odd JSON", f"{CONTROL}::test_a_body_that_is_not_what_the_verb_takes_changes_nothing"),
-    "S10": Row("unknown verbs and fields", f"{CONTROL}::test_only_what_is_in_the_tables_is_there"),
-    "S11": Row("thousands of commands", f"{CONTROL}::test_changes_are_paced_and_kills_are_not"),
-    "S12": Row("a key used again", f"{CONTROL}::test_a_key_is_not_good_for_another_request"),
+    "S1": Row("another user connects", f"{ATTACK}::test_s1_another_user_cannot_connect"),
+    "S2": Row("a viewer asks for more", f"{ATTACK}::test_s2_a_viewer_changes_nothing_and_leaves_a_trace"),
+    "S3": Row("a descriptor is passed on", f"{ATTACK}::test_s3_a_connection_belongs_to_who_opened_it"),
+    "S4": Row("a process number is used again", f"{ATTACK}::test_s4_a_process_that_is_gone_lends_nobody_its_role"),
+    "S5": Row("64 KiB and one byte", f"{ATTACK}::test_s5_what_is_too_long_is_closed_at_64_kib"),
+    "S6": Row("a slow writer", f"{ATTACK}::test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting"),
+    "S7": Row("hundreds of connections", f"{ATTACK}::test_s7_a_crowd_at_the_door_keeps_nobody_else_out"),
+    "S8": Row(
+        "an answer that nobody reads", f"{ATTACK}::test_s8_a_reader_who_never_reads_fills_no_memory_and_is_dropped"
+    ),
+    "S9": Row("deep and odd JSON", f"{ATTACK}::test_s9_json_that_is_none_or_too_much_is_a_typed_error"),
+    "S10": Row("unknown verbs and fields", f"{ATTACK}::test_s10_what_is_not_in_the_schema_is_refused_by_name"),
+    "S11": Row("thousands of commands", f"{ATTACK}::test_s11_twenty_changes_a_second_and_any_number_of_kills"),
+    "S12": Row("a key used again", f"{ATTACK}::test_s12_a_replayed_request_is_answered_and_a_changed_one_refused"),
+    "S13": Row(
+        "words that steer a terminal", f"{ATTACK}::test_s13_words_that_steer_a_terminal_are_refused_in_and_written_out"
+    ),
     "S14": Row(
         "something in the socket's place",
-        "tests/daemon/test_lanes.py::test_anything_else_in_its_place_is_refused_and_kept",
+        f"{ATTACK}::test_s14_a_socket_that_somebody_else_made_is_refused",
     ),
+    "S15": Row("two confirmations race", f"{ATTACK}::test_s15_of_two_confirmations_one_wins"),
+    "S16": Row("a card is guessed", f"{ATTACK}::test_s16_a_guessed_card_is_guessed_five_times"),
     "S31": Row("fills and orders that joed never sent", f"{BROKER}::{ALONE}", ("forged",)),
     "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
     "S41": Row(
         "a record that was tampered with",
-        "tests/daemon/test_chain.py::test_a_column_changed_with_the_guards_off_is_found",
+        "tests/daemon/test_anchor.py::test_a_chain_that_was_rewritten_from_its_start_holds_and_fails_its_anchor",
     ),
     "S42": Row(
-        "an old state directory put back", "tests/faults/test_kill.py::test_a_kill_that_joed_has_seen_outlives_its_file"
+        "an old state directory put back",
+        "tests/daemon/test_anchor.py::test_a_restored_state_directory_does_not_undo_a_kill",
     ),
     "S50": Row("a link in a file's place", "tests/daemon/test_lock.py::test_a_link_is_not_followed"),
 }

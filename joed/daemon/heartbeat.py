@@ -17,6 +17,8 @@ from joed.model.values import SECOND
 
 STATM = Path("/proc/self/statm")
 LAG_EVERY_S = 1.0
+LAG_TOLD_NS = SECOND
+"""Lateness that is told at once and not with the next beat."""
 PROOF_WAIT_S = 5.0
 """How long a heartbeat may take from the intake to durability."""
 PROOF_LOOKS = 100
@@ -62,6 +64,9 @@ class Heartbeat:
             late_ns = stopwatch_ns() - before - int(LAG_EVERY_S * SECOND)
             self._worst_lag_ns = max(self._worst_lag_ns, late_ns)
             self._trading.counters.loop_lag.observe(max(0, late_ns) / SECOND)
+            if late_ns >= LAG_TOLD_NS:
+                self._trading.emit(self.measure())
+                self._worst_lag_ns = 0
 
     async def _beat(self) -> None:
         while True:

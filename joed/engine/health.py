@@ -11,6 +11,7 @@ STALE = "quote_stale"
 SILENT = "feed_silent"
 JOURNAL = "journal_failed"
 LOSS = "loss_day_max"
+LATE = "loop_late"
 STORM = "orders_signal_max"
 MEBIBYTE = 1 << 20
 
@@ -63,7 +64,10 @@ def fresh(state: State, now: int, quote: Quote, commands: list[Command]) -> bool
 
 
 def heartbeat(state: State, now: int, event: HeartbeatMeasured, commands: list[Command]) -> None:
-    """Tell of a queue or a memory that grows beyond its limit, once until it is well again."""
+    """Tell of a queue or a memory that grows beyond its limit, once until it is well again.
+
+    A loop that stood still decides on old prices: no entries until the next measure finds it well.
+    """
     limits = state.settings.health
     long, large = event.queue_depth > limits.queue_backlog, event.memory_bytes > limits.memory_high_mb * MEBIBYTE
     if long and "queue_backlog" not in state.alerts:
@@ -72,6 +76,11 @@ def heartbeat(state: State, now: int, event: HeartbeatMeasured, commands: list[C
     if large and "memory_high" not in state.alerts:
         words = f"{event.memory_bytes // MEBIBYTE} MiB are in use, the limit is {limits.memory_high_mb}"
         commands.append(RaiseAlert("memory_high", Severity.WARNING, words))
+    late = event.lag_ns >= int(limits.lag_max_s * SECOND)
+    words = f"the loop stood still for {event.lag_ns / SECOND:.1f} s, the limit is {limits.lag_max_s:g}"
+    keep(state, now, commands, late, ALL, LATE, words)
+    if late:
+        commands.append(RaiseAlert(f"{LATE}:{now}", Severity.CRITICAL, words))
 
 
 def note_heartbeat(state: State, event: HeartbeatMeasured) -> None:

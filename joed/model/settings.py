@@ -144,6 +144,7 @@ class Health:
     orders_read_s: Seconds = 5.0
     reconcile_wait_s: Seconds = 10.0
     kill_late_s: Seconds = 15.0
+    lag_max_s: Seconds = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The proof of life: down the whole road and back, or the watchdog hears nothing."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -118,3 +119,20 @@ def test_a_wall_clock_that_was_set_is_told(tmp_path, offset_ns, told):
 def test_memory_is_what_the_kernel_says():
     """Some tens of megabytes, in bytes."""
     assert 10 << 20 < memory_bytes() < 4 << 30
+
+
+async def test_a_loop_that_stood_still_says_so_at_once(body, monkeypatch):
+    """F6: the next beat may be half a minute away, and until then entries would be decided on old prices."""
+    monkeypatch.setattr(heartbeats, "LAG_EVERY_S", 0.01)
+    monkeypatch.setattr(heartbeats, "LAG_TOLD_NS", 50_000_000)
+    living, measuring = asyncio.ensure_future(body.live()), asyncio.ensure_future(body.heart._measure_lag())
+    await asyncio.sleep(0.03)
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop has to stand still
+
+    def told():
+        return [event.lag_ns for event, _ in body.rig.records() if isinstance(event, HeartbeatMeasured)]
+
+    await until(told)
+    living.cancel()
+    measuring.cancel()
+    assert 50_000_000 <= told()[0] < 10_000_000_000

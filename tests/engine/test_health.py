@@ -170,6 +170,19 @@ def test_a_quote_just_as_old_as_it_may_be_proves_that_they_come_again(age_ns, li
     assert (STALE not in state.blocks) is lifted
 
 
+@pytest.mark.parametrize(("lag_ns", "blocked"), [(5 * SECOND - 1, False), (5 * SECOND, True)])
+def test_a_loop_that_stood_still_opens_nothing_until_it_is_well(lag_ns, blocked):
+    """F6: told at once; the next measure that is well lifts it by itself."""
+    state = trading_state()
+
+    told = step(state, START, HeartbeatMeasured(0, 0, lag_ns))
+    well = step(state, START + 10 * SECOND, HeartbeatMeasured(0, 0, 5 * SECOND - 1))
+
+    assert [type(command) for command in told] == ([RaiseBlock, RaiseAlert] if blocked else [])
+    assert [command.key for command in of_kind(well, LiftBlock)] == (["all/loop_late"] if blocked else [])
+    assert "all/loop_late" not in state.blocks
+
+
 @pytest.mark.parametrize(("depth", "memory", "told"), [(1000, 512, ["queue_backlog", "memory_high"]), (1001, 513, [])])
 def test_a_trouble_is_over_at_its_limit(depth, memory, told):
     """At it, and it may be told again; beyond it, it is still the same trouble."""
