@@ -121,7 +121,7 @@ def test_a_paper_card_is_signed_by_yes_and_by_nothing_else(tmp_path):
 
 def test_a_live_card_is_signed_by_typing_the_account(tmp_path):
     """So that nobody signs real money out of habit."""
-    state = unconfirmed(state_of_a_day(mode=Mode.LIVE))
+    state = unconfirmed(state_of_a_day(mode=Mode.LIVE, examined_ns=1))
     with serving(tmp_path / "s", state) as server:
         server.boottime_ns = 0
         habit, _ = typed("yes", "confirm", state_dir=server.state_dir)
