@@ -24,8 +24,11 @@ REDUCING = (c.AmendOrder, c.CancelOrder, c.CancelForeign)
 
 UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.Stop)
 """What leaves although the journal can't take it; entries alone are dropped, see `release_reductions`."""
-AT_ONCE = frozenset({"kill", "pause", "cancel", "flatten"})
-"""Verbs whose answer does not wait for a journal that has failed: they forbid, and what they did holds without it."""
+AT_ONCE = frozenset({"kill", "cancel", "flatten"})
+"""Verbs whose answer does not wait for a journal that has failed: the kill's file or the broker keeps what they did.
+
+A pause is kept by the record alone: a power cut would take back what was answered.
+"""
 
 
 def at_once(answer: c.Answer) -> bool:

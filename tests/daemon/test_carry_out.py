@@ -176,9 +176,10 @@ def test_a_journal_that_failed_lets_out_what_reduces_risk_and_drops_entries():
     assert len(station.out) == 0
 
 
-def test_an_answer_that_frees_waits_for_the_journal_and_one_that_forbids_does_not():
-    """A kill is answered on a full disk; a release holds only once it is recorded."""
-    kill, release = Answer("k", "kill", "ok", ""), Answer("r", "release", "ok", "")
+@pytest.mark.parametrize("verb", ["release", "pause"])
+def test_an_answer_that_the_record_alone_keeps_waits_for_the_journal_and_a_kills_does_not(verb):
+    """A kill is answered on a full disk: its file holds; a release or a pause holds only once it is recorded."""
+    kill, release = Answer("k", "kill", "ok", ""), Answer("r", verb, "ok", "")
     station = Station(kill, release)
 
     station.out.release_reductions()
