@@ -95,7 +95,8 @@ planted: .venv/.installed  ## plant each known bug and have the simulated world 
 mutants: .venv/.installed  ## change what decides about money, one small thing at a time, and count what no test notices
 	$(BIN)/python -m tests.long.mutants $(ARGS)
 
-MONEY_PATH := engine.orders engine.life engine.risk engine.protection engine.reconcile daemon.carry_out
-cover: .venv/.installed  ## hold every branch of what decides about money to a test near it: 100 percent or it fails
+MONEY_PATH := engine.orders engine.life engine.risk engine.protection engine.reconcile daemon.carry_out daemon.journal
+cover: .venv/.installed  ## hold every branch of the money path to a test near it: 100 percent or it fails (as root: it fills a small disk)
 	$(BIN)/python -m pytest -q -p no:cacheprovider --cov-branch --cov-report=term-missing --cov-fail-under=100 \
-	    $(MONEY_PATH:%=--cov=joed.%) tests/engine tests/daemon/test_carry_out.py
+	    $(MONEY_PATH:%=--cov=joed.%) tests/engine tests/daemon/test_carry_out.py \
+	    tests/daemon/test_journal.py tests/daemon/test_journal_failures.py

@@ -96,8 +96,8 @@ class Journal:
 
     `durable` is the newest seq that is; all before it are too. `failed` says why commits fail, "" while they do not:
     FULL (also while the journal lives on its ballast), READONLY, BUSY and CANTOPEN are retried each second; at SLOW the
-    disk does not answer, and may yet. At EIO and
-    FAULT the writer has ended; at QUEUE, too many wait, it takes no more. Then it is `dead`: the process must end.
+    disk does not answer, and may yet. At EIO and FAULT the writer has ended; at QUEUE, too many wait, it takes no more.
+    Then it is `dead`: the process must end.
     """
 
     def __init__(
@@ -114,8 +114,7 @@ class Journal:
 
         `bounds` is None: whoever recovered has just checked this file. `witness` elsewhere is told each head too.
         """
-        self.durable = self.appended = 0
-        self.failed, self.dead = "", False
+        self.durable, self.appended, self.failed, self.dead = 0, 0, "", False
         self._path, self._hooks, self._witness = path, hooks or Hooks(), witness
         self._bounds, self._ballast_bytes, self._queue_size_max = bounds, ballast_bytes, queue_size_max
         self._queue: deque[Row | Fact | Snapshot] = deque()
@@ -131,6 +130,7 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
         if not self._opened.wait(OPEN_WAIT_S):
+            self._closing.set()  # opened later, it lets go at once
             raise JoedError(f"{path}: not open after {OPEN_WAIT_S:.0f} s")
         if self._open_error is not None:
             raise self._open_error

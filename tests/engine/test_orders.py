@@ -268,6 +268,19 @@ def test_an_order_proven_absent_takes_its_unfilled_children_with_it():
     assert reserved(state) == 0
 
 
+@pytest.mark.parametrize(("status", "filled"), [(Status.REJECTED, 0), (Status.FILLED, 10), (Status.ACKED, 4)])
+def test_an_order_proven_absent_leaves_a_child_that_ended_or_filled_its_own_fate(status, filled):
+    """What the broker said of a child is never overwritten by what is concluded about its parent."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    stop, target = children_of(state, state.orders["AAPL-e"])
+    stop.status, stop.filled = status, filled
+
+    refold(state, START, Tick(), [RetireOrder("AAPL-e", "absent")])
+
+    assert (stop.status, target.status) == (status, Status.ABSENT_PROVEN)
+
+
 def test_an_order_proven_absent_that_had_filled_keeps_its_protection():
     """The children of what did fill are judged for themselves."""
     state = holding("AAPL")
