@@ -102,6 +102,8 @@ class Operator:
         if not (watch.killed_ns and watch.read_since_up and now - since_ns >= REACH_NS):
             return
         watch.hold("a kill reaches", watch.conduct.reaches(watch.exchange, self._scope_ns, self._scope))
+        if self._releasing_ns >= self._killed_ns:
+            return  # its release waits for a slow disk: joed has let it go, the file shuts the gate until that is kept
         narrow = state.killed is None or state.killed.width < self._scope.width
         watch.hold("a kill reaches", f"joed knows of {state.killed}, the file says {self._scope}" if narrow else "")
 
