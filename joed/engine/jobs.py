@@ -53,8 +53,9 @@ def triggers_made(state: State, now: int, event: e.TriggersMade) -> None:
         empty_band(market)
     state.triggers = {}
     for trigger in event.triggers:
-        named = trigger.instrument in state.settings.universe
-        if named and sane(trigger) and not spent(state, trigger) and trigger.signal not in state.triggers:
+        if trigger.signal in state.triggers or trigger.instrument not in state.settings.universe:
+            continue
+        if not spent(state, trigger) and sane(trigger):
             state.triggers[trigger.signal] = trigger
             market = market_of(state, trigger.instrument)
             market.signals.append(trigger.signal)

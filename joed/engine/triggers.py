@@ -94,8 +94,9 @@ def refuse_senseless(state: State, made: tuple[Trigger, ...], commands: list[Com
     """Refuse, by name and once, the Triggers that a strategy made of numbers that cannot be."""
     told: dict[str, None] = {}
     for trigger in made:
-        known = trigger.signal in state.signals or trigger.signal in told
-        if known or trigger.instrument not in state.settings.universe or sane(trigger):
+        if trigger.signal in state.signals or trigger.signal in told or state.triggers.get(trigger.signal) == trigger:
+            continue  # known, or in force: only what is sane comes into force
+        if trigger.instrument not in state.settings.universe or sane(trigger):
             continue
         told[trigger.signal] = None
         words = f"level {trigger.level}, stop {trigger.stop}, target {trigger.target}: no numbers to trade on"
