@@ -20,10 +20,11 @@
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import Event, Quote
+from joed.model.values import Bar
 
 Permit = Callable[[Command], str]
 """Says why a command may not leave now, or "" where it may."""
@@ -51,6 +52,25 @@ class Feed(Protocol):
 
     def start(self, clock: Clock, on_quote: Callable[[Quote], None]) -> None:
         """Plan the quotes on the clock, each handed on at its time."""
+        ...
+
+
+@runtime_checkable
+class Historian(Protocol):
+    """What an adapter is besides, where its broker tells of the past; asked one question after the other.
+
+    It keeps the broker's own pace, gives whole bars only (none that is still being made), and raises BrokerUnavailable
+    where there is no answer: the link is down, the time is over, the broker has no such history. Never half an answer.
+    """
+
+    name: str
+
+    async def daily(self, instrument: str, days: int) -> tuple[Bar, ...]:
+        """Give the last `days` daily bars of regular hours, oldest first, each at its session's begin."""
+        ...
+
+    async def minutes(self, instrument: str, from_ns: int) -> tuple[Bar, ...]:
+        """Give the 1-minute bars from `from_ns` until now, oldest first, those of regular hours."""
         ...
 
 

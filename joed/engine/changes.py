@@ -10,6 +10,7 @@ from joed.engine import (
     drill,
     exits,
     fear,
+    feeds,
     foreign,
     health,
     jobs,
@@ -85,6 +86,7 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     life.apply_restart(state, now)
     for broker in state.brokers.values():
         broker.up, broker.reconciled = False, False
+    feeds.begin(state)
     for job in state.jobs.values():
         if job.running:
             job.running, job.next_ns = 0, min(job.next_ns, now)
@@ -359,6 +361,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.KillRehearsed: drill.apply_rehearsed,
     e.AlertDelivered: alert_delivered,
     e.FailsafeRan: nothing,
+    **feeds.APPLY,
 }
 
 APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {

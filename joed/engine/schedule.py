@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 
-from joed.engine import sessions
+from joed.engine import feeds, sessions
 from joed.engine.confirming import needs_confirmation, unconfirmed
 from joed.engine.health import keep
 from joed.engine.money import cash_of
@@ -108,12 +108,12 @@ def is_open(state: State, now: int) -> bool:
     return state.day.open_ns <= now < state.day.close_ns
 
 
-def _always(state: State, now: int) -> bool:
-    return now < state.day.close_ns
+def _with_bars(state: State, now: int) -> bool:
+    return now < state.day.close_ns and not feeds.waits(state, now)
 
 
 def _after_regime(state: State, now: int) -> bool:
-    return state.regime is not None and now < state.day.close_ns
+    return state.regime is not None and _with_bars(state, now)
 
 
 def _with_watchlist(state: State, now: int) -> bool:
@@ -133,7 +133,7 @@ def _day_over(state: State, now: int) -> bool:
 
 
 DUE: dict[str, Callable[[State, int], bool]] = {
-    "regime": _always,
+    "regime": _with_bars,
     "scan": _after_regime,
     "watchlist": _with_watchlist,
     "strategies": _with_watchlist,

@@ -17,6 +17,7 @@ from joed.engine import (
     drill,
     exits,
     fear,
+    feeds,
     health,
     kill,
     operator,
@@ -227,6 +228,7 @@ def on_stop(state: State, now: int, event: e.StopAsked, commands: list[Command])
 def on_epoch(state: State, now: int, event: e.EpochStarted, commands: list[Command]) -> None:
     """Honour a kill that was latched outside the journal, and tell of what the last process could not handle."""
     kill.begun(state, now, event, commands)
+    feeds.clear(state, commands)
     for block in state.blocks.values():
         key = f"{block.key}:{block.since_ns}"
         if block.reason == "event_faulted" and key not in state.alerts:
@@ -288,5 +290,6 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.LatchGone: (kill.gone,),
     e.KillRehearsed: (drill.rehearsed, kill.settle),
     e.FailsafeRan: (on_failsafe,),
+    **feeds.RULES,
 }
 """Which rules look at which event; an event that is not here only changes State."""

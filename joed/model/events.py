@@ -6,11 +6,11 @@ A Quote, a Tick and a clean BrokerRead are tape; everything else is audit.
 
 from decimal import Decimal
 
-from msgspec import Struct
-
+from joed.model import feeds
 from joed.model.calendars import Calendar
 from joed.model.card import Change
 from joed.model.commands import SubmitOrder
+from joed.model.event import Event as Event  # noqa: PLC0414 - re-exported as the root of what follows
 from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - re-exported beside its event
 from joed.model.rows import OrderSeen as OrderSeen  # noqa: PLC0414 - re-exported beside its event
 from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414 - re-exported beside its event
@@ -20,15 +20,11 @@ from joed.model.triggers import Trigger
 from joed.model.values import Scope, Severity, Side, Status
 
 
-class Event(Struct, frozen=True, gc=False):
-    """The root of all events; it says nothing by itself."""
-
-
 class Quote(Event, frozen=True, gc=False, tag="Quote", omit_defaults=True):
     """The best bid and ask of one instrument, as floats in its currency; `last` and `volume` are None where unknown.
 
     `received_ns` is when the adapter had it in hand (the age of a quote counts from there);
-    `volume` is the session's running total.
+    `volume` is the session's running total; `source` is how it came where that is not the broker's stream (feeds).
     """
 
     instrument: str
@@ -40,6 +36,7 @@ class Quote(Event, frozen=True, gc=False, tag="Quote", omit_defaults=True):
     bid_size: float | None = None
     ask_size: float | None = None
     broker: str = ""
+    source: str = ""
 
 
 class Tick(Event, frozen=True, gc=False, tag="Tick"):
@@ -392,7 +389,8 @@ ANY = (
     | OrderFilled | OrderCancelled | OrderExpired | OrderRejected | OrderDoubted | CancelRejected | AmendRejected
     | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored
     | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
-    | KillRehearsed | AlertDelivered | FailsafeRan
+    | KillRehearsed | AlertDelivered | FailsafeRan | feeds.InstrumentSetAside | feeds.InstrumentServed
+    | feeds.FeedChanged | feeds.BrokerExamined | feeds.BarsAsked | feeds.BarsFetched
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""
 

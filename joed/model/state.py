@@ -71,6 +71,25 @@ class Proceeds(Struct, frozen=True, gc=False):
     amount: Decimal
 
 
+class Finding(Struct, frozen=True, gc=False):
+    """What an adapter last found of one thing in its account or gateway, and since when it says so."""
+
+    ok: bool
+    words: str
+    halts: bool
+    since_ns: int
+
+
+class Fetched(Struct, frozen=True, gc=False):
+    """How much of a broker's history the worker has; `missing` says by instrument why there is none of it."""
+
+    at_ns: int
+    instruments: int
+    bars: int
+    missing: dict[str, str] = {}
+    rejected: dict[str, int] = {}
+
+
 class Broker(Struct):
     """What is known of a broker's connection, of its money, and of when its book was last read whole.
 
@@ -81,6 +100,8 @@ class Broker(Struct):
     `foreign_asked_ns` is when the broker was last asked to cancel what is not ours.
     `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
     and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
+    `source` is how its prices come ("" until it says so), `findings` what its adapter looked at, by name, `aside` says
+    by instrument what it cannot serve, and why; `fetched` is its history by kind of bar, asked for at `bars_asked_ns`.
     """
 
     name: str
@@ -104,6 +125,11 @@ class Broker(Struct):
     day_trades_left: int | None = None
     foreign_asked_ns: int = 0
     beyond: dict[str, Decimal] = {}
+    source: str = ""
+    findings: dict[str, Finding] = {}
+    aside: dict[str, str] = {}
+    fetched: dict[str, Fetched] = {}
+    bars_asked_ns: int = 0
 
 
 class Job(Struct, gc=False):
