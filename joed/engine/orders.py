@@ -317,16 +317,16 @@ def overdue(state: State, now: int) -> list[Command]:
     """
     timeout_ns = int(state.settings.fill_timeout_s * SECOND)
     commands: list[Command] = []
-    for order in state.orders.values():
-        status = order.status
-        if status is Status.CANCEL_ASKED:
+    asked, resting = Status.CANCEL_ASKED, state.resting
+    for order in [order for order in state.orders.values() if order.status is asked or order.order in resting]:
+        if order.status is asked:
             if now - order.asked_ns < timeout_ns or not listens(state, order.broker):
                 continue
             if order.cancel_tries >= state.settings.cancel_tries:
                 commands.append(MarkUncertain(order.order, f"no answer to {order.cancel_tries} cancels"))
             else:
                 commands.append(CancelOrder(order.order, "cancel unanswered"))
-        elif order.opens and not status.doubtful and not status.ended:
+        elif not order.status.doubtful and not order.status.ended:
             reason = _resting_reason(state, now, order, timeout_ns)
             if reason and listens(state, order.broker):
                 commands.append(CancelOrder(order.order, reason))

@@ -144,11 +144,11 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
     the broker counts what it left as external.
     """
     order = state.orders.get(fill.order)
-    if order is None or not sound(state, fill):
+    if order is None:
         return False
     known = order.executions.get(fill.execution, NOTHING)
-    if known.revision >= fill.revision:
-        return False
+    if known.revision >= fill.revision or not sound(state, fill):
+        return False  # the revision first: each whole read brings the session's executions again
     group = group_of(state, order)
     before = sums_of(state, group)
     order.executions[fill.execution] = Execution(fill.quantity, fill.price, fill.fee, fill.revision)
@@ -236,9 +236,9 @@ def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
     )
     state.orders[command.lot] = entry
     position = _join(state, now, entry, command.lot, state.positions.get(command.instrument))
-    before, earlier = _open_profit(state, position, _rate(state, position)), position.realised
+    before, earlier = _open_profit(state, position), position.realised
     _sum(state, position)
-    gained = _open_profit(state, position, _rate(state, position)) - before
+    gained = _open_profit(state, position) - before
     state.day.unrealised_start += gained  # what it had made before it was ours is no result of this day
     position.changed_ns = now
     _gain(state, command.instrument, position.realised - earlier)
@@ -339,7 +339,7 @@ def backed(state: State, position: Position) -> Decimal:
 
 def unrealised(state: State) -> Decimal:
     """Give the open profit at the middle of the last quotes, in base currency."""
-    return sum((_open_profit(state, position, _rate(state, position)) for position in held(state)), ZERO)
+    return sum((_open_profit(state, position) for position in held(state)), ZERO)
 
 
 def held(state: State) -> list[Position]:
@@ -351,8 +351,8 @@ def _rate(state: State, position: Position) -> Decimal:
     return rate_in(state, position.currency or state.settings.base_currency)
 
 
-def _open_profit(state: State, position: Position, rate: Decimal) -> Decimal:
-    return (mark(state, position) - position.average) * position.quantity * rate
+def _open_profit(state: State, position: Position) -> Decimal:
+    return (mark(state, position) - position.average) * position.quantity * _rate(state, position)
 
 
 def mark(state: State, position: Position) -> Decimal:
@@ -377,11 +377,11 @@ def note_worth(state: State) -> None:
     net = gross = gained = ZERO
     sides: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
     for position in held(state):
-        rate = _rate(state, position)
-        value = position.quantity * mark(state, position) * rate
+        rate, price = _rate(state, position), mark(state, position)
+        value = position.quantity * price * rate
         net += value
         gross += abs(value)
-        gained += _open_profit(state, position, rate)
+        gained += (price - position.average) * position.quantity * rate
         side, name = sides[value < 0], underlying(state, position.instrument)
         side[name] = side.get(name, ZERO) + abs(value)
     state.worth, state.exposure, state.unrealised = cash_of(state) + net, gross, gained

@@ -128,8 +128,10 @@ def overfilled(order: Order) -> bool:
 def flipped(state: State, order: Order) -> str:
     """Say that the exits of an order's group closed more than its entry opened, or "": the position was turned."""
     entry = state.orders.get(order.group)
+    if entry is None or not entry.opens or entry.live:
+        return ""
     net = sums_of(state, order.group).quantity
-    if entry is None or not entry.opens or entry.live or net * entry.side.sign >= 0:
+    if net * entry.side.sign >= 0:
         return ""
     return f"the exits of {entry.order} closed {abs(net)} {entry.instrument} more than it had opened"
 

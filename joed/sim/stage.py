@@ -131,7 +131,7 @@ class Stage:
         while clock.now() < ends_ns and self._guarded(clock.advance):
             self._guarded(self._settle)
             self.watch.look()
-            self.watch.tend(able=self._able())
+            self.watch.tend(able=not self.exchange.shaken or self._able())
         self.judge_rest()
 
     def _guarded(self, work: Callable[[], object]) -> object:

@@ -1,5 +1,6 @@
 """The seeded world: joed with everything around it going wrong, in simulated time, the same in every run."""
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -122,6 +123,8 @@ def _keep_quiet(outcome: Outcome) -> None:
 def play_seed(seed: int) -> Outcome:
     """Play a seed; one that breaks a law is shrunk, and now and then one is played twice."""
     scenario = scenario_of(seed)
+    gc.collect()
+    gc.disable()  # a world lasts seconds; its cycles can wait until it is over
     outcome = play(scenario)
     if outcome.law:
         outcome.scenario = tuple(fault.words() for fault in shrunk(scenario, outcome.law))
