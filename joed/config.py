@@ -7,7 +7,7 @@ Decimal, `17:00` is no sum of seconds, and `ON` stays a ticker. Every problem is
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -20,6 +20,7 @@ import msgspec
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from joed.contradictions import BROKERS, RULES
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 
@@ -33,10 +34,7 @@ NAME = "joed.yaml"
 BESIDE = {"strategies": "strategies.yaml", "universe": "universe.yaml", "alerts": "alerts.yaml"}
 """The sections that may stand in a file of their own, beside joed.yaml."""
 
-BROKERS = ("paper", "ibkr", "capital")
 SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
-CURRENCY = re.compile(r"[A-Z]{3,5}")
-TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 # The C parser gives the same events ten times as fast; a universe of 500 rows is on the way to READY=1.
 LOADER: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -354,37 +352,6 @@ def _meant(word: str, known: Keys) -> str:
     """Give ", did you mean 'x'?" where a known key is near, else the known keys."""
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f", did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-
-
-RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
-    (
-        "session.day_rollover",
-        lambda s: not TIME.fullmatch(s.session.day_rollover),
-        "must be a time as HH:MM, was {was}",
-    ),
-    ("base_currency", lambda s: not CURRENCY.fullmatch(s.base_currency), "must be a code such as USD, was {was}"),
-    ("brokers", lambda s: not s.brokers, f"names none; known are {', '.join(BROKERS)}"),
-    ("brokers", lambda s: len(set(s.brokers)) < len(s.brokers), "names one twice"),
-    ("risk.notional_max", lambda s: s.risk.notional_max > s.risk.gross_max, "is above risk.gross_max, was {was}"),
-    ("risk.underlying_max", lambda s: s.risk.underlying_max < s.risk.notional_max, "is below notional_max, was {was}"),
-    (
-        "eod.entries_until_s",
-        lambda s: s.eod.close_positions and s.eod.entries_until_s < s.eod.at_s,
-        "must be at least eod.at_s, was {was}: positions would be opened after all are closed",
-    ),
-    ("protection.flatten_s", lambda s: s.protection.flatten_s < s.protection.alert_s, "is below alert_s, was {was}"),
-    ("index", lambda s: _stranger(s.index, s), "must stand in the universe, was {was}"),
-    (
-        "vix.instrument",
-        lambda s: _stranger(s.vix.instrument, s),
-        "must stand in the universe, was {was}: entries would never stop for fear",
-    ),
-)
-"""What no single bound can see: the key to blame, what breaks it, and the words."""
-
-
-def _stranger(symbol: str, settings: Settings) -> bool:
-    return bool(symbol and settings.universe) and symbol not in settings.universe
 
 
 def _contradictions(settings: Settings, document: Document) -> None:

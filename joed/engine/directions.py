@@ -64,6 +64,7 @@ DIRECTIONS: dict[str, Safer] = {
         (
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),
             *("health.memory_high_mb", "alerts.*", "jobs.*", "paper.*", "daemon.*"),
+            "capital.*",
         ),
         Safer.EITHER,
     ),
@@ -75,6 +76,7 @@ AT_START = frozenset(
     {
         *("mode", "account", "base_currency", "calendar", "brokers", "session.day_rollover"),
         *("health.heartbeat_s", "health.orders_read_s", "paper.*", "daemon.*", "universe.*"),
+        "capital.*",
     }
 )
 """What only a start puts in force: a reload names it and leaves it as it was."""
@@ -108,6 +110,7 @@ def in_force(running: Settings, loaded: Settings) -> Settings:
             loaded.health, heartbeat_s=running.health.heartbeat_s, orders_read_s=running.health.orders_read_s
         ),
         paper=running.paper,
+        capital=running.capital,
         daemon=running.daemon,
         universe=universe,
     )

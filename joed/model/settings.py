@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from joed.model.values import AccountKind, Flatten, Mode
+from joed.model.values import AccountKind, Flatten, Host, Mode
 
 STRICT = {"extra": "forbid"}
 
@@ -35,6 +35,7 @@ class Instrument:
     sector: str = ""
     tradable: bool = True
     underlying: str = ""
+    epic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,35 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Capital:
+    """How joed speaks with Capital.com: which host, how often it asks, how long it waits."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    host: Host = Host.DEMO
+    rest_url: str = ""
+    stream_url: str = ""
+    hedging: bool = False
+    requests_s: Annotated[int, Ge(2), Le(10)] = 8
+    orders_hour: Annotated[int, Ge(1), Le(1000)] = 950
+    connect_timeout_s: Seconds = 5.0
+    request_timeout_s: Seconds = 10.0
+    answer_max_kb: Annotated[int, Ge(64), Le(16384)] = 4096
+    orders_poll_s: Annotated[float, Ge(0.5), Le(60)] = 1.5
+    prices_poll_s: Annotated[float, Ge(0.5), Le(60)] = 2.0
+    stale_s: Annotated[float, Ge(2), Le(600)] = 8.0
+    ping_s: Annotated[float, Ge(5), Le(300)] = 15.0
+    silence_s: Annotated[float, Ge(10), Le(600)] = 40.0
+    quote_silence_s: Annotated[float, Ge(10), Le(600)] = 120.0
+    dead_s: Annotated[float, Ge(5), Le(30)] = 20.0
+    confirm_s: Annotated[float, Ge(2), Le(60)] = 12.0
+    absent_s: Annotated[float, Ge(75), Le(900)] = 120.0
+    rest_s: Annotated[float, Ge(60), Le(3600)] = 120.0
+    renew_s: Annotated[float, Ge(60), Le(3000)] = 2700.0
+    check_s: Annotated[float, Ge(5), Le(60)] = 60.0
+    rules_s: Annotated[float, Ge(10), Le(300)] = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Alerts:
     """Where alerts go besides the log: a command that is run with the severity and the words as arguments."""
 
@@ -267,3 +297,4 @@ class Settings:
     failsafe: Failsafe = field(default_factory=Failsafe)
     ramp: Ramp = field(default_factory=Ramp)
     account_kind: AccountKind = AccountKind.MARGIN
+    capital: Capital = field(default_factory=Capital)

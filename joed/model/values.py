@@ -69,6 +69,13 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class Host(StrEnum):
+    """Which of a broker's worlds an account lives in: play money, or real."""
+
+    DEMO = "demo"
+    LIVE = "live"
+
+
 class AccountKind(StrEnum):
     """What an account may spend: what its broker lends on it too, or only cash that has settled."""
 

@@ -1,0 +1,71 @@
+"""What no single bound of a setting can see: rules between settings, each with the key to blame and the words."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from joed.model.settings import Settings
+from joed.model.values import Host, Mode
+
+BROKERS = ("paper", "ibkr", "capital")
+CURRENCY = re.compile(r"[A-Z]{3,5}")
+TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
+REST_MARGIN_S = 30
+"""How much longer an entry must live at Capital.com than joed waits before it cancels: a cancel takes its time."""
+
+
+def _elsewhere(key: str, settings: Settings) -> bool:
+    """Say whether an address of ours is another machine's: orders and keys go to Capital.com itself or stay here."""
+    address = str(getattr(settings.capital, key))
+    return bool(address) and not LOOPBACK.fullmatch(address)
+
+
+def _stranger(symbol: str, settings: Settings) -> bool:
+    return bool(symbol and settings.universe) and symbol not in settings.universe
+
+
+RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
+    (
+        "session.day_rollover",
+        lambda s: not TIME.fullmatch(s.session.day_rollover),
+        "must be a time as HH:MM, was {was}",
+    ),
+    ("base_currency", lambda s: not CURRENCY.fullmatch(s.base_currency), "must be a code such as USD, was {was}"),
+    ("brokers", lambda s: not s.brokers, f"names none; known are {', '.join(BROKERS)}"),
+    ("brokers", lambda s: len(set(s.brokers)) < len(s.brokers), "names one twice"),
+    ("risk.notional_max", lambda s: s.risk.notional_max > s.risk.gross_max, "is above risk.gross_max, was {was}"),
+    ("risk.underlying_max", lambda s: s.risk.underlying_max < s.risk.notional_max, "is below notional_max, was {was}"),
+    (
+        "eod.entries_until_s",
+        lambda s: s.eod.close_positions and s.eod.entries_until_s < s.eod.at_s,
+        "must be at least eod.at_s, was {was}: positions would be opened after all are closed",
+    ),
+    ("protection.flatten_s", lambda s: s.protection.flatten_s < s.protection.alert_s, "is below alert_s, was {was}"),
+    (
+        "capital.host",
+        lambda s: "capital" in s.brokers and (s.capital.host is Host.LIVE) != (s.mode is Mode.LIVE),
+        "must be live in mode live and demo in mode paper, was {was}",
+    ),
+    *(
+        (f"capital.{key}", partial(_elsewhere, key), "must be an address on this machine, was {was}")
+        for key in ("rest_url", "stream_url")
+    ),
+    (
+        "capital.rest_s",
+        lambda s: "capital" in s.brokers and s.capital.rest_s < s.fill_timeout_s + REST_MARGIN_S,
+        "must leave fill_timeout_s and half a minute, was {was}: an entry would end before it is cancelled",
+    ),
+    (
+        "capital.silence_s",
+        lambda s: s.capital.silence_s < 2 * s.capital.ping_s,
+        "is below two ping_s, was {was}: a healthy stream would be cut",
+    ),
+    ("index", lambda s: _stranger(s.index, s), "must stand in the universe, was {was}"),
+    (
+        "vix.instrument",
+        lambda s: _stranger(s.vix.instrument, s),
+        "must stand in the universe, was {was}: entries would never stop for fear",
+    ),
+)
+"""What no single bound can see: the key to blame, what breaks it, and the words."""
