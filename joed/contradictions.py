@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from joed.model.settings import Settings
 from joed.model.values import Host, Mode
@@ -11,6 +12,10 @@ BROKERS = ("paper", "ibkr", "capital")
 CURRENCY = re.compile(r"[A-Z]{3,5}")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
+WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
+LIBRARIES = ("ib_insync", "ib_async")
+BLIND_MAX_S = 60
+"""How long a link to Interactive Brokers may be dead before joed knows, at most."""
 REST_MARGIN_S = 30
 """How much longer an entry must live at Capital.com than joed waits before it cancels: a cancel takes its time."""
 
@@ -23,6 +28,20 @@ def _elsewhere(key: str, settings: Settings) -> bool:
 
 def _stranger(symbol: str, settings: Settings) -> bool:
     return bool(symbol and settings.universe) and symbol not in settings.universe
+
+
+def _no_window(key: str, settings: Settings) -> bool:
+    """Say whether one of these is no stretch of the day in a zone that there is."""
+    windows: tuple[str, ...] = getattr(settings.ibkr, key)
+    return not all(WINDOW.fullmatch(window) and _is_zone(window.partition(" ")[2]) for window in windows)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last: a directory of zones
+        return False
+    return True
 
 
 RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
@@ -60,6 +79,25 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
         "capital.silence_s",
         lambda s: s.capital.silence_s < 2 * s.capital.ping_s,
         "is below two ping_s, was {was}: a healthy stream would be cut",
+    ),
+    (
+        "account",
+        lambda s: "ibkr" in s.brokers and not s.account,
+        "must name the account to trade in: brokers has ibkr, whose logins often have several",
+    ),
+    (
+        "ibkr.library",
+        lambda s: s.ibkr.library not in LIBRARIES,
+        f"must be one of {', '.join(LIBRARIES)}, was {{was}}",
+    ),
+    (
+        "ibkr.beat_s",
+        lambda s: s.ibkr.beat_s + s.ibkr.silence_s > BLIND_MAX_S,
+        f"makes more than {BLIND_MAX_S} s with silence_s, was {{was}}: a dead link would be trusted too long",
+    ),
+    *(
+        (f"ibkr.{key}", partial(_no_window, key), "must be stretches as HH:MM-HH:MM America/New_York, was {was}")
+        for key in ("reset_windows", "no_submit_windows")
     ),
     ("index", lambda s: _stranger(s.index, s), "must stand in the universe, was {was}"),
     (

@@ -191,7 +191,7 @@ BAD = {
     "account:": "account must be text, was nothing (joed.yaml:1)",
     "brokers: paper": "brokers must be a list, was paper (joed.yaml:1)",
     "brokers: []": "brokers names none; known are paper, ibkr, capital (joed.yaml:1)",
-    "brokers:\n- ibkr\n- papr": "brokers.1 is no broker: papr, did you mean 'paper'? (joed.yaml:3)",
+    "account: U1\nbrokers:\n- ibkr\n- papr": "brokers.1 is no broker: papr, did you mean 'paper'? (joed.yaml:4)",
     "brokers: [paper, paper]": "brokers names one twice (joed.yaml:1)",
     "risk: 5": "risk must be a section of keys and values, was 5 (joed.yaml:1)",
     "universe: [A]": "universe must be a mapping of keys to values, was a list (joed.yaml:1)",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from joed.contradictions import RULES
-from joed.model.settings import Capital, Settings
+from joed.model.settings import Capital, Ibkr, Settings
 from joed.model.values import Host, Mode
 
 DEMO = Settings(brokers=("capital",))
@@ -55,3 +55,40 @@ def test_a_healthy_stream_is_not_cut():
     """A stream whose market is closed sends the answers to our pings alone: two of them must fit."""
     assert blamed(replace(DEMO, capital=Capital(ping_s=20.0, silence_s=40.0))) == []
     assert blamed(replace(DEMO, capital=Capital(ping_s=20.0, silence_s=39.9))) == ["capital.silence_s"]
+
+
+def test_a_login_at_interactive_brokers_may_have_several_accounts_so_one_is_named():
+    """An order without an account goes wherever the broker likes."""
+    assert blamed(Settings(brokers=("ibkr",), account="DU1234567")) == []
+    assert blamed(Settings(brokers=("ibkr",))) == ["account"]
+
+
+@pytest.mark.parametrize(
+    ("window", "allowed"),
+    [
+        ("23:45-00:45 America/New_York", True),
+        ("05:00-05:05 Europe/Berlin", True),
+        ("5:00-05:05 Europe/Berlin", False),
+        ("23:45-24:45 America/New_York", False),
+        ("23:45-00:45", False),
+        ("23:45-00:45 America", False),
+        ("23:45-00:45 Mars/Olympus", False),
+        ("23:45-00:45 ../../etc/passwd", False),
+    ],
+)
+def test_a_window_is_a_stretch_of_the_day_in_a_zone_that_there_is(window, allowed):
+    """A window that nobody can read would forbid nothing and expect nothing."""
+    for key in ("reset_windows", "no_submit_windows"):
+        assert blamed(Settings(ibkr=Ibkr(**{key: (window,)}))) == ([] if allowed else [f"ibkr.{key}"])
+
+
+def test_a_dead_link_is_known_within_a_minute_whatever_is_set():
+    """Half open, a link looks alive: only the missing answer tells."""
+    assert blamed(Settings(ibkr=Ibkr(beat_s=30.0, silence_s=30.0))) == []
+    assert blamed(Settings(ibkr=Ibkr(beat_s=30.0, silence_s=30.1))) == ["ibkr.beat_s"]
+
+
+def test_the_client_is_one_of_the_two_that_are_tested():
+    """Any other module would be imported by its name and given an account."""
+    assert blamed(Settings(ibkr=Ibkr(library="ib_async"))) == []
+    assert blamed(Settings(ibkr=Ibkr(library="os"))) == ["ibkr.library"]

@@ -65,6 +65,7 @@ DIRECTIONS: dict[str, Safer] = {
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),
             *("health.memory_high_mb", "alerts.*", "jobs.*", "paper.*", "daemon.*"),
             "capital.*",
+            "ibkr.*",
         ),
         Safer.EITHER,
     ),
@@ -77,6 +78,7 @@ AT_START = frozenset(
         *("mode", "account", "base_currency", "calendar", "brokers", "session.day_rollover"),
         *("health.heartbeat_s", "health.orders_read_s", "paper.*", "daemon.*", "universe.*"),
         "capital.*",
+        "ibkr.*",
     }
 )
 """What only a start puts in force: a reload names it and leaves it as it was."""
@@ -111,6 +113,7 @@ def in_force(running: Settings, loaded: Settings) -> Settings:
         ),
         paper=running.paper,
         capital=running.capital,
+        ibkr=running.ibkr,
         daemon=running.daemon,
         universe=universe,
     )

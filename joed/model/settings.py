@@ -268,6 +268,31 @@ class Failsafe:
 
 
 @dataclass(frozen=True, slots=True)
+class Ibkr:
+    """How Interactive Brokers' TWS or Gateway is reached, paced and judged."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    host: str = "127.0.0.1"
+    port: Annotated[int, Ge(1), Le(65535)] = 4002
+    client_id: Annotated[int, Ge(1), Le(2_000_000_000)] = 17
+    library: str = "ib_insync"
+    messages_s: Annotated[int, Ge(10), Le(45)] = 40
+    lines_max: Annotated[int, Ge(1), Le(2_000)] = 100
+    tick_by_tick: tuple[str, ...] = ()
+    primary: dict[str, str] = field(default_factory=dict)
+    preview: bool = False
+    connect_s: Seconds = 10.0
+    answer_s: Seconds = 10.0
+    order_s: Seconds = 5.0
+    beat_s: Annotated[float, Gt(0), Le(30)] = 2.5
+    silence_s: Seconds = 5.0
+    first_tick_s: Seconds = 30.0
+    retry_max_s: Annotated[float, Ge(1), Le(600)] = 60.0
+    reset_windows: tuple[str, ...] = ("23:45-00:45 America/New_York",)
+    no_submit_windows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything in force at a moment."""
 
@@ -298,3 +323,4 @@ class Settings:
     ramp: Ramp = field(default_factory=Ramp)
     account_kind: AccountKind = AccountKind.MARGIN
     capital: Capital = field(default_factory=Capital)
+    ibkr: Ibkr = field(default_factory=Ibkr)
