@@ -66,6 +66,7 @@ ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
 LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
 
+EXPLAIN = click.Option(["--explain"], is_flag=True, help="Every vote, the rule that named it, and what follows.")
 FIRST_LIVE = click.Option(["--live"], is_flag=True, help="Also all that the first live day needs; a pass is recorded.")
 DRILLED = click.Option(
     ["--drilled"], default="", metavar="DIR", help="With --live: the paper account's state directory, for its drill."
@@ -91,7 +92,7 @@ VERBS = {
     "orders": Verb("verbs.looks:orders", "Orders that may still be alive at the broker."),
     "positions": Verb("verbs.looks:positions", "Positions with their stops."),
     "watchlist": Verb("verbs.looks:watchlist", "What is watched, and how far the triggers are."),
-    "regime": Verb("verbs.looks:regime", "The market's regime and why."),
+    "regime": Verb("verbs.looks:regime", "The market's regime and why.", (EXPLAIN,)),
     "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
     "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
     "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),

@@ -139,7 +139,7 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         ("session", f"{clock['session'] or '-'} {clock['calendar']} {_hours(clock)}"),
         *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in body["blocks"]),
         *(("broker", " ".join(broker(row))) for row in body["brokers"]),
-        ("regime", _regime(body)),
+        ("regime", regime_line(body)),
         ("watching", " ".join(row["instrument"] for row in body["watchlist"]) or "-"),
         *(("trigger", " ".join(trigger(row))) for row in body["triggers"][:3]),
         *(("jobs", text) for text in [_next_jobs(body)] if text),
@@ -163,7 +163,8 @@ def _hours(clock: Body) -> str:
     return f"{(clock['phase'] or 'closed').replace('_', ' ')}{opens}"
 
 
-def _regime(body: Body) -> str:
+def regime_line(body: Body) -> str:
+    """Give the regime in one line."""
     found = body["regime"]
     if not found:
         return "not judged yet"
@@ -268,7 +269,7 @@ def watchlist(body: Body) -> str:
 def regime(body: Body) -> str:
     """Give the regime and the parts of its score."""
     parts = body["regime"]["parts"] if body["regime"] else []
-    return "\n".join([_regime(body), *(f"  {part}" for part in parts)])
+    return "\n".join([regime_line(body), *(f"  {part}" for part in parts)])
 
 
 def brokers(body: Body) -> str:

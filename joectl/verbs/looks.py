@@ -68,9 +68,11 @@ def watchlist(options: Options) -> Exit:
     return Exit.OK
 
 
-def regime(options: Options) -> Exit:
-    """Show the regime."""
-    show(options, fetched(options, "regime").body, render.regime)
+def regime(options: Options, *, explain: bool) -> Exit:
+    """Show the regime; with `explain` every vote, the rule that named it, and what follows."""
+    from joectl import thinking
+
+    show(options, fetched(options, "regime").body, thinking.regime if explain else render.regime)
     return Exit.OK
 
 

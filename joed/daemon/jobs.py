@@ -94,9 +94,11 @@ def regime(inputs: Inputs, command: RunJob) -> RegimeJudged:
         vix=inputs.price(rules.vix),
         breadth={name: is_above for name, is_above in above.items() if is_above is not None},
         vix_source="now" if inputs.live(rules.vix) is not None else "at the last close",
+        vix_closes=inputs.daily(rules.vix)[:, CLOSE],
+        term=inputs.price(rules.term) if rules.term else None,
     )
-    before = inputs.context.regime
-    return RegimeJudged(command.run, judge(evidence, rules, before.name if before else None), inputs.closes())
+    judged = judge(evidence, rules, inputs.context.regime, inputs.context.now_ns)
+    return RegimeJudged(command.run, judged, inputs.closes())
 
 
 def scan_market(inputs: Inputs, command: RunJob) -> MarketScanned:

@@ -1,7 +1,9 @@
 """The fast path of fear: a VIX that leaps shuts entries in the next record, and only time and level open them again.
 
-By level, over the last close, or within minutes (libraries 3); each by several prints in a row, since the index itself
-has printed nonsense. Resting entries are cancelled, stops are kept.
+By level, over the last close, or within minutes (libraries 3); each by several prints in a row, or by one that stands,
+since the index of fear itself has printed nonsense; and each with a market that moved, where the market's index can be
+asked. A leap that it does not confirm counts once it has stood for a minute. Resting entries are cancelled, stops are
+kept.
 """
 
 from joed.engine.markets import empty_band, price_of
@@ -37,6 +39,7 @@ def threshold(state: State, market: Market) -> float:
 def note_print(state: State, now: int, market: Market, quote: Quote) -> None:
     """Count prints in a row above the threshold (part of `apply`)."""
     if price_of(quote) >= threshold(state, market):
+        state.fright.first_ns = state.fright.first_ns if state.fright.prints else now
         state.fright.prints += 1
         state.fright.last_high_ns = now
     else:
@@ -82,13 +85,50 @@ def note_tick(state: State, now: int) -> None:
 
 
 def shut(state: State, now: int, market: Market, commands: list[Command]) -> None:
-    """Shut entries once enough prints in a row agree."""
-    if KEY in state.blocks or state.fright.prints < state.settings.vix.prints or market.quote is None:
+    """Shut entries once enough prints in a row agree, or one has stood, and the market moved with them."""
+    fear, fright = state.settings.vix, state.fright
+    if KEY in state.blocks or not fright.prints or market.quote is None:
         return
-    words = f"VIX at {price_of(market.quote):.2f}"
+    stood_s, alone = (now - fright.first_ns) / SECOND, fright.prints < fear.prints
+    moved, why = confirmation(state, now, market)
+    if alone and not (moved and stood_s >= fear.persist_s):
+        return
+    if moved is False and stood_s < fear.unconfirmed_s:
+        return
+    words = f"VIX at {price_of(market.quote):.2f}, {why}"
     commands.append(RaiseBlock(Block(ALL, REASON, words, now)))
     commands.append(RaiseAlert(f"vix:{now}", Severity.WARNING, f"{words}: entries are off"))
     commands.extend(cancel_entries(state, "VIX"))
+
+
+def persists(state: State, now: int, commands: list[Command]) -> None:
+    """Look at a high print that stands, once a second: it may have stood long enough, or the market has moved since."""
+    market = state.markets.get(state.settings.vix.instrument)
+    if market is not None and state.fright.prints:
+        shut(state, now, market, commands)
+
+
+def confirmation(state: State, now: int, vix: Market) -> tuple[bool | None, str]:
+    """Say whether the market bears a leap of VIX out, and why; None where its index cannot be asked.
+
+    Then several prints are enough: what is not known is never taken for calm.
+    """
+    fear, name = state.settings.vix, state.settings.index
+    if vix.previous_close is not None and vix.previous_close >= fear.level_max * CALM:
+        return True, "near its last close"
+    index = state.markets.get(name)
+    if (
+        index is None
+        or index.quote is None
+        or now - index.quote.received_ns > int(state.settings.feed.stale_s * SECOND)
+    ):
+        return None, f"{name} is not quoted"
+    price = price_of(index.quote)
+    fell = [price / base - 1.0 for base in (index.previous_close, index.anchor or None) if base is not None]
+    if not fell:
+        return None, f"{name} has nothing to be compared with"
+    moved = min(fell) <= -fear.confirm_fall
+    return moved, f"{name} {min(fell):+.2%}{'' if moved else ', which does not confirm it'}"
 
 
 def reopen(state: State, now: int, commands: list[Command]) -> None:

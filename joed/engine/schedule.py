@@ -31,6 +31,9 @@ CENT_HUNDREDTH = Decimal("0.0001")
 NEVER = Job("")
 """What is known of a job that never ran."""
 
+SHARES = frozenset({"risk_bull", "risk_neutral", "risk_defensive"})
+"""What the engine does with a regime: the job that judges it needs none of it."""
+
 CLOSED = "market_closed"
 NO_SESSION = "no_session"
 
@@ -84,7 +87,8 @@ def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bo
     if job in ("scan", "watchlist"):
         return {"scan": {"watchlist_size": settings.jobs.watchlist_size, "index": settings.index}}
     if job == "regime":
-        return {"regime": {"index": settings.index, "vix": settings.vix.instrument}}
+        rules = {name: plain(value) for name, value in asdict(settings.regime).items() if name not in SHARES}
+        return {"regime": {**rules, "index": settings.index, "vix": settings.vix.instrument}}
     return {}
 
 

@@ -147,6 +147,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     schedule.session(state, now, commands)
     overnight.watch(state, now, commands)
     confirming.expire(state, now, commands)
+    fear.persists(state, now, commands)
     fear.reopen(state, now, commands)
     health.feeds(state, now, commands)
     health.losses(state, now, commands)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from joed.engine import ramp
+from joed.engine import ramp, stance
 from joed.engine.basis import basis_of
 from joed.engine.money import ONE, rate_in
 from joed.engine.orders import enter
@@ -72,7 +72,7 @@ def request_of(state: State, trigger: Trigger, quote: Quote) -> Request:
     limit = ceil_to(price + slack, instrument.tick) if buys else floor_to(price - slack, instrument.tick)
     rate = rate_in(state, instrument.currency)
     wanted = trigger.quantity if trigger.quantity is not None else size(state, trigger, limit, rate)
-    wanted *= ramp.share(state)
+    wanted *= ramp.share(state) * stance.share(state)
     return Request(trigger, instrument, floor_to(wanted, instrument.lot), price, limit, quote, rate)
 
 

@@ -14,6 +14,7 @@ from joed.engine.markets import price_of
 from joed.engine.money import currency_of, stale
 from joed.engine.positions import lots_of
 from joed.engine.receipt import receipt_of
+from joed.engine.stance import stance_of
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -107,6 +108,7 @@ def view(state: State) -> View:
         keys=dict(state.keys),
         alert_rows=alerting.rows(state),
         channels=alerting.channels(state),
+        stance=stance_of(state) if state.regime else None,
     )
 
 

@@ -37,9 +37,24 @@ class Candidate(Struct, frozen=True, gc=False):
     atr: float | None = None
 
 
+class VoteRead(Struct, frozen=True, gc=False):
+    """One part of the regime's score: points of stress out of the possible ones (0: withheld), and why."""
+
+    name: str
+    stress: int
+    possible: int
+    words: str
+
+
 class RegimeRead(Struct, frozen=True, gc=False):
-    """The market's regime with the parts of its score, each in words."""
+    """The market's regime with the parts of its score, each in words; it stands since `since_ns`.
+
+    `rule` says in words which threshold, or which wait, named it.
+    """
 
     name: str
     score: float
     parts: tuple[str, ...] = ()
+    votes: tuple[VoteRead, ...] = ()
+    since_ns: int = 0
+    rule: str = ""

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from joed.model.thinking import Regime
 from joed.model.values import AccountKind, Flatten, Host, Mode
 
 STRICT = {"extra": "forbid"}
@@ -96,7 +97,10 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class Fear:
-    """When VIX stops entries at once (libraries 3): by level, over the last close, or within five minutes."""
+    """When VIX stops entries at once (libraries 3): by level, over the last close, or within five minutes.
+
+    The index must have moved with it; a leap that it does not confirm counts after `unconfirmed_s`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     instrument: str = "VIX"
@@ -106,6 +110,9 @@ class Fear:
     fast_window_s: Seconds = 300.0
     prints: Count = 2
     hold_s: Seconds = 1800.0
+    persist_s: Seconds = 10.0
+    confirm_fall: Annotated[float, Ge(0), Lt(1)] = 0.005
+    unconfirmed_s: Seconds = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,3 +331,4 @@ class Settings:
     account_kind: AccountKind = AccountKind.MARGIN
     capital: Capital = field(default_factory=Capital)
     ibkr: Ibkr = field(default_factory=Ibkr)
+    regime: Regime = field(default_factory=Regime)

@@ -172,13 +172,14 @@ class Day(Struct, gc=False):
 
 
 class Fright(Struct, gc=False):
-    """What the fast path remembers of VIX: recent prints, how many agree, since when entries are off."""
+    """What the fast path remembers of VIX: recent prints, how many agree and since when, since when entries are off."""
 
     prints: int = 0
     since_ns: int = 0
     last_high_ns: int = 0
     anchors: list[tuple[int, float]] = []
     level: float = 0.0
+    first_ns: int = 0
 
 
 class KeyUse(Struct, frozen=True, gc=False):

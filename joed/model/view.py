@@ -197,6 +197,14 @@ class ChannelView(Struct, frozen=True, gc=False):
     failed: str
 
 
+class Stance(Struct, frozen=True, gc=False):
+    """What the regime comes to: the share of its size that an entry has, which strategies look and which rest."""
+
+    share: Decimal
+    active: tuple[str, ...]
+    resting: tuple[str, ...]
+
+
 class View(Struct, frozen=True):
     """The whole of what is shown. `answers` and `keys` find a request's Answer; everything else is for people."""
 
@@ -264,3 +272,4 @@ class View(Struct, frozen=True):
     keys: dict[str, KeyUse] = {}
     alert_rows: tuple[AlertView, ...] = ()
     channels: tuple[ChannelView, ...] = ()
+    stance: Stance | None = None

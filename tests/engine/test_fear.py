@@ -1,5 +1,7 @@
 """A VIX that leaps shuts entries at once; a wrong print does not, and calm has to last."""
 
+import csv
+
 import pytest
 
 from joed.engine.fear import CALM, KEY
@@ -175,3 +177,127 @@ def test_a_new_session_forgets_yesterdays_anchors_and_not_that_entries_are_off()
 
     assert [command.key for command in lifted] == [KEY]
     assert state.fright.level == 0.0
+
+
+def market(state, price, *, close=None, at=START):
+    """Let the index trade here, its last close known or not."""
+    if close is not None:
+        step(state, at, RegimeJudged(1, RegimeRead("bull", 1.0), {"SPY": close, "VIX": 12.0}))
+    step(state, at, quote("SPY", price, price, at=at))
+
+
+def stands(state, price, seconds, *, index):
+    """Let a print of VIX stand for so many seconds, the index beside it; give when entries were shut, or None."""
+    vix(state, price, at=START)
+    for second in range(1, seconds + 1):
+        at = START + second * SECOND
+        market(state, index, at=at)
+        step(state, at, Tick())
+        if KEY in state.blocks:
+            return second
+    return None
+
+
+@pytest.mark.parametrize(("index", "shut"), [(99.51, False), (99.5, True)])
+def test_a_market_that_does_not_move_does_not_confirm_a_leap(index, shut):
+    """Half a percent below the last close confirms it, a hundredth less does not, however many prints agree."""
+    state = trading_state(symbols=("SPY",))
+    market(state, index, close=100.0)
+
+    vix(state, 40.0, 40.0, 40.0)
+
+    assert (KEY in state.blocks) is shut
+
+
+def test_a_leap_that_nothing_confirms_counts_once_it_has_stood_for_a_minute():
+    """Two prints agree and the market is still: 60 seconds, not 59."""
+    state = trading_state(symbols=("SPY",))
+    market(state, 100.0, close=100.0)
+    vix(state, 40.0)
+
+    assert stands(state, 40.0, 90, index=100.0) == 60
+    assert state.blocks[KEY].words == "VIX at 40.00, SPY +0.00%, which does not confirm it"
+
+
+def test_one_print_that_stands_while_the_market_falls_counts_after_ten_seconds():
+    """No second print comes: ten seconds of persistence are as good, with the market's word."""
+    state = trading_state(symbols=("SPY",))
+    market(state, 99.0, close=100.0)
+
+    assert stands(state, 40.0, 30, index=99.0) == 10
+
+
+def test_one_print_that_stands_where_nobody_can_confirm_it_shuts_nothing():
+    """Without the index it takes several prints, which then need no confirmation."""
+    state = trading_state()
+    vix(state, 40.0)
+
+    assert KEY not in state.blocks
+    for second in range(1, 120):
+        step(state, START + second * SECOND, Tick())
+    assert KEY not in state.blocks
+    vix(state, 40.0, at=state.now)
+    assert KEY in state.blocks
+
+
+def test_a_market_that_falls_after_the_prints_confirms_them_within_the_second():
+    """The next Tick looks again: nobody waits for another print of VIX."""
+    state = trading_state(symbols=("SPY",))
+    market(state, 100.0, close=100.0)
+    vix(state, 40.0, 40.0)
+    market(state, 99.2)
+
+    assert KEY not in state.blocks
+    assert "RaiseBlock" in kinds(step(state, START + SECOND, Tick()))
+
+
+def test_a_vix_that_closed_high_needs_no_confirmation():
+    """The morning after a crash the market may rise, and fear is still there."""
+    state = trading_state(symbols=("SPY",))
+    market(state, 102.0, close=100.0)
+    step(state, START, RegimeJudged(2, RegimeRead("bull", 1.0), {"SPY": 100.0, "VIX": 38.0}))
+
+    vix(state, 36.0, 36.0)
+
+    assert "near its last close" in state.blocks[KEY].words
+
+
+REAL = {"2018-02-05": True, "2024-08-05": True, "2005-06-06": False, "2005-07-25": False}
+
+
+@pytest.mark.parametrize(("day", "shut"), REAL.items())
+def test_the_fast_path_catches_the_real_spikes_and_leaves_the_bad_prints_alone(day, shut, data_dir):
+    """VIX and the S&P 500 of that day from their files, each price printed for half a minute.
+
+    In an order that they can have had: the low of the index comes with the high of VIX. The
+    bad prints stand as long as the real ones: it is the market that tells them apart.
+    """
+    before, today = day_of(data_dir / "daily" / "vix_daily_1990_2026.csv", day)
+    index = "spy_daily_stooq_2018_2026.csv" if day > "2020-04" else "spx_ohlcv_1999_2020.csv"
+    closed, index_today = day_of(data_dir / "daily" / index, day)
+    state = trading_state(symbols=("SPY",))
+    step(state, START, RegimeJudged(1, RegimeRead("bull", 1.0), {"SPY": closed["close"], "VIX": before["close"]}))
+
+    at = START
+    for level, price in zip(path(today), path(index_today, falls=True), strict=True):
+        for _ in range(30):
+            at += SECOND
+            market(state, price, at=at)
+            vix(state, level, at=at)
+            step(state, at, Tick())
+
+    assert (KEY in state.blocks) is shut
+
+
+def path(bar, *, falls=False):
+    """Give a day's prices in an order that they can have had: up to the high and back, or down to the low."""
+    return [bar["open"], bar["low"] if falls else bar["high"], bar["close"], bar["close"]]
+
+
+def day_of(file, day):
+    """Give the bar before a day and the day's own."""
+    with file.open() as stream:
+        rows = [{name.lower(): word for name, word in row.items()} for row in csv.DictReader(stream)]
+    place = next(place for place, row in enumerate(rows) if row["date"] == day)
+    prices = ("open", "high", "low", "close")
+    return tuple({name: float(row[name]) for name in prices} for row in rows[place - 1 : place + 1])

@@ -170,7 +170,9 @@ def test_a_job_carries_all_its_parameters_and_its_names():
     state.regime = RegimeRead("bull", 1.0)
     commands = {command.job: command for command in of_kind(step(state, START, Tick()), RunJob)}
 
-    assert commands["regime"].params == {"regime": {"index": "SPY", "vix": "VIX"}}
+    regime = commands["regime"].params["regime"]
+    assert (regime["index"], regime["vix"], regime["days_long"]) == ("SPY", "VIX", 200)
+    assert schedule.SHARES.isdisjoint(regime)
     assert commands["scan"].params == {"scan": {"watchlist_size": 12, "index": "SPY"}}
     assert commands["strategies"].params["breakout"]["regimes"] == ["bull", "neutral"]
     assert commands["scan"].instruments == ("AAPL", "MSFT", "KO")
