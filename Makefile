@@ -100,3 +100,7 @@ cover: .venv/.installed  ## hold every branch of the money path to a test near i
 	$(BIN)/python -m pytest -q -p no:cacheprovider --cov-branch --cov-report=term-missing --cov-fail-under=100 \
 	    $(MONEY_PATH:%=--cov=joed.%) tests/engine tests/daemon/test_carry_out.py \
 	    tests/daemon/test_journal.py tests/daemon/test_journal_failures.py
+
+.PHONY: regime
+regime: .venv/.installed  ## measure the regime's committed thresholds on the S&P 500 and VIX, 1999 to 2026
+	$(BIN)/python -m tests.long.regime

@@ -96,6 +96,14 @@ def rsi(closes: Floats, period: int) -> Floats:
     return strength
 
 
+def deviation(values: Floats, period: int) -> Floats:
+    """Give the deviation of the last `period` values from their mean, over all of them (TA-Lib STDDEV)."""
+    known = unknown(values)
+    if len(values) >= period:
+        known[period - 1 :] = np.lib.stride_tricks.sliding_window_view(values, period).std(axis=1)
+    return known
+
+
 def vwap(bars: Floats) -> float | None:
     """Give the mean price weighted by volume, each bar at its typical price (high+low+close)/3; None without volume."""
     volume = float(bars[:, VOLUME].sum())

@@ -4,6 +4,7 @@ import csv
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from joed.analysis import performance
@@ -58,6 +59,25 @@ def test_trades_give_a_hit_rate_and_an_expectancy_or_nothing():
     assert performance.expectancy(100.0, 4) == 25.0
     assert performance.hit_rate(0, 0) is None
     assert performance.expectancy(0.0, 0) is None
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ratios_equal_their_definitions_in_another_library_to_the_ninth_digit(seed):
+    """Empyrical's definitions written in pandas: sample deviation, downside over all periods, cumulative maximum."""
+    chance = np.random.default_rng(seed)
+    equity = 1000.0 * np.exp(np.cumsum(chance.normal(0.0003, 0.01, 700)))
+    marks = pd.Series(equity)
+    series = marks.pct_change().dropna()
+    downside = math.sqrt((series.clip(upper=0.0) ** 2).mean())
+    worst = series.sort_values().head(int((len(series) - 1) * 0.05) + 1)
+
+    ours = performance.returns(equity)
+    close = {"rel": 1e-9}
+    assert performance.sharpe(ours) == pytest.approx(series.mean() / series.std() * math.sqrt(252), **close)
+    assert performance.sortino(ours) == pytest.approx(series.mean() / downside * math.sqrt(252), **close)
+    assert performance.max_drawdown(equity) == pytest.approx((marks / marks.cummax()).min() - 1.0, **close)
+    assert performance.value_at_risk_historical(ours) == pytest.approx(series.quantile(0.05), **close)
+    assert performance.tail_loss_historical(ours) == pytest.approx(worst.mean(), **close)
 
 
 def test_figures_of_a_real_index_equal_empyrical(data_dir):

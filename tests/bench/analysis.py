@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from joed.analysis.regime import RegimeRules, judged_daily, means
 from joed.analysis.scan import ScanRules, Tape, scan
 from joed.analysis.score import ScoreRules, ranked, score
+from joed.model.values import DAY
 from tests.bench.measure import Row, Scale, interleaved, timed_s
 from tests.bench.scene import names_of
 
@@ -28,6 +30,23 @@ def rows(scale: Scale, _room: Path) -> Iterator[Row]:
 
     found = interleaved(scale.rounds, {"ours": ours, "bare": bare})
     yield Row(f"scan and score of 500 x {DAYS}", found["ours"], "ms", 100, floor=found["bare"])
+    closes, vix, at_ns = years_of_days()
+
+    def judged() -> float:
+        return timed_s(lambda: judged_daily(closes, vix, at_ns, RegimeRules())) * 1e3
+
+    def means_alone() -> float:
+        return timed_s(lambda: [means(closes, days) for days in (200, 50, 20)]) * 1e3
+
+    found = interleaved(scale.rounds, {"ours": judged, "bare": means_alone})
+    yield Row("regime over 28 years of days", found["ours"], "ms", 50, floor=found["bare"])
+
+
+def years_of_days():
+    """Give 28 years of closes, of a VIX, and of times: random walks."""
+    chance, count = np.random.default_rng(7), 28 * 252
+    closes = 100.0 * np.exp(np.cumsum(chance.normal(0.0003, 0.012, count)))
+    return closes, 18.0 * np.exp(chance.normal(0.0, 0.3, count)), np.arange(float(count)) * DAY
 
 
 def thought(tapes: list[Tape], index: Tape):

@@ -1,0 +1,35 @@
+"""The regime drawn vote by vote."""
+
+from joectl import thinking
+
+VOTES = [
+    {"name": "trend", "stress": 1, "possible": 1, "words": "SPY 98.00 below its 200-day 100.00"},
+    {"name": "term", "stress": 0, "possible": 0, "words": "no VIX of three months is subscribed"},
+]
+BODY = {
+    "regime": {"name": "defensive", "score": -1.0, "votes": VOTES, "since_ns": 1, "rule": "score -1.00 is low"},
+    "regime_age_s": 60.0,
+    "stance": {"share": "0.5", "active": ["reversion"], "resting": ["breakout"]},
+    "now_ns": 3_600_000_000_001,
+}
+
+
+def test_every_vote_is_shown_with_what_it_counted_and_why():
+    """A withheld one says so; the sum, the rule, the age and what follows stand below."""
+    shown = thinking.regime(BODY).splitlines()
+
+    assert shown[0].startswith("defensive -1")
+    assert "trend  1 of 1    SPY 98.00 below its 200-day 100.00" in shown[1]
+    assert "term   withheld" in shown[2]
+    words = "\n".join(shown)
+    assert "1 of 1 points of stress, 1 votes given" in words
+    assert "score -1.00 is low" in words
+    assert "1 h 0 min ago" in words
+    assert "50% of their size" in words
+    assert "reversion" in words
+    assert "breakout" in words
+
+
+def test_before_it_is_judged_there_is_nothing_to_explain():
+    """One line, no table of nothing."""
+    assert thinking.regime({"regime": None}) == "not judged yet"
