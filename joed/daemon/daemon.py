@@ -16,6 +16,7 @@ from typing import Any
 from joed.brokers.base import Broker
 from joed.daemon import anchor
 from joed.daemon.alerts import Alerter
+from joed.daemon.backfill import Backfill
 from joed.daemon.clock import SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
 from joed.daemon.desk import Desk
@@ -180,7 +181,8 @@ class Daemon:
         server = show_metrics(self.desk.view, self.trading.counters, self.plan.settings, self.log)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)
-        works = [*self._own_works(), *(supervised(work, self.log) for work in self._works)]
+        past = Backfill(brokers, self.state, clock=self.clock, worker=self.worker, emit=self._emit, log=self.log)
+        works = [*self._own_works(), *(supervised(work, self.log) for work in (*self._works, past.run))]
         if self.notifier.active:
             works.append(supervised(partial(tell_status, self.notifier, self._status), self.log))
         works += [supervised_broker(broker, self.state, self._emit, self.log) for broker in brokers.values()]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from joed.analysis.indicators import AT, CLOSE, COLUMNS, HIGH, LOW, NO_BARS, OPEN, VOLUME, Floats, sound
+from joed.analysis.indicators import AT, CLOSE, COLUMNS, HIGH, LOW, NO_BARS, OPEN, VOLUME, Floats, rows, sound
 from joed.model.values import HOUR, MINUTE, Bar
 
 MINUTES_MAX = 2048
@@ -56,6 +56,13 @@ class Series:
         room[: len(kept)] = kept
         self.room, self.count = room, len(kept)
 
+    def merge(self, rows: Floats) -> None:
+        """Take rows in where they belong in time, in place of those at the same time; the newest stay, to the limit."""
+        both = np.concatenate((rows, self.rows))
+        _, places = np.unique(both[:, AT], return_index=True)  # of equal times the first: the rows that come in
+        self.room = both[places][-self.limit :]
+        self.count = len(self.room)
+
     def between(self, from_ns: int, to_ns: int) -> Floats:
         """Give the bars that start at `from_ns` or later and before `to_ns`."""
         first, end = np.searchsorted(self.rows[:, AT], (from_ns, to_ns))
@@ -99,10 +106,24 @@ class History:
         if kept and self._cache is not None:
             self._cache.keep("minute", [(bar.instrument, *row_of(bar)) for bar in kept])
 
+    def fill(self, bars: Sequence[Bar]) -> None:
+        """Take minute bars of the past, a broker's whole word in place of what was folded from a part of its quotes."""
+        kept: dict[str, list[Bar]] = {}
+        for bar in bars:
+            if not possible(bar):
+                self._reject("unsound")
+            elif bar.instrument not in self.minutes and len(self.minutes) >= INSTRUMENTS_MAX:
+                self._reject("full")
+            else:
+                kept.setdefault(bar.instrument, []).append(bar)
+        for instrument, found in kept.items():
+            self.minutes.setdefault(instrument, Series(MINUTES_MAX)).merge(rows(found))
+            if self._cache is not None:
+                self._cache.keep("filled", [(instrument, *row_of(bar)) for bar in found])
+
     def _take(self, bar: Bar) -> bool:
         """Take one bar in, or count why not."""
-        inside = bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high
-        if not (inside and bar.low > 0.0 and bar.high < np.inf and 0.0 <= bar.volume < np.inf):
+        if not possible(bar):
             return self._reject("unsound")
         series = self.minutes.get(bar.instrument)
         if series is None:
@@ -204,6 +225,12 @@ class History:
             self._cache.close()
 
 
+def possible(bar: Bar) -> bool:
+    """Say whether a bar can be one: finite, positive prices, high and low outermost, no volume below 0."""
+    inside = bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high
+    return bool(inside and bar.low > 0.0 and bar.high < np.inf and 0.0 <= bar.volume < np.inf)
+
+
 def row_of(bar: Bar) -> tuple[float, float, float, float, float, float]:
     """Give a bar as the columns of an array."""
     return (float(bar.at_ns), bar.open, bar.high, bar.low, bar.close, bar.volume)
@@ -224,6 +251,7 @@ CREATE TABLE IF NOT EXISTS session (session TEXT PRIMARY KEY, open_ns INTEGER, c
 """
 KEEP = {
     "minute": "INSERT OR IGNORE INTO minute VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "filled": "INSERT OR REPLACE INTO minute VALUES (?, ?, ?, ?, ?, ?, ?)",
     "daily": "INSERT OR REPLACE INTO daily VALUES (?, ?, ?, ?, ?, ?, ?)",
     "session": "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)",
 }

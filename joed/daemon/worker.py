@@ -18,7 +18,7 @@ import msgspec
 
 import joed
 from joed.daemon.job_context import JobContext
-from joed.daemon.worker_wire import FROM_CHILD, LENGTH_BYTES, Daily, Message, Minutes, Run, frame, length_of
+from joed.daemon.worker_wire import FROM_CHILD, LENGTH_BYTES, Daily, Filled, Message, Minutes, Run, frame, length_of
 from joed.model.commands import RunJob
 from joed.model.events import Event, JobFailed
 from joed.model.values import SECOND, Bar
@@ -74,6 +74,11 @@ class Worker:
     def daily(self, instrument: str, bars: Sequence[Bar]) -> None:
         """Send an instrument's whole daily history, oldest first."""
         self._post(Daily(instrument, tuple(bars)))
+
+    def fill(self, bars: Sequence[Bar]) -> None:
+        """Send minute bars of the past, each instrument's oldest first, in place of what is there of these minutes."""
+        if bars:
+            self._post(Filled(tuple(bars)))
 
     def run(self, command: RunJob, context: JobContext, done: Callable[[Event], None]) -> None:
         """Have a job done; `done` gets its answer or JobFailed, once, unless `serve` is cancelled first."""

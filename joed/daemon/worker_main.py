@@ -15,7 +15,7 @@ from joed.analysis.indicators import rows
 from joed.daemon.history import History
 from joed.daemon.job_context import JobContext
 from joed.daemon.jobs import JOBS, Job, answer
-from joed.daemon.worker_wire import LENGTH_BYTES, TO_CHILD, Daily, Message, Minutes, Run, frame, length_of
+from joed.daemon.worker_wire import LENGTH_BYTES, TO_CHILD, Daily, Filled, Message, Minutes, Run, frame, length_of
 from joed.model.commands import RunJob
 from joed.model.events import Event
 from joed.model.values import Bar
@@ -39,6 +39,10 @@ class InlineWorker:
     def daily(self, instrument: str, bars: Sequence[Bar]) -> None:
         """Take an instrument's whole daily history, oldest first."""
         self.history.load_daily({instrument: rows(bars)})
+
+    def fill(self, bars: Sequence[Bar]) -> None:
+        """Take minute bars of the past, each instrument's oldest first, in place of what is there of these minutes."""
+        self.history.fill(bars)
 
     def run(self, command: RunJob, context: JobContext, done: Callable[[Event], None] | None = None) -> Event:
         """Do a job and give its answer, also to `done`."""
@@ -64,6 +68,8 @@ def take(worker: InlineWorker, message: Message) -> bytes:
             worker.bars(bars)
         case Daily(instrument, bars):
             worker.daily(instrument, bars)
+        case Filled(bars):
+            worker.fill(bars)
         case Run(command, context, allowed_s):
             # The parent kills us at its deadline; this is for when the parent is gone and the job never ends.
             signal.setitimer(signal.ITIMER_REAL, allowed_s + GRACE_S)

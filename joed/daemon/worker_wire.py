@@ -25,6 +25,12 @@ class Daily(Struct, frozen=True, tag="Daily"):
     bars: tuple[Bar, ...]
 
 
+class Filled(Struct, frozen=True, tag="Filled"):
+    """Minute bars of the past, each instrument's oldest first, in place of what is there of these minutes."""
+
+    bars: tuple[Bar, ...]
+
+
 class Run(Struct, frozen=True, tag="Run"):
     """One job to do now; the child ends itself when it takes longer than `allowed_s` and some grace."""
 
@@ -33,7 +39,7 @@ class Run(Struct, frozen=True, tag="Run"):
     allowed_s: float
 
 
-Message = Minutes | Daily | Run
+Message = Minutes | Daily | Filled | Run
 
 Answer = (
     events.RegimeJudged

@@ -300,6 +300,16 @@ class Ibkr:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How much of the past is asked of a broker, and how patiently."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    days: Annotated[int, Ge(1), Le(600)] = 300
+    pace_s: Annotated[float, Ge(0), Le(60)] = 0.1
+    wait_s: Seconds = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything in force at a moment."""
 
@@ -332,3 +342,4 @@ class Settings:
     capital: Capital = field(default_factory=Capital)
     ibkr: Ibkr = field(default_factory=Ibkr)
     regime: Regime = field(default_factory=Regime)
+    history: History = field(default_factory=History)

@@ -65,6 +65,44 @@ def test_what_cannot_be_a_bar_or_comes_again_is_counted_and_left_out(change, rea
     assert history.rejected == {reason: 1}
 
 
+def test_a_past_that_comes_late_goes_where_it_belongs_and_the_brokers_whole_minute_counts():
+    """What our quotes began in the middle of a minute is replaced; what is newer than the past stays behind it."""
+    history = history_of([bar(3, 30.0), bar(4, 40.0)])
+
+    history.fill([bar(minute, 10.0 + minute) for minute in range(4)])
+
+    assert history.today("A", CLOSE_NS)[:, [AT, CLOSE]].tolist() == [
+        [bar(minute).at_ns, price] for minute, price in enumerate((10.0, 11.0, 12.0, 13.0, 40.0))
+    ]
+    history.add([bar(5, 50.0)])
+    assert history.today("A", CLOSE_NS)[-1, CLOSE] == 50.0
+
+
+def test_a_past_is_bounded_and_checked_like_everything_else():
+    """The newest stay; what cannot be a bar is counted."""
+    history = history_of([bar(MINUTES_MAX)])
+
+    history.fill([bar(minute) for minute in range(MINUTES_MAX)])
+    history.fill([Bar("A", OPEN_NS, 1.0, 0.5, 1.0, 1.0, 1.0)])
+
+    series = history.minutes["A"]
+    assert (series.count, series.rows[0, AT], series.rows[-1, AT]) == (
+        MINUTES_MAX,
+        bar(1).at_ns,
+        bar(MINUTES_MAX).at_ns,
+    )
+    assert history.rejected == {"unsound": 1}
+
+
+def test_a_filled_past_is_there_again_after_a_restart(tmp_path):
+    """In the cache too the broker's whole minute replaces ours."""
+    history = history_of([bar(1, 5.0)], tmp_path / "bars.db")
+    history.fill([bar(0, 6.0), bar(1, 7.0)])
+    history.close()
+
+    assert History(tmp_path / "bars.db").minutes["A"].rows[:, CLOSE].tolist() == [6.0, 7.0]
+
+
 def test_a_series_is_bounded_and_drops_the_oldest_quarter():
     """It never holds more than its limit, and always the newest."""
     series = Series(100)

@@ -91,6 +91,20 @@ async def test_a_child_killed_during_a_job_fails_it_and_the_next_run_works(tmp_p
     assert event == SummaryWritten(2, "3")
 
 
+async def test_the_past_goes_to_the_child_and_to_its_successor(tmp_path):
+    """Minutes that a broker told afterwards are kept like the others until an answer proves that the child had them."""
+    note = tmp_path / "note"
+    async with serving() as worker:
+        worker.bars([bar(2)])
+        worker.fill([bar(0), bar(1)])
+        worker.fill([])
+        job = asyncio.ensure_future(ask(worker, "loop", params={"loop": {"note": str(note)}}))
+        os.kill(await begun(note), signal.SIGKILL)
+        await job
+
+        assert await ask(worker, "bars", run=2) == SummaryWritten(2, "3")
+
+
 async def test_a_child_that_died_idle_is_replaced_without_a_failed_job(tmp_path):
     """Nothing was under way, so nothing failed; its cache gives the new one what had been answered for."""
     async with serving(cache=tmp_path / "bars.db") as worker:

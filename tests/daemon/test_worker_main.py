@@ -8,7 +8,7 @@ import pytest
 from joed.daemon import worker_main
 from joed.daemon.job_context import JobContext
 from joed.daemon.worker_main import InlineWorker, serve
-from joed.daemon.worker_wire import FROM_CHILD, LENGTH_BYTES, Daily, Minutes, Run, frame, length_of
+from joed.daemon.worker_wire import FROM_CHILD, LENGTH_BYTES, Daily, Filled, Minutes, Run, frame, length_of
 from joed.model.commands import RunJob
 from joed.model.events import CryptoRead, JobFailed, SummaryWritten
 from joed.model.values import DAY, HOUR, MINUTE, Bar
@@ -53,6 +53,17 @@ def test_the_loop_answers_each_run_in_order_and_ends_with_the_pipe():
     answers = list(answers_in(sink.getvalue()))
     assert [type(answer) for answer in answers] == [CryptoRead, JobFailed]
     assert [answer.run for answer in answers] == [1, 2]
+
+
+def test_the_past_reaches_the_bars_inline_and_by_the_pipe():
+    """The minutes before those that were folded from quotes."""
+    worker = InlineWorker()
+    worker.bars(bars(1, MINUTE, OPEN_NS + 3 * MINUTE))
+
+    worker.fill(bars(2, MINUTE, OPEN_NS))
+    worker_main.take(worker, Filled(tuple(bars(1, MINUTE, OPEN_NS + 2 * MINUTE))))
+
+    assert worker.history.minutes["BTC"].count == 4
 
 
 def test_a_job_is_bounded_even_when_nobody_listens_any_more():

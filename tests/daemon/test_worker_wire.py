@@ -5,7 +5,7 @@ from msgspec import msgpack
 
 from joed.daemon import worker_wire
 from joed.daemon.job_context import JobContext
-from joed.daemon.worker_wire import FRAME_BYTES_MAX, FROM_CHILD, LENGTH_BYTES, TO_CHILD, Daily, Minutes, Run
+from joed.daemon.worker_wire import FRAME_BYTES_MAX, FROM_CHILD, LENGTH_BYTES, TO_CHILD, Daily, Filled, Minutes, Run
 from joed.model.commands import RunJob
 from joed.model.events import JobFailed, SummaryWritten
 from joed.model.values import Bar
@@ -15,7 +15,12 @@ BARS = (Bar("A", 1, 1.0, 2.0, 0.5, 1.5, 9.0),)
 
 @pytest.mark.parametrize(
     "message",
-    [Minutes(BARS), Daily("A", BARS), Run(RunJob("scan", 1, 2, {"scan": {"size": 3}}, ("A",)), JobContext(5), 30.0)],
+    [
+        Minutes(BARS),
+        Filled(BARS),
+        Daily("A", BARS),
+        Run(RunJob("scan", 1, 2, {"scan": {"size": 3}}, ("A",)), JobContext(5), 30.0),
+    ],
 )
 def test_each_message_comes_out_as_it_went_in(message):
     """The prefix is the body's length, the body decodes to an equal message."""
