@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from joed.daemon.clock import RealClock
-from joed.exchange import Exchange
 from joed.model.events import Quote
 from joed.model.settings import Instrument, Paper
+from joed.sim.odd import OddExchange
 from tests.fakes.tws import FakeTws
 
 UNIVERSE = {name: Instrument(name) for name in ("AAPL", "MSFT")} | {
@@ -22,15 +22,15 @@ CLIENT = 17
 
 
 def exchange_of(instruments=None):
-    """Give an exchange with AAPL and MSFT to trade, and VIX to look at."""
-    return Exchange(instruments or UNIVERSE, PAPER, random.Random(7), "tws")
+    """Give an exchange, odd where it is told to be, with AAPL and MSFT to trade, and VIX to look at."""
+    return OddExchange(instruments or UNIVERSE, PAPER, random.Random(7), "tws")
 
 
 @asynccontextmanager
 async def house(**options):
     """Give a TWS on a port of its own, where AAPL stands at 99.90 to 100.00."""
     tws = FakeTws(exchange_of(), RealClock(), **options)
-    tws.port = await tws.listen()
+    await tws.listen()
     tws.quote(Quote("AAPL", 99.9, 100.0, 99.95, 1000.0))
     try:
         yield tws

@@ -11,6 +11,9 @@ In a test, on the loop that runs and by the clock that it is given, over an exch
     …
     tws.stop()
 
+What goes wrong is a table of names (faults.py): `act(tws, "cable")` in a test, `--fault "5 cable"` on the command line,
+`--faults FILE` for a script.
+
 No call of it sleeps or reads a clock of its own; rates are counted in the loop's time. What a test does to the exchange
 directly is not told on the wire, as in a gap, but every later answer has it. tests/fakes/rig.py shows the rest.
 

@@ -10,11 +10,12 @@ from joed.compose import clock_of
 from joed.daemon.clock import RealClock, utc_ns
 from joed.data import read
 from joed.errors import ConfigError
-from joed.exchange import Exchange
 from joed.market.day import plan_halts
 from joed.market.embedded import EmbeddedMarket, Feed
 from joed.model.settings import Paper, Settings
 from joed.model.values import HOUR, MINUTE, SECOND
+from joed.sim.odd import OddExchange
+from tests.fakes.tws import faults
 from tests.fakes.tws.contracts import stamp
 from tests.fakes.tws.server import FakeTws
 
@@ -36,6 +37,8 @@ def parser():
     made.add_argument("--data", type=Path, help="play the bars or quotes of this CSV or Parquet file")
     made.add_argument("--day", help="of the file, only this date")
     made.add_argument("--latency", type=float, default=0.0, help="seconds an order takes, and its reports")
+    made.add_argument("--fault", action="append", default=[], metavar="'SECONDS NAME WORDS'", help="a fault by script")
+    made.add_argument("--faults", type=Path, help="a file of such lines (tests/fakes/tws/faults.py lists the names)")
     made.add_argument("--trace", action="store_true", help="print every message")
     return made
 
@@ -97,7 +100,7 @@ def build(options):
         origin_ns = FileMarket(options.data, options.day).first_ns - 5 * SECOND
     clock = RealClock(origin_ns, speed, options.base_ns)
     market = market_for(options, clock)
-    exchange = Exchange(market.universe(), Paper(partial_share=0.0), Random(options.seed), "tws")
+    exchange = OddExchange(market.universe(), Paper(partial_share=0.0), Random(options.seed), "tws")
     tws = FakeTws(exchange, clock, account=options.account, latency_s=options.latency, bars=market.bars)
     if options.trace:
         tws.journal = lambda *words: print(*words, file=sys.stderr, flush=True)
@@ -122,6 +125,7 @@ async def serve(options):
     prime(tws, market, clock.now())
     market.start(clock, tws.quote)
     plan_halts(clock, market.halts, tws)
+    faults.play(tws, "\n".join([*options.fault, options.faults.read_text() if options.faults else ""]))
     if options.port_file:
         options.port_file.write_text(f"{port}\n")
     names = ", ".join(list(market.universe())[:3])

@@ -18,14 +18,20 @@ MANUAL = 0
 
 def place_order(session, fields):
     """Take an order, or other terms for one."""
-    ticket = ticket_of(fields, session.client_id)
-    session.tws.desk.place(ticket)
+    tws = session.tws
+    tws.desk.place(ticket_of(fields, session.client_id))
+    tws.cut_after -= 1
+    if tws.cut_after == 0:
+        session.reset()
 
 
 def cancel_order(session, fields):
     """Cancel one order of this client."""
     fields.skip(1)
-    session.tws.desk.cancel(session.client_id, fields.number())
+    tws, client_id, order_id = session.tws, session.client_id, fields.number()
+    if tws.cancel_ns:
+        tws.desk.pending_cancel(client_id, order_id)
+    tws.after(tws.cancel_ns, lambda: tws.desk.cancel(client_id, order_id))
 
 
 def global_cancel(session, fields):
@@ -83,7 +89,7 @@ def completed_orders(session, fields):
     desk = session.tws.desk
     desk.sync()
     for ticket in desk.all():
-        if ticket.ended_ns and (ticket.order_id > 0 or not api_only):
+        if ticket.ended and (ticket.order_id > 0 or not api_only):
             session.send(*completed_order(ticket, stamp(ticket.ended_ns), ticket.ended_words))
     session.send(102)
 

@@ -49,9 +49,9 @@ def repeated_id(desk, ticket):
 
 def wrong_account(desk, ticket):
     """The account is ours; with several it is named."""
-    if not ticket.account and len(desk.accounts) > 1:
+    if not ticket.account and len(desk.wire.accounts) > 1:
         return 435, "You must specify an account."
-    if ticket.account and ticket.account not in desk.accounts:
+    if ticket.account and ticket.account not in desk.wire.accounts:
         return 321, "Error validating request.-'bN' : cause - Invalid account code"
     return None
 
@@ -87,7 +87,7 @@ CHECKS = (read_only, repeated_id, unknown_contract, wrong_account, strange_type,
 
 def misfit_of(known, asked):
     """Give the number and words for terms that an order cannot take, None where it may."""
-    if known.ended or known.ended_ns:
+    if known.ended:
         return 104, f"Cannot modify a {known.status.lower()} order"
     if asked.order_type != known.order_type:
         return 329, "Order modify failed. Cannot change to the new order type."

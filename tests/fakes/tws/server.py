@@ -34,7 +34,6 @@ class FakeTws:
         self.latency_ns = int(latency_s * SECOND)
         self.directory = Directory(exchange.instruments)
         self.desk = Desk(exchange, self.directory, clock, self)
-        self.desk.accounts = self.accounts
         self.market = Market(self)
         self.tampering = Tampering(clock)
         self.pacing = Pacing()
@@ -56,15 +55,32 @@ class FakeTws:
         self.master = None
         self.parked = []
         self.withheld = []
+        self.cancel_ns = 0
+        self.cut_after = 0
         self.listener = None
+        self.host, self.port = "127.0.0.1", 0
+        self.opening = None
         self.journal = None
+        self.stopped = False
 
     async def listen(self, port=0, host="127.0.0.1"):
         """Open the port and give its number."""
         loop = asyncio.get_running_loop()
         self.listener = await loop.create_server(self.accept, host, port)
         sockets = getattr(self.listener, "sockets", None)
-        return sockets[0].getsockname()[1] if sockets else port
+        self.host, self.port = host, sockets[0].getsockname()[1] if sockets else port
+        return self.port
+
+    def close_port(self):
+        """Refuse new connections; those that are there stay."""
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None
+
+    def open_port(self):
+        """Take connections again, on the same port."""
+        if self.listener is None and not self.stopped:
+            self.opening = asyncio.get_running_loop().create_task(self.listen(self.port, self.host))
 
     def accept(self):
         """Give the protocol for a new connection."""
@@ -72,9 +88,8 @@ class FakeTws:
 
     def stop(self):
         """Close the port and every connection."""
-        if self.listener is not None:
-            self.listener.close()
-            self.listener = None
+        self.stopped = True
+        self.close_port()
         for session in tuple(self.sessions):
             session.abort()
 
@@ -98,9 +113,28 @@ class FakeTws:
         else:
             act()
 
+    def in_s(self, seconds, act):
+        """Do something after so many seconds of the clock."""
+        self.clock.call_at(self.clock.now() + int(float(seconds) * SECOND), act)
+
+    def relink(self, *, told=True):
+        """Have the servers again: answer what waited, tell what was withheld, or never tell it."""
+        self.linked = True
+        withheld, self.withheld = self.withheld, []
+        parked, self.parked = self.parked, []
+        if told:
+            for ticket, messages in withheld:
+                self.deliver(ticket, messages)
+        for answer in parked:
+            answer()
+
     def forget(self, session):
         """Let go of a connection that ended."""
         self.sessions.remove(session)
+        self.leave(session)
+
+    def leave(self, session):
+        """Close a client's lines and give its id free."""
         self.market.drop(session)
         if self.clients.get(session.client_id) is session:
             del self.clients[session.client_id]
@@ -176,9 +210,15 @@ class FakeTws:
         if session.wants_account:
             self.tell_account(session)
 
-    def error(self, ticket, code, words):
+    def error(self, ticket, code, words, advanced=""):
         """Tell an error that concerns an order."""
-        self.tell(ticket, (4, 2, ticket.order_id, code, words, ""))
+        self.tell(ticket, (4, 2, ticket.order_id, code, words, advanced))
+
+    def manual(self):
+        """Bind orders made by hand for client 0, where it asked for that."""
+        session = self.clients.get(MANUAL)
+        if session is not None and session.binds:
+            self.desk.bind_manual(session)
 
     def refuse(self, client_id, order_id, code, words):
         """Tell an error about an id that is no order."""

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 
 from tests.fakes.tws.answers import ANSWERS, NEED_THE_SERVERS
 from tests.fakes.tws.contracts import stamp
@@ -169,6 +171,13 @@ class Session(asyncio.Protocol):
     def close(self):
         """End the connection in order."""
         self.transport.close()
+
+    def reset(self):
+        """End the connection by a reset, where it has a socket that can."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+        self.abort()
 
     def abort(self):
         """End the connection at once; the client sees a reset, or an end without what was under way."""

@@ -9,7 +9,6 @@ from tests.fakes.tws.wire import UNSET
 
 ZERO = Decimal(0)
 KINDS = {"LMT": Kind.LIMIT, "MKT": Kind.MARKET, "STP": Kind.STOP, "STP LMT": Kind.STOP}
-ENDED = frozenset({"Filled", "Cancelled", "ApiCancelled"})
 DAY, OCA_REDUCE_NO_BLOCK = "DAY", 3
 
 
@@ -90,8 +89,8 @@ class Ticket:
 
     @property
     def ended(self):
-        """Say whether it is over."""
-        return self.status in ENDED
+        """Say whether it is over; an Inactive one may be, or may revive."""
+        return self.ended_ns > 0
 
     @property
     def last_price(self):
