@@ -257,15 +257,6 @@ def positions(body: Body, paint: Paint = plain) -> str:
     return "\n".join([*table((position(row, paint, body["base_currency"]) for row in body["positions"]), ""), total])
 
 
-def watchlist(body: Body) -> str:
-    """Give the watchlist with its reasons, and the Triggers, the nearest first."""
-    rows = [[row["instrument"], f"{row['score']:g}", ", ".join(row["reasons"])] for row in body["watchlist"]]
-    lines = table(rows, "") or ["nothing is watched yet"]
-    if body["triggers"]:
-        lines += [f"{body['trigger_count']} triggers", *table(trigger(row) for row in body["triggers"])]
-    return "\n".join(lines)
-
-
 def regime(body: Body) -> str:
     """Give the regime and the parts of its score."""
     parts = body["regime"]["parts"] if body["regime"] else []

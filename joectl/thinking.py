@@ -1,6 +1,6 @@
-"""What joed thinks, drawn for a person: the regime vote by vote."""
+"""What joed thinks, drawn for a person: the regime vote by vote, the watchlist reason by reason."""
 
-from joectl.render import Body, regime_line, span, table
+from joectl.render import Body, price, regime_line, span, table, trigger
 
 
 def regime(body: Body) -> str:
@@ -24,3 +24,24 @@ def regime(body: Body) -> str:
         ("resting", ", ".join(stance["resting"]) or "no strategy"),
     ]
     return "\n".join([regime_line(body), *table(votes), *table([list(row) for row in rows])])
+
+
+def watchlist(body: Body) -> str:
+    """Give each name with its score and reasons, the Triggers with stop, target and size, and what was left out."""
+    lines = []
+    for row in body["watchlist"]:
+        lines += [f"{row['instrument']:<8}{row['score']:>6.1f}", *(f"    {reason}" for reason in row["reasons"])]
+    lines = lines or ["nothing is watched yet"]
+    if body["triggers"]:
+        lines += [f"{body['trigger_count']} triggers", *table(armed(row) for row in body["triggers"])]
+    if left_out := body.get("left_out"):
+        counts = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+        lines.append("left out: " + ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in counts))
+    lines += [f"set aside: {name}: {words}" for name, words in body.get("aside", {}).items()]
+    return "\n".join(lines)
+
+
+def armed(row: Body) -> list[str]:
+    """Give the cells of a Trigger with its stop, its target and the size that it would have now."""
+    size = f"{row['quantity']} units" if float(row.get("quantity", 0)) else "no size"
+    return [*trigger(row), f"stop {price(row['stop'])}", f"target {price(row['target'])}", size]

@@ -10,6 +10,7 @@ from joed.model.values import Host, Mode
 
 BROKERS = ("paper", "ibkr", "capital")
 CURRENCY = re.compile(r"[A-Z]{3,5}")
+DATE = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
@@ -98,6 +99,13 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     *(
         (f"ibkr.{key}", partial(_no_window, key), "must be stretches as HH:MM-HH:MM America/New_York, was {was}")
         for key in ("reset_windows", "no_submit_windows")
+    ),
+    ("scan.price_min", lambda s: s.scan.price_min >= s.scan.price_max, "is not below scan.price_max, was {was}"),
+    ("scan.atr_min", lambda s: s.scan.atr_min >= s.scan.atr_max, "is not below scan.atr_max, was {was}"),
+    (
+        "dates",
+        lambda s: any(not DATE.match(row) for rows in s.dates.values() for row in rows),
+        "must each begin with a date, as {{AAPL: [2026-11-30 earnings]}}, was {was}",
     ),
     ("index", lambda s: _stranger(s.index, s), "must stand in the universe, was {was}"),
     (

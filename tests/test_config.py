@@ -374,3 +374,36 @@ def test_every_share_reads_back_as_it_was_written(tmp_path_factory, share):
     path.write_text(f"risk: {{per_trade: {share}}}\n")
 
     assert load(path).risk.per_trade == share
+
+
+def test_dates_come_from_the_settings_and_from_a_file_beside_them(written, tmp_path):
+    """Both are kept, in their order; a comment and an empty line say nothing."""
+    (tmp_path / "dates.csv").write_text("# from a vendor\n\nAAPL,2026-12-01,ex-dividend\nKO,2026-12-02,\n")
+    path = written("scan: {dates_file: dates.csv}\ndates: {AAPL: [2026-11-30 earnings]}\n")
+
+    assert load(path).dates == {"AAPL": ("2026-11-30 earnings", "2026-12-01 ex-dividend"), "KO": ("2026-12-02",)}
+
+
+@pytest.mark.parametrize("row", ["AAPL", "AAPL,tomorrow,earnings", "AAPL,2026-13-01,x", "A PL,2026-11-30,x"])
+def test_a_row_of_dates_that_is_none_is_refused_with_its_line(written, tmp_path, row):
+    """A wrong date would let a name through on its worst day."""
+    (tmp_path / "dates.csv").write_text(f"KO,2026-11-30,earnings\n{row}\n")
+
+    (said,) = refusal(written("scan: {dates_file: dates.csv}"))
+    assert "must be SYMBOL,YYYY-MM-DD,WORDS" in said
+    assert said.endswith("dates.csv:2)")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scan: {price_min: 10, price_max: 10}", "scan.price_min is not below scan.price_max, was 10.0"),
+        ("scan: {atr_min: 0.5, atr_max: 0.4}", "scan.atr_min is not below scan.atr_max, was 0.5"),
+        ("dates: {AAPL: [soon]}", "dates must each begin with a date"),
+    ],
+)
+def test_filters_that_nothing_passes_are_refused(written, text, words):
+    """A scan that keeps nothing would look like a quiet day."""
+    (said,) = refusal(written(text))
+
+    assert said.startswith(words)

@@ -64,7 +64,9 @@ def orders(options: Options) -> Exit:
 
 def watchlist(options: Options) -> Exit:
     """Show the watchlist and the Triggers."""
-    show(options, fetched(options, "watchlist").body, render.watchlist)
+    from joectl import thinking
+
+    show(options, fetched(options, "watchlist").body, thinking.watchlist)
     return Exit.OK
 
 

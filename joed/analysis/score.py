@@ -5,7 +5,7 @@ short the same parts are taken from minute bars: today's and those of earlier da
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +15,8 @@ from joed.analysis.scan import Tape
 from joed.model.events import Candidate
 
 MIDDLE = 50.0
+NOWHERE: Mapping[str, str] = {}
+"""No name's sector."""
 
 
 class ScoreRules(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,10 +25,12 @@ class ScoreRules(Struct, frozen=True, forbid_unknown_fields=True):
     days: int = 20
     minutes_min: int = 15
     atr_days: int = 14
-    momentum: float = 0.35
-    proximity: float = 0.25
-    strength: float = 0.25
-    volume: float = 0.15
+    trend_days: int = 50
+    momentum: float = 0.30
+    trend: float = 0.20
+    proximity: float = 0.20
+    strength: float = 0.20
+    volume: float = 0.10
 
 
 class Span(Struct, frozen=True):
@@ -55,9 +59,24 @@ def score(tape: Tape, index: Tape | None, rules: ScoreRules) -> Candidate:
     return Candidate(tape.instrument, round(points / total, 2) if total else 0.0, reasons, average)
 
 
-def ranked(candidates: list[Candidate], size: int) -> tuple[Candidate, ...]:
-    """Give the best `size`, best first; equal scores by name, so that the order never depends on chance."""
-    return tuple(sorted(candidates, key=lambda candidate: (-candidate.score, candidate.instrument))[:size])
+def ranked(
+    candidates: list[Candidate], size: int, sectors: Mapping[str, str] = NOWHERE, sector_max: int = 0
+) -> tuple[Candidate, ...]:
+    """Give the best `size`, best first; equal scores by name, so that the order never depends on chance.
+
+    At most `sector_max` of one sector (0: any number) are taken; a name without one is never too many.
+    """
+    best: list[Candidate] = []
+    taken: dict[str, int] = {}
+    for candidate in sorted(candidates, key=lambda candidate: (-candidate.score, candidate.instrument)):
+        sector = sectors.get(candidate.instrument, "")
+        if len(best) == size:
+            break
+        if sector_max and sector and taken.get(sector, 0) >= sector_max:
+            continue
+        taken[sector] = taken.get(sector, 0) + 1
+        best.append(candidate)
+    return tuple(best)
 
 
 def span_of(tape: Tape, rules: ScoreRules) -> Span | None:
@@ -96,6 +115,19 @@ def drift(closes: Floats) -> tuple[float, float | None]:
     steps = np.diff(closes) / closes[:-1]
     usual = float(np.sqrt(np.square(steps).mean() * len(steps)))
     return float(closes[-1] / closes[0]) - 1.0, usual if usual > 1e-12 else None
+
+
+def trend(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
+    """Score the price against its mean of `trend_days`, in its own average ranges of a day (two above: 100 points)."""
+    if len(tape.daily) < rules.trend_days or tape.price is None:
+        return Part("trend", None, f"withheld, {len(tape.daily)} days of {rules.trend_days}")
+    average = last(atr(tape.daily[-5 * rules.atr_days :], rules.atr_days))
+    if average is None or average <= 0.0:
+        return Part("trend", None, "withheld, the price has not moved")
+    mean = float(tape.daily[-rules.trend_days :, CLOSE].mean())
+    away = (tape.price - mean) / average
+    words = f"{away:+.1f} average ranges from its {rules.trend_days}-day {mean:.2f}"
+    return Part("trend", bounded(MIDDLE + 25.0 * away), words)
 
 
 def proximity(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
@@ -150,5 +182,5 @@ def bounded(points: float) -> float:
     return min(100.0, max(0.0, points))
 
 
-PARTS: tuple[Callable[[Tape, Tape | None, ScoreRules], Part], ...] = (momentum, proximity, strength, volume)
+PARTS: tuple[Callable[[Tape, Tape | None, ScoreRules], Part], ...] = (momentum, trend, proximity, strength, volume)
 """Each named as its weight in ScoreRules."""

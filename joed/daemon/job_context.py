@@ -6,14 +6,15 @@ from msgspec import Struct
 
 from joed.engine.markets import price_of
 from joed.engine.positions import equity, unrealised
-from joed.model.events import Candidate, RegimeRead
+from joed.model.events import Candidate, Quote, RegimeRead
 from joed.model.state import State
 
 
 class JobContext(Struct, frozen=True):
     """One moment of State, by instrument where it is a dict; money Decimal in base currency, prices floats.
 
-    `prices` are the last quotes', `positions` signed quantities without the flat ones, `ticks` those of the watchlist.
+    `prices` and `spreads` (shares of the bid) are the last quotes', `positions` signed quantities without
+    the flat ones, `ticks` those of the watchlist.
     """
 
     now_ns: int
@@ -40,6 +41,7 @@ class JobContext(Struct, frozen=True):
     refusals: dict[str, int] = {}
     blocks: tuple[str, ...] = ()
     figures: dict[str, float | None] = {}
+    spreads: dict[str, float] = {}
 
 
 def context_of(state: State) -> JobContext:
@@ -70,4 +72,10 @@ def context_of(state: State) -> JobContext:
         refusals=dict(day.refusals),
         blocks=tuple(block.words for block in state.blocks.values()),
         figures=dict(state.figures),
+        spreads={name: spread(market.quote) for name, market in state.markets.items() if market.quote is not None},
     )
+
+
+def spread(quote: Quote) -> float:
+    """Give the distance of ask from bid as a share of the bid."""
+    return quote.ask / quote.bid - 1.0

@@ -12,11 +12,12 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from joed.analysis import crypto, performance
 from joed.analysis.indicators import CLOSE, Floats, last
 from joed.analysis.regime import Evidence, RegimeRules, above_mean, judge
-from joed.analysis.scan import ScanRules, Tape, scan
+from joed.analysis.scan import ScanRules, Tape, flaw, scan
 from joed.analysis.score import ScoreRules, ranked, score
 from joed.analysis.summary import DayFigures, write
 from joed.daemon.history import History
@@ -77,8 +78,15 @@ class Inputs(Struct, frozen=True):
 
     def tape(self, instrument: str) -> Tape:
         """Give what there is of one name."""
-        price = self.price(instrument)
-        return Tape(instrument, self.daily(instrument), self.history.earlier(instrument), self.today(instrument), price)
+        return Tape(
+            instrument,
+            self.daily(instrument),
+            self.history.earlier(instrument),
+            self.today(instrument),
+            self.price(instrument),
+            spread=self.context.spreads.get(instrument),
+            now_ns=self.context.open_ns,
+        )
 
 
 Job = Callable[[Inputs, RunJob], Event]
@@ -104,21 +112,30 @@ def regime(inputs: Inputs, command: RunJob) -> RegimeJudged:
 def scan_market(inputs: Inputs, command: RunJob) -> MarketScanned:
     """Choose the watchlist from the command's instruments."""
     rules = rules_of(command, "scan", ScanRules)
-    kept, rejected = scan([inputs.tape(name) for name in command.instruments], rules)
-    return MarketScanned(command.run, scored(inputs, command, kept, rules.watchlist_size), rejected)
+    dates, sectors = (words_of(command, section) for section in ("dates", "sectors"))
+    tapes = [replace(inputs.tape(name), dated=dates.get(name, "")) for name in command.instruments]
+    found = scan(tapes, rules)
+    best = ranked(candidates(inputs, command, found.kept), rules.watchlist_size, sectors, rules.sector_max)
+    return MarketScanned(command.run, best, found.rejected, found.aside)
 
 
 def score_watchlist(inputs: Inputs, command: RunJob) -> WatchlistScored:
     """Score the names of the watchlist anew."""
     tapes = [inputs.tape(candidate.instrument) for candidate in inputs.context.watchlist]
-    return WatchlistScored(command.run, scored(inputs, command, tapes, len(tapes)))
+    return WatchlistScored(command.run, ranked(candidates(inputs, command, tapes), len(tapes)))
 
 
-def scored(inputs: Inputs, command: RunJob, tapes: list[Tape], size: int) -> tuple[Candidate, ...]:
-    """Give the best `size` of these names with their scores."""
-    rules = rules_of(command, "score", ScoreRules)
-    index = inputs.tape(rules_of(command, "scan", ScanRules).index)
-    return ranked([score(tape, index, rules) for tape in tapes], size)
+def candidates(inputs: Inputs, command: RunJob, tapes: list[Tape]) -> list[Candidate]:
+    """Give these names with their scores; an index that cannot be believed is compared with nothing."""
+    rules, scans = rules_of(command, "score", ScoreRules), rules_of(command, "scan", ScanRules)
+    index = inputs.tape(scans.index)
+    believed = None if flaw(index, scans) else index
+    return [score(tape, believed, rules) for tape in tapes]
+
+
+def words_of(command: RunJob, section: str) -> dict[str, str]:
+    """Read a section of words by instrument."""
+    return {name: str(words) for name, words in command.params.get(section, {}).items()}
 
 
 def strategies(inputs: Inputs, command: RunJob) -> TriggersMade:

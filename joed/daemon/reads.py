@@ -106,7 +106,7 @@ READS = {
     "status": Row(Role.VIEWER, status),
     "orders": Row(Role.VIEWER, _some("orders")),
     "positions": Row(Role.VIEWER, _some("positions", "equity", "daily_pnl", "unrealised")),
-    "watchlist": Row(Role.VIEWER, _some("watchlist", "scanned_ns", "triggers", "trigger_count")),
+    "watchlist": Row(Role.VIEWER, _some("watchlist", "scanned_ns", "triggers", "trigger_count", "left_out", "aside")),
     "regime": Row(Role.VIEWER, _some("regime", "regime_age_s", "figures", "stance")),
     "jobs": Row(Role.VIEWER, _some("jobs")),
     "brokers": Row(Role.VIEWER, _some("brokers", "external", "verdicts")),

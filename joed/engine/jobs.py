@@ -36,6 +36,7 @@ def market_scanned(state: State, now: int, event: e.MarketScanned) -> None:
     """Take a new watchlist over."""
     _job_ended(state, now, "scan", event.run)
     state.watchlist, state.scanned_ns = event.watchlist, now
+    state.left_out, state.aside = event.rejected, event.aside
 
 
 def watchlist_scored(state: State, now: int, event: e.WatchlistScored) -> None:

@@ -1,5 +1,6 @@
 """What is due: the session's beginning and end, the jobs, the daily close; asked once a second by the Tick."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
@@ -85,11 +86,35 @@ def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bo
     if job == "strategies":
         return {"breakout": {name: plain(value) for name, value in asdict(settings.strategies.breakout).items()}}
     if job in ("scan", "watchlist"):
-        return {"scan": {"watchlist_size": settings.jobs.watchlist_size, "index": settings.index}}
+        return looks(state, job)
     if job == "regime":
         rules = {name: plain(value) for name, value in asdict(settings.regime).items() if name not in SHARES}
         return {"regime": {**rules, "index": settings.index, "vix": settings.vix.instrument}}
     return {}
+
+
+def looks(state: State, job: str) -> dict[str, dict[str, str | float | int | bool | list[str]]]:
+    """Give the parameters of scan and score; the sectors and what lies ahead go with the scan alone."""
+    settings = state.settings
+    rules = {name: plain(value) for name, value in asdict(settings.scan).items() if not name.startswith("dates")}
+    found: dict[str, dict[str, str | float | int | bool | list[str]]] = {
+        "scan": {**rules, "watchlist_size": settings.jobs.watchlist_size, "index": settings.index},
+        "score": {name: plain(value) for name, value in asdict(settings.score).items()},
+    }
+    if job == "scan":
+        found["sectors"] = {name: row.sector for name, row in settings.universe.items() if row.sector and row.tradable}
+        found["dates"] = {name: words for name in settings.dates if (words := ahead(state, name))}
+    return found
+
+
+def ahead(state: State, instrument: str) -> str:
+    """Say what is dated from this session's day on to `dates_days` later ("2026-11-30 earnings"), "" for nothing."""
+    if not state.day.session:
+        return ""
+    first = dt.date.fromisoformat(state.day.session)
+    last = first + dt.timedelta(days=state.settings.scan.dates_days)
+    due = [row for row in state.settings.dates.get(instrument, ()) if first.isoformat() <= row[:10] <= last.isoformat()]
+    return ", ".join(due)
 
 
 def plain(value: object) -> str | float | int | bool | list[str]:

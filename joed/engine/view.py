@@ -6,7 +6,7 @@ No clock: every age is counted against the `now` of the last event applied.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from joed.engine import alerting, ramp
+from joed.engine import alerting, ramp, triggers
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.funds import funds
@@ -109,6 +109,8 @@ def view(state: State) -> View:
         alert_rows=alerting.rows(state),
         channels=alerting.channels(state),
         stance=stance_of(state) if state.regime else None,
+        left_out=dict(state.left_out),
+        aside=dict(state.aside),
     )
 
 
@@ -251,16 +253,21 @@ def _signing(state: State) -> Signing:
 
 def _triggers(state: State) -> tuple[TriggerView, ...]:
     """Give the Triggers, the nearest to firing first, those without a quote last."""
-    rows = [_trigger(trigger, _quote(state, trigger.instrument)) for trigger in state.triggers.values()]
-    rows.sort(key=lambda row: (row.distance is None, row.distance or 0.0))
-    return tuple(rows[:ROWS_MAX])
+    rows = [(_distance(row, _quote(state, row.instrument)), row) for row in state.triggers.values()]
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0.0))
+    return tuple(_trigger(state, trigger, distance) for distance, trigger in rows[:ROWS_MAX])
 
 
-def _trigger(trigger: Trigger, quote: Quote | None) -> TriggerView:
-    distance = None
-    if quote:
-        price = quote.ask if trigger.side is Side.BUY else quote.bid
-        distance = (float(trigger.level) - price) / price * (1 if trigger.crossing is Crossing.ABOVE else -1)
+def _distance(trigger: Trigger, quote: Quote | None) -> float | None:
+    if quote is None:
+        return None
+    price = quote.ask if trigger.side is Side.BUY else quote.bid
+    return (float(trigger.level) - price) / price * (1 if trigger.crossing is Crossing.ABOVE else -1)
+
+
+def _trigger(state: State, trigger: Trigger, distance: float | None) -> TriggerView:
+    quote = _quote(state, trigger.instrument)
+    known = quote is not None and trigger.instrument in state.settings.universe
     return TriggerView(
         instrument=trigger.instrument,
         side=trigger.side,
@@ -273,6 +280,7 @@ def _trigger(trigger: Trigger, quote: Quote | None) -> TriggerView:
         signal=trigger.signal,
         valid_until_ns=trigger.valid_until_ns,
         reasons=trigger.reasons,
+        quantity=triggers.request_of(state, trigger, quote).quantity if quote and known else ZERO,
     )
 
 

@@ -280,11 +280,12 @@ class RegimeJudged(Event, frozen=True, gc=False, tag="RegimeJudged"):
 
 
 class MarketScanned(Event, frozen=True, tag="MarketScanned"):
-    """The scan job's answer: a new watchlist, best first; `rejected` counts the left out by reason."""
+    """The scan's answer: a new watchlist, best first; `rejected` counts reasons, `aside` says what none can believe."""
 
     run: int
     watchlist: tuple[Candidate, ...]
     rejected: dict[str, int] = {}
+    aside: dict[str, str] = {}
 
 
 class WatchlistScored(Event, frozen=True, tag="WatchlistScored"):

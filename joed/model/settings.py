@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from joed.model.thinking import Regime
+from joed.model.thinking import Regime, Scan, Score
 from joed.model.values import AccountKind, Flatten, Host, Mode
 
 STRICT = {"extra": "forbid"}
@@ -343,3 +343,6 @@ class Settings:
     ibkr: Ibkr = field(default_factory=Ibkr)
     regime: Regime = field(default_factory=Regime)
     history: History = field(default_factory=History)
+    scan: Scan = field(default_factory=Scan)
+    score: Score = field(default_factory=Score)
+    dates: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -225,6 +225,7 @@ class State(Struct):
     `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
     directory belongs to; `live_session` the last of the `live_sessions` that were confirmed. `examined_ns` is when the
     doctor of the first live day passed, `delivered_ns` when an alert last reached anybody.
+    `left_out` counts what the last scan left out, `aside` says which names' bars it could not believe, and why.
     `missed_cards` holds, by uid, when somebody named a card that is not the day's.
     """
 
@@ -303,5 +304,7 @@ class State(Struct):
     journal_down: bool = False
     keys: dict[str, KeyUse] = {}
     missed_cards: dict[int, list[int]] = {}
+    left_out: dict[str, int] = {}
+    aside: dict[str, str] = {}
     tellings: dict[str, Telling] = {}
     channels: dict[str, Channel] = {}

@@ -45,3 +45,33 @@ class Regime:
     risk_bull: Share = Decimal(1)
     risk_neutral: Share = Decimal("0.75")
     risk_defensive: Share = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a name must show to be looked at; prices in its own currency, shares of its price."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    price_min: Annotated[float, Gt(0)] = 5.0
+    price_max: Annotated[float, Gt(0)] = 5_000.0
+    value_day_min: Annotated[float, Ge(0)] = 5_000_000.0
+    spread_max: Annotated[float, Gt(0), Lt(1)] = 0.005
+    atr_min: Annotated[float, Ge(0), Lt(1)] = 0.003
+    atr_max: Annotated[float, Gt(0), Lt(1)] = 0.12
+    sector_max: Annotated[int, Ge(0)] = 4
+    leap_max: Annotated[float, Gt(0), Le(10)] = 0.40
+    stale_days: Annotated[float, Gt(0)] = 6.0
+    dates_file: str = ""
+    dates_days: Annotated[int, Ge(0), Le(30)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How much each part of a name's score weighs; only what they are beside each other matters."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    momentum: Annotated[float, Ge(0)] = 0.30
+    trend: Annotated[float, Ge(0)] = 0.20
+    proximity: Annotated[float, Ge(0)] = 0.20
+    strength: Annotated[float, Ge(0)] = 0.20
+    volume: Annotated[float, Ge(0)] = 0.10

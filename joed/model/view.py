@@ -126,7 +126,7 @@ class OrderView(Struct, frozen=True, gc=False):
 class TriggerView(Struct, frozen=True, gc=False):
     """One Trigger; `distance` is what the price that would be paid still has to go, as a share of it (None: no quote).
 
-    It is negative when the level lies behind.
+    It is negative when the level lies behind. `quantity` is what it would be worth buying now, before the gate.
     """
 
     instrument: str
@@ -140,6 +140,7 @@ class TriggerView(Struct, frozen=True, gc=False):
     signal: str
     valid_until_ns: int
     reasons: tuple[str, ...]
+    quantity: Decimal = Decimal(0)
 
 
 class JobView(Struct, frozen=True, gc=False):
@@ -273,3 +274,5 @@ class View(Struct, frozen=True):
     alert_rows: tuple[AlertView, ...] = ()
     channels: tuple[ChannelView, ...] = ()
     stance: Stance | None = None
+    left_out: dict[str, int] = {}
+    aside: dict[str, str] = {}

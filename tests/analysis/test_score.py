@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from joed.analysis.indicators import NO_BARS
 from joed.analysis.scan import Tape
-from joed.analysis.score import ScoreRules, momentum, proximity, ranked, score, strength, volume
+from joed.analysis.score import ScoreRules, momentum, proximity, ranked, score, strength, trend, volume
 from joed.model.events import Candidate
 from joed.model.values import DAY, MINUTE
 
@@ -42,11 +42,13 @@ def test_a_rising_name_scores_above_a_flat_and_a_falling_one():
 
 
 def test_every_part_gives_its_reason_and_the_withheld_say_so():
-    """Four parts, four reasons; before the open there is no volume to compare."""
+    """Five parts, five reasons; before the open there is no volume to compare, and twenty days tell no trend."""
     candidate = score(daily(0.01), daily(0.0, "SPY"), RULES)
 
-    assert [reason.partition(":")[0] for reason in candidate.reasons] == ["momentum", "proximity", "strength", "volume"]
-    assert candidate.reasons[3] == "volume: withheld, no volume to compare"
+    names = ["momentum", "trend", "proximity", "strength", "volume"]
+    assert [reason.partition(":")[0] for reason in candidate.reasons] == names
+    assert candidate.reasons[1] == "trend: withheld, 20 days of 50"
+    assert candidate.reasons[4] == "volume: withheld, no volume to compare"
     assert candidate.atr == pytest.approx(2.5, rel=0.3)
 
 
@@ -126,3 +128,24 @@ def test_a_score_lies_between_nothing_and_a_hundred(closes, price):
     candidate = score(Tape("A", bars(closes), NO_BARS, NO_BARS, price), daily(0.0, "SPY"), RULES)
 
     assert 0.0 <= candidate.score <= 100.0
+
+
+def test_the_trend_is_the_distance_from_the_mean_in_average_ranges():
+    """At the mean fifty points, two ranges above all of them, two below none; fifty days it takes."""
+    closes = np.full(60, 100.0)
+    name = bars(closes)  # a range of two a day
+
+    found = [trend(Tape("A", name, NO_BARS, NO_BARS, price), None, RULES).points for price in (96.0, 100.0, 104.0)]
+
+    assert found == pytest.approx([0.0, 50.0, 100.0])
+    assert trend(Tape("A", name[:49], NO_BARS, NO_BARS, 100.0), None, RULES).points is None
+
+
+def test_a_sector_has_its_cap_and_a_name_without_one_is_never_too_many():
+    """The best two of one sector, then the next best of others, still best first."""
+    names = [Candidate(name, score) for name, score in zip("ABCDEF", (90.0, 80.0, 70.0, 60.0, 50.0, 40.0), strict=True)]
+    sectors = dict.fromkeys("ABCD", "energy")
+
+    assert [row.instrument for row in ranked(names, 4, sectors, 2)] == ["A", "B", "E", "F"]
+    assert [row.instrument for row in ranked(names, 4, {}, 1)] == ["A", "B", "C", "D"]
+    assert [row.instrument for row in ranked(names, 4, sectors, 0)] == ["A", "B", "C", "D"]

@@ -123,6 +123,19 @@ def test_on_a_first_day_the_scan_lives_on_minutes_and_says_so():
     assert scanned.watchlist[0].atr is None
 
 
+def test_the_scan_keeps_a_dated_name_away_and_caps_a_sector():
+    """Dates and sectors come with the command; spreads with the context."""
+    params = {
+        "scan": {"value_day_min": 1.0, "sector_max": 1},
+        "dates": {"L": "2026-11-20 earnings"},
+        "sectors": dict.fromkeys("IJK", "energy"),
+    }
+    scanned = run("scan", params, context=context_of(spreads={"H": 0.02}))
+
+    assert scanned.rejected == {"dated": 1, "spread_wide": 1}
+    assert [row.instrument for row in scanned.watchlist][:2] == ["K", "G"]
+
+
 def test_the_scan_counts_what_it_leaves_out():
     """A name without any bar and names too illiquid."""
     scanned = run("scan", {"scan": {"value_day_min": 1e12}}, instruments=("A", "B", "NONE"))

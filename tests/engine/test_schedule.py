@@ -173,7 +173,10 @@ def test_a_job_carries_all_its_parameters_and_its_names():
     regime = commands["regime"].params["regime"]
     assert (regime["index"], regime["vix"], regime["days_long"]) == ("SPY", "VIX", 200)
     assert schedule.SHARES.isdisjoint(regime)
-    assert commands["scan"].params == {"scan": {"watchlist_size": 12, "index": "SPY"}}
+    scans = commands["scan"].params
+    assert (scans["scan"]["watchlist_size"], scans["scan"]["index"], scans["scan"]["price_min"]) == (12, "SPY", 5.0)
+    assert scans["score"]["momentum"] == 0.3
+    assert (scans["sectors"], scans["dates"]) == ({}, {})
     assert commands["strategies"].params["breakout"]["regimes"] == ["bull", "neutral"]
     assert commands["scan"].instruments == ("AAPL", "MSFT", "KO")
     assert commands["strategies"].instruments == ("KO",)
@@ -261,3 +264,21 @@ def test_a_failed_job_is_due_again_within_a_minute():
     begun = [second for second in range(1, 70) if "regime" in jobs_of(step(state, START + second * SECOND, Tick()))]
 
     assert begun == [60]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("2026-09-20 earnings", ""),
+        ("2026-09-21 earnings", "2026-09-21 earnings"),
+        ("2026-09-22 ex-dividend", "2026-09-22 ex-dividend"),
+        ("2026-09-23 earnings", ""),
+    ],
+)
+def test_what_is_dated_goes_with_the_scan_from_its_day_to_the_day_after(row, words):
+    """The session is of 2026-09-21, and `dates_days` is one."""
+    state = trading_state(dates={"AAPL": (row,)})
+
+    assert schedule.ahead(state, "AAPL") == words
+    assert schedule.ahead(state, "KO") == ""
+    assert schedule.params(state, "scan")["dates"] == ({"AAPL": words} if words else {})

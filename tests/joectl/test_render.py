@@ -95,7 +95,7 @@ def test_no_word_of_a_brokers_steers_the_terminal():
     assert clean == {"a\\x1b[2J": ["\\x1b]0;x\\x07", {"b": "\\x9b31m\\n"}], "n": 1.5, "none": None}
 
 
-@pytest.mark.parametrize("verb", ["orders", "positions", "watchlist", "regime", "brokers", "jobs"])
+@pytest.mark.parametrize("verb", ["orders", "positions", "regime", "brokers", "jobs"])
 def test_each_list_is_drawn_full_and_empty(verb):
     """An empty list says that it is empty."""
     draw = getattr(render, verb)

@@ -1,4 +1,4 @@
-"""The regime drawn vote by vote."""
+"""The regime drawn vote by vote, the watchlist reason by reason."""
 
 from joectl import thinking
 
@@ -33,3 +33,39 @@ def test_every_vote_is_shown_with_what_it_counted_and_why():
 def test_before_it_is_judged_there_is_nothing_to_explain():
     """One line, no table of nothing."""
     assert thinking.regime({"regime": None}) == "not judged yet"
+
+
+TRIGGER = {
+    "instrument": "AAPL",
+    "side": "BUY",
+    "crossing": "above",
+    "level": "200.01",
+    "distance": 0.01,
+    "strategy": "breakout",
+    "stop": "198.00",
+    "target": "210.00",
+    "quantity": "12",
+}
+
+
+def test_the_watchlist_shows_each_reason_and_each_trigger_with_its_stop_target_and_size():
+    """And what the scan left out, by filter, and set aside, by name."""
+    body = {
+        "watchlist": [{"instrument": "AAPL", "score": 71.2, "reasons": ["momentum: +4%", "trend: up"]}],
+        "triggers": [TRIGGER, TRIGGER | {"quantity": "0"}],
+        "trigger_count": 2,
+        "left_out": {"illiquid": 3, "spread_wide": 9},
+        "aside": {"XYZ": "its newest day is 9 days old"},
+    }
+    shown = thinking.watchlist(body)
+
+    assert "AAPL      71.2\n    momentum: +4%\n    trend: up" in shown
+    assert "stop 198.00  target 210.00  12 units" in shown
+    assert "no size" in shown
+    assert "left out: spread wide 9, illiquid 3" in shown
+    assert "set aside: XYZ: its newest day is 9 days old" in shown
+
+
+def test_an_empty_watchlist_says_that_it_is_empty():
+    """Before the first scan there is no filter to tell of either."""
+    assert thinking.watchlist({"watchlist": [], "triggers": [], "trigger_count": 0}) == "nothing is watched yet"
