@@ -6,7 +6,7 @@ Nothing is wider than it must be, nothing depends on colour, and no word of the 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from joed.protocol import safe
+from joed.protocol import REMEDIES, safe
 
 Body = dict[str, Any]
 Paint = Callable[[str, str], str]
@@ -17,19 +17,6 @@ VERDICTS_SHOWN = 10
 EMPTY: tuple[Any, ...] = ("", None, 0, [], False)
 VALUE_CHARACTERS_MAX = 100
 """Longer values of a record are cut, or counted, for people."""
-REMEDIES = {
-    "unprotected": "joectl positions; joed repairs or closes it, joectl kill --scope flatten closes all",
-    "latched": "joectl release --reason WORDS, once the cause is gone",
-    "uncertain": "joectl why ORDER; the broker's next whole read may settle it, else joectl resolve ORDER",
-    "books_differ": "compare with the broker's own screen; joectl brokers",
-    "faulted": "joectl watch --since 0, and report the event",
-    "unconfirmed": "joectl confirm",
-    "job_failed": "joectl jobs",
-    "rate_stale": "joectl status shows the rates; the broker that tells them, or paper.rates, must give a new one",
-    "alert": "joectl alerts; joectl ack KEY",
-    "alert_channel": "the log has them all: mend alerts.command, joed tries again by itself",
-}
-"""What to do about each kind of need."""
 COLOURS = {
     **dict.fromkeys(("HALTED", "critical"), "31;1"),
     **dict.fromkeys(("DISCONNECTED", "DEFENSIVE", "BLOCKED", "RECONCILING", "STARTING", "warning"), "33"),

@@ -27,6 +27,8 @@ from joed.protocol import announce_demo, read_demo
 
 NAME = "demo.json"
 TEMPORARY = 75
+WEB_PORT = 9465
+"""Where a demo's page is, unless a configuration says otherwise."""
 
 
 def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: Path) -> int:
@@ -36,7 +38,8 @@ def run_demo(options: Namespace, settings: Settings, folder: Path | None, root: 
     choices = choose(options, settings, folder, where)
     status = TEMPORARY
     try:
-        status = live(replace(compose.paper_plan(choices), tell=tell), where, options)
+        plan = replace(compose.paper_plan(choices), tell=tell, on_page=lambda url: tell_line(f"page      {url}"))
+        status = live(plan, where, options)
     finally:
         if status != TEMPORARY or options.state_dir is None:  # else the next start finds a world that went on
             compose.end_venue(where)
@@ -51,6 +54,8 @@ def choose(options: Namespace, settings: Settings, folder: Path | None, where: P
     """Give what a demo runs with: the day that its state directory has come to, or the first."""
     seed = seed_of(where, options.seed)
     settings = demo_settings(settings)
+    if options.config is None and not settings.daemon.web_port:
+        settings = replace(settings, daemon=replace(settings.daemon, web_port=WEB_PORT))
     calendars = compose.calendars_for(settings, folder)
     newest_ns = max(compose.newest_ns(where), DEMO_DATE_NS)
     day = day_at(seed, calendars[settings.calendar], newest_ns, after_s=AFTER_CLOSE_S)
@@ -117,4 +122,9 @@ def announced(where: Places) -> Iterator[None]:
 def tell(record: Record) -> None:
     """Tell a record to whoever watches; the report alone goes to standard output."""
     for line in narrate.lines(record):
-        sys.stderr.write(line + "\n")
+        tell_line(line)
+
+
+def tell_line(line: str) -> None:
+    """Tell a line to whoever watches."""
+    sys.stderr.write(line + "\n")

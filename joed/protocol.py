@@ -120,6 +120,21 @@ CONFLICTS = frozenset(
 """Refusals that mean: look again, then decide again."""
 
 
+REMEDIES = {
+    "unprotected": "joectl positions; joed repairs or closes it, joectl kill --scope flatten closes all",
+    "latched": "joectl release --reason WORDS, once the cause is gone",
+    "uncertain": "joectl why ORDER; the broker's next whole read may settle it, else joectl resolve ORDER",
+    "books_differ": "compare with the broker's own screen; joectl brokers",
+    "faulted": "joectl watch --since 0, and report the event",
+    "unconfirmed": "joectl confirm",
+    "job_failed": "joectl jobs",
+    "rate_stale": "joectl status shows the rates; the broker that tells them, or paper.rates, must give a new one",
+    "alert": "joectl alerts; joectl ack KEY",
+    "alert_channel": "the log has them all: mend alerts.command, joed tries again by itself",
+}
+"""What to do about each kind of need."""
+
+
 def exit_of(status: int, code: str, outcome: str) -> Exit:
     """Give joectl's exit code for an answer: its HTTP status, the problem's code, and what is known of the outcome."""
     if status < 400:

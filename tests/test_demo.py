@@ -70,6 +70,14 @@ def test_a_second_start_goes_on_with_the_next_session(where):
     assert second.origin_ns == second.day.open_ns - 600 * 10**9
 
 
+def test_a_demo_has_its_page_unless_a_configuration_says_otherwise(where, tmp_path):
+    """On the port that the documents name; a file's own word counts, its 0 too."""
+    file = quiet(tmp_path)
+
+    assert demo.choose(options(), Settings(), None, where).settings.daemon.web_port == 9465
+    assert demo.choose(options(config=file), Settings(), None, where).settings.daemon.web_port == 0
+
+
 def test_a_state_directory_is_the_world_of_one_seed(where):
     """Another seed wants another directory; without one it is 1."""
     assert demo.seed_of(where, None) == 1

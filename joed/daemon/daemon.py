@@ -176,9 +176,9 @@ class Daemon:
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
         if self.plan.prepare is not None:
             await asyncio.to_thread(self.plan.prepare)
-        from joed.daemon.showing import show_metrics, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
+        from joed.daemon.showing import show, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
 
-        server = show_metrics(self.desk.view, self.trading.counters, self.plan.settings, self.log)
+        servers = show(self.desk, self.trading.counters, self.plan, self.log)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)
         past = Backfill(brokers, self.state, clock=self.clock, worker=self.worker, emit=self._emit, log=self.log)
@@ -196,7 +196,7 @@ class Daemon:
         finally:
             for task in tasks:
                 task.cancel()
-            if server is not None:
+            for server in servers:
                 await asyncio.to_thread(server.close)
 
     def _take_over(self) -> None:

@@ -112,6 +112,14 @@ class Desk:
             since = first - 1
         return [*found, *self._recent(since, limit - len(found), name)]
 
+    def recent(self) -> Sequence[Record]:
+        """Give the newest durable records that memory has, oldest first; any thread may ask.
+
+        The copy is one step of the interpreter, so nothing is appended to what is being copied.
+        """
+        durable = self.durable
+        return [record for record in tuple(self._records) if record.seq <= durable]
+
     async def search(self, event: Sequence[str], commands: Sequence[str], before: int, limit: int) -> Sequence[Record]:
         """Give at most `limit` durable records before a seq that hold all these words, the newest first."""
         durable, first = self.durable, self._first()

@@ -24,7 +24,7 @@ class Plan:
     called in a thread once joed is ready; `connect` makes the brokers and starts nothing; `feed` starts the quotes once
     the brokers are up; `worker` gives where jobs run and the tasks that belong to it; `tell` hears each record as it
     becomes durable. `wall_time` says that the clock is the wall's, so that a wall clock that is set is news.
-    `reload` reads the files again for a daemon that runs with these settings.
+    `reload` reads the files again for a daemon that runs with these settings; `on_page` hears where the live page is.
     """
 
     settings: Settings
@@ -42,3 +42,4 @@ class Plan:
     wall_time: bool = False
     prepare: Callable[[], object] | None = None
     reload: Callable[[Settings], SettingsLoaded] | None = None
+    on_page: Callable[[str], None] | None = None

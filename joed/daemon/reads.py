@@ -61,7 +61,20 @@ def _concerns(fact: Event | Command, names: tuple[str, ...]) -> bool:
 def status(shown: View) -> dict[str, Any]:
     """Give everything, with the one line on top."""
     rows = {name: getattr(shown, name) for name in shown.__struct_fields__ if name not in HIDDEN}
-    return {"line": status_line(shown), **rows}
+    return {"line": status_line(shown), **rows, "signatures": signatures(shown)}
+
+
+def signatures(shown: View) -> dict[str, int]:
+    """Say how many people have signed the card as it is now, and how many must.
+
+    A card that nobody has signed is not made for this: status is asked each second.
+    """
+    signing, signed = shown.signing, 0
+    if shown.confirmed:
+        signed = signing.needed
+    elif signing.signers and signing.card == digest_of(card_of(shown)):
+        signed = len(signing.signers)
+    return {"signed": signed, "needed": signing.needed}
 
 
 def hello(shown: View) -> dict[str, Any]:

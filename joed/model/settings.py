@@ -263,6 +263,7 @@ class Daemon:
     tape_days: Count = 30
     ballast_mb: Annotated[int, Ge(0)] = 16
     worker_memory_mb: Count = 1024
+    web_port: Annotated[int, Ge(0), Le(65535)] = 0
 
 
 @dataclass(frozen=True, slots=True)

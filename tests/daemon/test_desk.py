@@ -214,3 +214,14 @@ async def test_flush_answers_what_is_durable(tmp_path):
     assert seq == journal.durable == 1
     rig.close()
     journal.close()
+
+
+def test_the_newest_durable_records_can_be_had_from_any_thread(office):
+    """What memory has, oldest first, and nothing that is not durable yet."""
+    office.record(3)
+    office.desk.append(4, 4, SESSION, fill(4), commands(4))
+
+    found = office.desk.recent()
+
+    assert [record.seq for record in found] == [seq for seq in (1, 2, 3, 4) if seq <= office.desk.durable]
+    assert found[0].event == fill(1)

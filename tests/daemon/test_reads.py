@@ -1,13 +1,15 @@
 """What can be looked at, and how a record is told."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
-from joed.daemon.reads import HIDDEN, READS, Record, about, describe, stem
-from joed.engine.view import view
+from joed.daemon.reads import HIDDEN, READS, Record, about, describe, signatures, stem
+from joed.engine.view import card_hash, view
 from joed.model.commands import Answer, CancelOrder
 from joed.model.events import OrderAccepted, Quote, SettingsLoaded, Tick
-from joed.model.settings import Settings
+from joed.model.settings import Confirm, Settings
 from joed.model.view import View
 from joed.protocol import Role
 from tests.daemon.serving import state_of_a_day
@@ -27,6 +29,23 @@ def test_status_leaves_out_only_what_is_hidden():
     shown = READS["status"].show(view(state_of_a_day()))
 
     assert set(View.__struct_fields__) - set(shown) == HIDDEN
+
+
+def test_status_says_how_many_have_signed_the_card_as_it_is():
+    """A signature of another card counts for nothing; once confirmed, all that were needed have signed."""
+    state = state_of_a_day()
+    state.settings = replace(state.settings, confirm=Confirm(require_distinct_uid=True))
+    state.day.confirmed = ""
+    assert signatures(view(state)) == {"signed": 0, "needed": 2}
+
+    state.day.signing, state.day.signers = card_hash(state), (1000,)
+    assert signatures(view(state)) == {"signed": 1, "needed": 2}
+
+    state.day.signing = "another"
+    assert signatures(view(state)) == {"signed": 0, "needed": 2}
+
+    state.day.confirmed = "card"
+    assert signatures(view(state)) == {"signed": 2, "needed": 2}
 
 
 def test_only_the_version_is_for_everyone():

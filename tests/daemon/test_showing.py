@@ -8,7 +8,7 @@ import urllib.request
 
 from joed.daemon.counters import Counters
 from joed.daemon.log import Log
-from joed.daemon.showing import show_metrics, tell_status
+from joed.daemon.showing import show, show_metrics, tell_status
 from joed.daemon.systemd import Notifier
 from joed.engine.view import view
 from joed.model.settings import Daemon, Settings
@@ -44,6 +44,50 @@ def test_no_port_is_no_server():
     shown = view(trading_state())
 
     assert show_metrics(lambda: shown, Counters(), Settings(daemon=Daemon(metrics_port=0)), quiet_log()) is None
+    gc.callbacks.clear()
+
+
+class Planned:
+    """A plan, as far as what is shown looks at it."""
+
+    def __init__(self, **ports):
+        self.settings, self.pages = Settings(daemon=Daemon(**ports)), []
+        self.on_page = self.pages.append
+
+
+class Desk:
+    """A desk, as far as what is shown looks at it."""
+
+    def view(self):
+        """Give a View."""
+        return view(trading_state())
+
+    def recent(self):
+        """Give no record."""
+        return []
+
+
+def test_the_page_is_served_where_the_settings_say_and_somebody_hears_where():
+    """Beside the metrics; what is served is given, to be closed."""
+    port = free_port()
+    plan = Planned(metrics_port=0, web_port=port)
+    servers = show(Desk(), Counters(), plan, quiet_log())
+    try:
+        assert plan.pages == [f"http://127.0.0.1:{port}/"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            assert b"joed" in answer.read()
+    finally:
+        for server in servers:
+            server.close()
+        gc.callbacks.clear()
+
+
+def test_where_nothing_is_asked_for_nothing_is_served():
+    """A port of 0 is off, and nobody is told of a page that is not there."""
+    plan = Planned(metrics_port=0)
+
+    assert show(Desk(), Counters(), plan, quiet_log()) == []
+    assert plan.pages == []
     gc.callbacks.clear()
 
 

@@ -1,0 +1,87 @@
+"""What the page is told: the same rows as `joectl status --json`, the last records, each in words. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from joed.daemon.reads import Record, status
+from joed.model.commands import Command
+from joed.model.events import Event
+from joed.model.view import View
+from joed.protocol import REMEDIES
+
+FIELDS = (
+    *("line", "seq", "now_ns", "utc_ns", "epoch", "phase", "words", "reasons", "health", "mode", "account"),
+    *("base_currency", "version", "code", "clock", "confirmed", "signatures", "killed", "paused", "stopping", "blocks"),
+    *("brokers", "equity", "equity_start", "cash", "gross", "daily_pnl", "realised", "unrealised", "fees", "limits"),
+    *("trades", "wins", "losses", "positions", "orders", "triggers", "trigger_count", "watchlist", "scanned_ns"),
+    *("regime", "regime_age_s", "jobs", "refusals", "external", "summary", "rates", "balances"),
+    *("alert_rows", "channels", "kill", "queue_depth"),
+)
+"""The fields of `joectl status --json` that the page draws, each as it is there."""
+
+ROUTINE = frozenset(
+    {"HeartbeatMeasured", "CommandSent", "OrderAccepted", "TriggersMade", "WatchlistScored", "Tick", "Quote"}
+)
+"""Events that are told only for what they led to."""
+QUIET = frozenset({"MarkEquity", "RunJob", "ReadBroker"})
+"""Commands of the house, each minute many."""
+RECORDS_SHOWN = 14
+WORDS = ("verb", "side", "quantity", "instrument", "price", "level", "leg", "job", "name")
+ELSE = ("broker", "key", "scope")
+MORE = ("code", "words")
+"""Fields that say in a few words what a record is about, in this order; of ELSE the first counts, where nothing else is
+named, and a `reason` where there are no words."""
+CHARACTERS_MAX = 240
+HUMP = re.compile(r"(?<!^)([A-Z])")
+
+
+def snapshot(shown: View, records: Sequence[Record], build: str) -> bytes:
+    """Give one message: what is so now, as JSON in one line; `build` names the page's own files."""
+    rows = status(shown)
+    told: dict[str, Any] = {name: rows[name] for name in FIELDS}
+    told["needs"] = [
+        {"severity": need.severity, "code": need.code, "words": need.words, "remedy": REMEDIES.get(need.code, "")}
+        for need in shown.needs
+    ]
+    told["records"] = list(_told(records, shown))
+    told["build"] = build
+    return msgspec.json.encode(told)
+
+
+def _told(records: Sequence[Record], shown: View) -> Iterable[dict[str, Any]]:
+    """Give the last records that are worth a look, the newest first; nothing is ahead of the View."""
+    left = RECORDS_SHOWN
+    for record in reversed(records):
+        row = row_of(record) if record.seq <= shown.seq else None
+        if row is not None and left > 0:
+            left -= 1
+            yield row | {"at_ns": record.now_ns + shown.utc_ns - shown.now_ns}
+
+
+def row_of(record: Record) -> dict[str, Any] | None:
+    """Give a record in words: its event and what it led to; where the event is routine, that alone, or None."""
+    kind = type(record.event).__name__
+    commands = [said(command) for command in record.commands if type(command).__name__ not in QUIET]
+    if kind in ROUTINE and not commands:
+        return None
+    first, *rest = commands if kind in ROUTINE else [said(record.event), *commands]
+    return {"seq": record.seq, "words": first, "commands": rest}
+
+
+def said(fact: Event | Command) -> str:
+    """Say what an event or a command is, with what it is about; long words are cut."""
+    about = getattr(fact, "block", fact)  # a Block has the words of what raises it
+    parts = _of(about, WORDS) or _of(about, ELSE)[:1]
+    more = _of(about, MORE) or _of(about, ("reason",))
+    name = HUMP.sub(r" \1", type(fact).__name__).lower()
+    text = " ".join([name, *parts]) + (f": {', '.join(more)}" if more else "")
+    return text if len(text) <= CHARACTERS_MAX else text[: CHARACTERS_MAX - 1] + "…"
+
+
+def _of(fact: object, names: Iterable[str]) -> list[str]:
+    """Give those of these fields that say something."""
+    found = (getattr(fact, name, None) for name in names)
+    return [str(value) for value in found if value not in (None, "")]
