@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean table
+.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean table ib-async
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,7 +61,23 @@ lock:  ## resolve pyproject.toml again into requirements.lock
 	build/lock/bin/uv pip compile pyproject.toml --extra data --group dev --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock
+	echo 'ib_async>=2.0' | build/lock/bin/uv pip compile - --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config --no-emit-package numpy \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	    --output-file requirements-ib-async.lock
 	rm -rf build/lock
+
+ib-async: build/ib-async/.installed  ## make build/ib-async: .venv again, with ib_async and the eventkit that it needs
+
+# ib_async's aeventkit installs over ib_insync's eventkit. So it has a site of its own, which goes on to .venv's.
+build/ib-async/.installed: requirements-ib-async.lock .venv/.installed
+	@rm -rf build/ib-async
+	@$(BIN)/python -m venv build/ib-async
+	@build/ib-async/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes --no-deps \
+	    -r requirements-ib-async.lock
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	    > "$$(build/ib-async/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@touch $@
 
 clean:  ## remove what the targets made, .venv too; never a state directory
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

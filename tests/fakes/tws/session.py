@@ -13,6 +13,8 @@ RATE_MAX = 50
 """Messages in a second that TWS takes from one client."""
 VIOLATIONS_MAX = 3
 """How often a client may be too fast before TWS ends its connection."""
+RECEIVED_MAX = 1000
+"""Messages of a client that are kept for whoever wants to look."""
 START_API = "71"
 START_CODES = (
     (2104, "Market data farm connection is OK:usfarm"),
@@ -42,7 +44,7 @@ class Session(asyncio.Protocol):
         self.pulled = False
         self.recent = deque(maxlen=RATE_MAX + 1)
         self.violations = 0
-        self.received = []
+        self.received = deque(maxlen=RECEIVED_MAX)
 
     def connection_made(self, transport):
         """Begin."""
