@@ -48,9 +48,10 @@ def bars(days=DAYS, minutes=MINUTES):
 
 
 def settings():
-    """Give settings that let every trade of these days through."""
+    """Give settings that let every trade of these days through: a month lies between them."""
     default = Settings()
-    return replace(default, risk=replace(default.risk, notional_max=10_000))
+    risk, scan = replace(default.risk, notional_max=10_000), replace(default.scan, stale_days=60.0)
+    return replace(default, risk=risk, scan=scan)
 
 
 @cache

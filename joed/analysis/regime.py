@@ -60,7 +60,12 @@ class Evidence(Struct, frozen=True):
 
 
 def judge(evidence: Evidence, rules: RegimeRules, previous: RegimeRead | None, now_ns: int) -> RegimeRead:
-    """Give the regime at `now_ns` that follows from the votes and the regime before (None: there was none)."""
+    """Give the regime at `now_ns` that follows from the votes and the regime before (None: there was none).
+
+    A regime that was named for want of any vote is not remembered: it was caution, not a judgement.
+    """
+    if previous is not None and previous.votes and not any(vote.possible for vote in previous.votes):
+        previous = None
     votes = tuple(vote(evidence, rules) for vote in VOTES)
     possible = sum(vote.possible for vote in votes)
     given = sum(vote.possible > 0 for vote in votes)

@@ -162,6 +162,14 @@ def test_a_regime_remembers_since_when_it_stands():
     assert stressed.rule == "score -1.00 is at most +0.00"
 
 
+def test_caution_for_want_of_any_vote_is_not_remembered():
+    """The first votes of the day judge afresh; nobody waits five days for a market that was never seen."""
+    blind = judged(evidence([], None, None, {}, vix_closes=np.empty(0)))
+
+    assert judge(evidence(), RULES, blind, NOW + 1).name == BULL
+    assert judge(evidence(), RULES, judged(evidence(FALLING, 98.0, 31.0, WEAK)), NOW + 1).name == DEFENSIVE
+
+
 def test_the_settings_are_the_rules():
     """Each threshold that a person sets is one that the scorecard reads, with the same default."""
     rules = RegimeRules()
