@@ -11,14 +11,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joed.config import load
+from joed.contradictions import BROKERS
 from joed.daemon.clock import utc_ns
-from joed.daemon.places import default_root, places
+from joed.daemon.places import Places, default_root, places
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND
+
+if TYPE_CHECKING:
+    from joed.daemon.credentials import Secrets
+    from joed.daemon.plan import Plan
 
 OK, FAILED, TEMPORARY, CONFIG, UNUSABLE = 0, 1, 75, 78, 255
 DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
@@ -43,21 +48,26 @@ def settings_of(options: Namespace, *, needed: bool) -> tuple[Settings, Path | N
 
 
 def _only(settings: Settings, names: list[str]) -> Settings:
-    """Keep these brokers; "paper" is always to be had."""
-    unknown = sorted(set(names) - {*settings.brokers, "paper"})
+    """Trade at these brokers, whatever the file says."""
+    unknown = sorted(set(names) - set(BROKERS))
     if unknown:
-        raise ConfigError(f"broker {unknown[0]!r} is not configured; there are: {', '.join(settings.brokers)}")
-    return replace(settings, brokers=tuple(names))
+        raise ConfigError(f"broker {unknown[0]!r} is not known to this joed; there are: {', '.join(BROKERS)}")
+    return replace(settings, brokers=tuple(dict.fromkeys(names)))
 
 
 def check(options: Namespace) -> int:
     """Check the configuration and the calendars' age, and say what was found: in words, or as JSON."""
+    from joed.brokerage import checked, is_real
     from joed.compose import calendars_for, refuse_unknown
     from joed.daemon.calendars import age
+    from joed.daemon.credentials import Secrets
 
     try:
         settings, folder = settings_of(options, needed=True)
-        refuse_unknown(settings)
+        if is_real(settings):
+            settings, _ = checked(settings, Secrets.of())
+        else:
+            refuse_unknown(settings)
         calendars = calendars_for(settings, folder)
     except ConfigError as error:
         if options.json:
@@ -146,7 +156,7 @@ def _state_dir(asked: Path | None) -> Iterator[Path]:
 def daemon(options: Namespace) -> int:
     """Trade until the session ends, in the foreground."""
     gc.disable()  # until READY: what a start makes stays, so a collection would only cost time
-    from joed.compose import live_choices, paper_plan, reload_of
+    from joed.daemon.credentials import Secrets
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
     from joed.daemon.systemd import Notifier
@@ -154,14 +164,27 @@ def daemon(options: Namespace) -> int:
     settings, folder = settings_of(options, needed=True)
     where = places(options.state_dir or default_root(), witness=options.witness)
     where.make()
-    read = partial(settings_of, options, needed=True)
-    plan = replace(paper_plan(live_choices(options, settings, folder, where)), reload=reload_of(read))
-    log = Log(pick_format(options.log_format), utc_ns)
+    secrets = Secrets.of()
+    plan = _plan(options, settings, folder, where, secrets)
+    log = Log(pick_format(options.log_format), utc_ns, secrets=secrets.values)
     adopt(log)
     try:
         return asyncio.run(Daemon(plan, where, Notifier(), log).run())
     finally:
         log.close()
+
+
+def _plan(options: Namespace, settings: Settings, folder: Path | None, where: Places, secrets: "Secrets") -> "Plan":
+    """Plan the daemon's run: at real brokers, or on the embedded market."""
+    read = partial(settings_of, options, needed=True)
+    if settings.brokers == ("paper",):
+        from joed.compose import live_choices, paper_plan, reload_of
+
+        return replace(paper_plan(live_choices(options, settings, folder, where)), reload=reload_of(read))
+    from joed.brokerage import real_plan
+    from joed.brokerage import reload_of as reload_real
+
+    return replace(real_plan(options, settings, folder, where, secrets), reload=reload_real(read))
 
 
 def failsafe(options: Namespace) -> int:

@@ -24,12 +24,12 @@ def test_the_first_flag_that_is_set_is_the_mode_and_without_any_it_is_the_daemon
     assert set(modes.MODES) >= {"demo", "once", "replay", "backtest", "simulate", "audit", "check", "gate"}
 
 
-def test_brokers_are_chosen_among_those_configured_and_paper():
-    """Any other is a mistake with a name."""
-    settings, _ = modes.settings_of(options(broker=["paper"]), needed=False)
-    assert settings.brokers == ("paper",)
+def test_a_broker_on_the_command_line_goes_before_those_of_the_file():
+    """Any of those there are, once each; another is a mistake with a name."""
+    settings, _ = modes.settings_of(options(broker=["capital", "ibkr", "capital"]), needed=False)
+    assert settings.brokers == ("capital", "ibkr")
 
-    with pytest.raises(ConfigError, match="'ibk' is not configured; there are: paper"):
+    with pytest.raises(ConfigError, match="'ibk' is not known to this joed; there are: paper, ibkr, capital"):
         modes.settings_of(options(broker=["ibk"]), needed=False)
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from joed.brokers.base import Broker
 from joed.daemon import anchor
 from joed.daemon.alerts import Alerter
-from joed.daemon.backfill import Backfill
 from joed.daemon.clock import SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
 from joed.daemon.desk import Desk
@@ -34,8 +33,9 @@ from joed.daemon.places import Places
 from joed.daemon.plan import Plan
 from joed.daemon.recovery import recover, refuse_other
 from joed.daemon.reloading import Reloader
+from joed.daemon.senses import works_of
 from joed.daemon.store import Store
-from joed.daemon.supervise import Work, supervised, supervised_broker, trace_of
+from joed.daemon.supervise import Work, supervised, trace_of
 from joed.daemon.systemd import Notifier
 from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
@@ -181,11 +181,11 @@ class Daemon:
         servers = show(self.desk, self.trading.counters, self.plan, self.log)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)
-        past = Backfill(brokers, self.state, clock=self.clock, worker=self.worker, emit=self._emit, log=self.log)
-        works = [*self._own_works(), *(supervised(work, self.log) for work in (*self._works, past.run))]
+        works = [*self._own_works(), *(supervised(work, self.log) for work in self._works)]
         if self.notifier.active:
             works.append(supervised(partial(tell_status, self.notifier, self._status), self.log))
-        works += [supervised_broker(broker, self.state, self._emit, self.log) for broker in brokers.values()]
+        parts = (self.clock, self.worker, self._emit, self.log)
+        works += works_of(brokers, self.state, *parts, streams=self.plan.streams)
         tasks = [group.create_task(work()) for work in works]
         gc.collect()
         gc.freeze()  # what is here now stays: a later collection shall not look at it again

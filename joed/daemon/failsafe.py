@@ -225,7 +225,7 @@ class Rescue:
             self._hindered(error)
             return self._row
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(link.broker.run())
+            waiting = group.create_task(self._listen(link))
             try:
                 await self._work(link)
             except (JoedError, OSError, sqlite3.Error) as error:
@@ -234,6 +234,13 @@ class Rescue:
                 link.broker.stop()
                 waiting.cancel()
         return self._row
+
+    async def _listen(self, link: Link) -> None:
+        """Do the adapter's own waiting; one that breaks is this broker's trouble, and keeps nobody from the others."""
+        try:
+            await link.broker.run()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is told
+            self._hindered(error)
 
     def _hindered(self, error: Exception) -> None:
         self._row.read = False

@@ -10,6 +10,7 @@ import msgspec
 
 from joed.daemon.calendars import age, load_table
 from joed.daemon.clock import synchronised, utc_ns
+from joed.daemon.credentials import Secrets
 from joed.daemon.doctor import Check
 from joed.daemon.doctor import checks as daily
 from joed.daemon.systemd import watchdog_s
@@ -21,8 +22,6 @@ from joed.model.view import View
 
 ALERT_AGE_DAYS_MAX = 1
 DRILL_AGE_DAYS_MAX = 30
-OTHERS = 0o077
-"""The mode bits that let anybody but the owner at a credential."""
 
 
 def checks(shown: View, state_dir: Path, drilled: str, environ: Mapping[str, str] = os.environ) -> list[Check]:
@@ -35,7 +34,7 @@ def checks(shown: View, state_dir: Path, drilled: str, environ: Mapping[str, str
         _calendar(shown),
         _clock(),
         _watchdog(environ),
-        _credentials(environ.get("CREDENTIALS_DIRECTORY", "")),
+        _credentials(Secrets.of(environ)),
         _drill(shown, drilled),
         _alerts(shown),
     ]
@@ -79,15 +78,14 @@ def _watchdog(environ: Mapping[str, str]) -> Check:
     return Check("watchdog", ok=True, words=f"a ping is wanted each {asked:g} s")
 
 
-def _credentials(directory: str) -> Check:
-    if not directory:
+def _credentials(secrets: Secrets) -> Check:
+    if secrets.directory is None:
         return Check("credentials", ok=True, words="none are given")
     try:
-        files = sorted(Path(directory).iterdir())
-        loose = [file.name for file in files if file.stat().st_mode & OTHERS]
+        count, loose = secrets.count(), secrets.loose()
     except OSError as error:
         return Check("credentials", ok=False, words=f"they cannot be looked at: {error.strerror}")
-    words = f"others may read {', '.join(loose)}" if loose else f"{len(files)} of them, nobody else may read them"
+    words = f"others may read {', '.join(loose)}" if loose else f"{count} of them, nobody else may read them"
     return Check("credentials", not loose, words)
 
 

@@ -25,6 +25,7 @@ class Plan:
     the brokers are up; `worker` gives where jobs run and the tasks that belong to it; `tell` hears each record as it
     becomes durable. `wall_time` says that the clock is the wall's, so that a wall clock that is set is news.
     `reload` reads the files again for a daemon that runs with these settings; `on_page` hears where the live page is.
+    `streams` says that the brokers stream what they are asked for, and not what an embedded market plays.
     """
 
     settings: Settings
@@ -43,3 +44,4 @@ class Plan:
     prepare: Callable[[], object] | None = None
     reload: Callable[[Settings], SettingsLoaded] | None = None
     on_page: Callable[[str], None] | None = None
+    streams: bool = False

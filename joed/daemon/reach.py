@@ -10,7 +10,9 @@ from joed.brokers.base import Broker, Clock, Emit
 from joed.brokers.paper import PaperBroker
 from joed.brokers.paper_remote import RemotePaperBroker, read_hello
 from joed.brokers.paper_store import PaperStore
+from joed.daemon.adapters import MAKERS, PAPER
 from joed.daemon.clock import RealClock
+from joed.daemon.credentials import Secrets
 from joed.daemon.places import Places
 from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
@@ -38,8 +40,14 @@ def paper(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Bro
     return RemotePaperBroker(name, where.exchange, clock, emit), clock
 
 
+def real(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Broker, Clock]:
+    """Give the daemon's own adapter: the same client id and account, for the daemon that held them is dead."""
+    maker, clock = MAKERS[name], RealClock()
+    return maker.make(name, settings, clock, emit, maker.credentials(Secrets.of())), clock
+
+
 Adapter = Callable[[str, Settings, Places, Emit], tuple[Broker, Clock]]
-ADAPTERS: dict[str, Adapter] = {"paper": paper}
+ADAPTERS: dict[str, Adapter] = {PAPER: paper, **dict.fromkeys(MAKERS, real)}
 """How each broker is reached without a daemon."""
 
 

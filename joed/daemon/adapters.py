@@ -1,0 +1,68 @@
+"""Which adapter speaks with which broker: a table of makers, each imported when it is asked for.
+
+The daemon and the failsafe make their adapters here, so both reach a broker by the same code. Start-up time and memory
+are features: who trades on paper imports no broker's library, who trades at one broker not the other's.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from joed.brokers.base import Broker, Clock, Emit
+from joed.daemon.credentials import Secrets
+from joed.errors import ConfigError
+from joed.model.settings import Settings
+
+PAPER = "paper"
+CAPITAL = ("capital-api-key", "capital-identifier", "capital-password")
+"""The names of Capital.com's credentials; `capital-host` may say for which host they are."""
+
+
+class Maker(NamedTuple):
+    """How one broker's adapter is made: what it needs of the secrets (read before anything connects), and the making.
+
+    Credentials are that adapter's own kind, None where it needs none; `credentials` raises ConfigError where they lack.
+    """
+
+    credentials: Callable[[Secrets], Any]
+    make: Callable[[str, Settings, Clock, Emit, Any], Broker]
+
+
+def _none(secrets: Secrets) -> None:
+    """Give none: TWS and Gateway hold the login themselves."""
+
+
+def _ibkr(name: str, settings: Settings, clock: Clock, emit: Emit, credentials: object) -> Broker:
+    made: Broker = import_module("joed.brokers.ibkr.broker").IbkrBroker(name, settings, clock, emit)
+    return made
+
+
+def _capital_credentials(secrets: Secrets) -> Any:  # noqa: ANN401 - its own kind
+    kind = import_module("joed.brokers.capital.session").Credentials
+    values = [secrets.get(name) for name in CAPITAL]
+    return kind(*values, host=secrets.maybe("capital-host"))
+
+
+def _capital(name: str, settings: Settings, clock: Clock, emit: Emit, credentials: Any) -> Broker:  # noqa: ANN401 - its own kind
+    adapter = import_module("joed.brokers.capital.broker")
+    made: Broker = adapter.CapitalBroker(name, settings, clock, emit, credentials)
+    return made
+
+
+MAKERS: dict[str, Maker] = {
+    "ibkr": Maker(_none, _ibkr),
+    "capital": Maker(_capital_credentials, _capital),
+}
+"""The brokers beside the embedded one."""
+
+
+def credentials_of(names: tuple[str, ...], secrets: Secrets) -> dict[str, Any]:
+    """Read what these brokers need, all of it before the first connection; raise ConfigError for what lacks."""
+    return {name: maker_of(name).credentials(secrets) for name in names}
+
+
+def maker_of(name: str) -> Maker:
+    """Give a broker's row; raise ConfigError for one that is not known."""
+    if name not in MAKERS:
+        raise ConfigError(f"broker {name!r} is not known to this joed; there are: {', '.join((PAPER, *MAKERS))}")
+    return MAKERS[name]
