@@ -1,0 +1,1 @@
+"""Capital.com's adapter, module by module."""
