@@ -30,6 +30,7 @@ class Desk(Ledger):
         self.next_id = 1
         self.floors = {}
         self.groups = {}
+        self.held = []
 
     def place(self, ticket):
         """Take an order: a new one, or other terms for one that this client has under the same id."""
@@ -89,6 +90,7 @@ class Desk(Ledger):
         ticket.waits, ticket.status, ticket.why_held = True, "PreSubmitted", "trigger"
         ticket.name = self.name_of(ticket)
         self.by_name[ticket.name] = ticket
+        self.held.append(ticket)
         self.tell(ticket)
 
     def submit(self, family, parent=None):
@@ -233,9 +235,12 @@ class Desk(Ledger):
     def quote(self, quote):
         """Let the exchange have a quote, and what it triggers here."""
         self.settle(self.exchange.quote(self.clock.now(), quote))
-        for ticket in [one for one in self.by_name.values() if one.waits and one.listed.name == quote.instrument]:
+        for ticket in [one for one in self.held if one.listed.name == quote.instrument]:
             price = quote.ask if ticket.side is Side.BUY else quote.bid
-            if not ticket.ended and (price - float(ticket.aux)) * ticket.side.sign >= 0:
+            if ticket.ended:
+                self.held.remove(ticket)
+            elif (price - float(ticket.aux)) * ticket.side.sign >= 0:
+                self.held.remove(ticket)
                 self.submit([ticket])
                 ticket.waits = False
 

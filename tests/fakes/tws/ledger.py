@@ -33,6 +33,7 @@ class Ledger:
         self.fills = {}
         self.next_perm = FIRST_PERM
         self.frozen = {}
+        self.day_ended_ns = 0
         self.shadow = Book(ZERO, ZERO, ZERO)
         self.handlers = {
             OrderAccepted: self.accepted,
@@ -201,8 +202,9 @@ class Ledger:
 
     def end_of_day(self):
         """End the day at the exchange: orders of the day go, and what ended before it is forgotten."""
-        before = self.exchange.book.day_ended_ns
+        before = self.day_ended_ns
         self.settle(self.exchange.end_of_day(self.clock.now()))
+        self.day_ended_ns = self.clock.now()
         self.tickets = {key: one for key, one in self.tickets.items() if not 0 < one.ended_ns <= before}
         self.by_name = {key: one for key, one in self.by_name.items() if not 0 < one.ended_ns <= before}
         self.fills = {key: one for key, one in self.fills.items() if one.at_ns > before}
