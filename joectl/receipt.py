@@ -1,6 +1,7 @@
 """What a person reads of a kill and of a drill: pure functions, as those of render."""
 
-from joectl.render import SECOND, Body, table
+from joectl.amounts import SECOND
+from joectl.render import Body, table
 
 
 def kill(body: Body) -> str:

@@ -6,13 +6,16 @@ Nothing is wider than it must be, nothing depends on colour, and no word of the 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from joectl.amounts import money as money  # noqa: PLC0414 - whoever draws finds them here
+from joectl.amounts import price as price  # noqa: PLC0414 - as above
+from joectl.amounts import span as span  # noqa: PLC0414 - as above
+from joectl.amounts import when as when  # noqa: PLC0414 - as above
+from joectl.feeds import broker, came, lacks, prices_of
 from joed.protocol import REMEDIES, safe
 
 Body = dict[str, Any]
 Paint = Callable[[str, str], str]
 
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
-SECOND = 1_000_000_000
 VERDICTS_SHOWN = 10
 EMPTY: tuple[Any, ...] = ("", None, 0, [], False)
 VALUE_CHARACTERS_MAX = 100
@@ -45,40 +48,6 @@ def cleaned(value: Any) -> Any:  # noqa: ANN401 - JSON is anything
     if isinstance(value, dict):
         return {safe(name): cleaned(item) for name, item in value.items()}
     return value
-
-
-def money(text: str, *, sign: bool = False) -> str:
-    """Write an amount to the cent with thousands: the digits are the daemon's, only rounded."""
-    from decimal import Decimal
-
-    return format(Decimal(text), "+,.2f" if sign else ",.2f")
-
-
-def price(value: str | float | None) -> str:
-    """Write a price as it came, "-" for none; floats to at most six significant decimals."""
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:.6f}".rstrip("0").rstrip(".")
-
-
-def span(seconds: float) -> str:
-    """Write a length of time in its two largest units."""
-    whole = max(0, int(seconds))
-    if whole < MINUTE_S:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min"
-    if whole < DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
-
-
-def when(at_ns: int, now_ns: int) -> str:
-    """Write an instant by its distance: "in 12 s", "3 min ago", "never"."""
-    if not at_ns:
-        return "never"
-    away = (at_ns - now_ns) / SECOND
-    return f"in {span(away)}" if away >= 0 else f"{span(-away)} ago"
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
@@ -126,6 +95,8 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         ("session", f"{clock['session'] or '-'} {clock['calendar']} {_hours(clock)}"),
         *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in body["blocks"]),
         *(("broker", " ".join(broker(row))) for row in body["brokers"]),
+        *(("lacks", text) for row in body["brokers"] for text in lacks(row)),
+        *(("prices", text) for text in prices_of(body)),
         ("regime", regime_line(body)),
         ("watching", " ".join(row["instrument"] for row in body["watchlist"]) or "-"),
         *(("trigger", " ".join(trigger(row))) for row in body["triggers"][:3]),
@@ -178,7 +149,7 @@ def position(row: Body, paint: Paint = plain, base: str = "") -> list[str]:
     return [
         row["instrument"],
         f"{row['quantity']} @ {_rounded(row['average'])}",
-        f"now {price(row['price'])}",
+        f"now {price(row['price'])}{came(row)}",
         money(row["unrealised"], sign=True) + (f" {row['currency']}" if row["currency"] != base else ""),
         stop,
         f"target {price(row['target'])}",
@@ -211,18 +182,6 @@ def trigger(row: Body) -> list[str]:
     """Give the cells of a Trigger."""
     away = "no quote" if row["distance"] is None else f"{row['distance']:+.2%} away"
     return [row["instrument"], f"{row['side'].lower()} {row['crossing']} {price(row['level'])}", away, row["strategy"]]
-
-
-def broker(row: Body) -> list[str]:
-    """Give the cells of a broker."""
-    quote = "no quote yet" if row["quote_age_s"] is None else f"quote {row['quote_age_s']:.1f} s old"
-    books = (
-        f"{row['differences']} differences"
-        if row["differences"]
-        else ("reconciled" if row["reconciled"] else "not read")
-    )
-    others = f", {row['foreign']} orders of others" if row.get("foreign") else ""
-    return [row["name"], "up," if row["up"] else "DOWN,", f"{books},", f"{quote}{others}"]
 
 
 def job(row: Body, now_ns: int) -> list[str]:

@@ -29,6 +29,10 @@ REMEDIES = {
     "brokers": "check the broker's gateway and the network; joed connects again by itself",
     "books": "joectl brokers; compare with the broker's own screen",
     "kill_drill": "joectl kill --show; joectl release --reason WORDS, then joectl kill --drill again",
+    "link": "joectl brokers; docs/brokers says what each broker's own program must be set to",
+    "instruments": "buy the data, mend the row in universe.yaml, or take it out; joectl reload",
+    "daily bars": "joectl brokers says why; a name without history is not scanned",
+    "minute bars": "joectl brokers says why; today's minutes gather from its quotes",
     "stops": "joectl positions; joectl kill --scope flatten closes everything",
     "jobs": "joectl jobs",
     "journal": "joectl status; make room on its disk",
@@ -150,7 +154,12 @@ def _daemon(options: Options, place: Place) -> list[dict[str, Any]]:
 
 
 def _check(name: str, words: str, *, ok: bool = True) -> dict[str, Any]:
-    return {"name": name, "ok": ok, "words": words, "fix": "" if ok else REMEDIES.get(name, "")}
+    return {
+        "name": name,
+        "ok": ok,
+        "words": words,
+        "fix": "" if ok else REMEDIES.get(name, REMEDIES.get(name.partition(": ")[2], "")),
+    }
 
 
 def _findings(body: dict[str, Any]) -> str:

@@ -117,6 +117,29 @@ CATALOGUE = (
     Row(
         "quote_age_seconds", "gauge", BROKER, r.broker(lambda _, b: b.quote_age_s or 0), "its age when the loop looked"
     ),
+    Row("prices", "gauge", ("broker", "source"), r.feeds, "last prices by how they came"),
+    Row(
+        "price_oldest_timestamp_seconds",
+        "gauge",
+        BROKER,
+        r.broker(r.oldest),
+        "when the oldest of a broker's last prices came",
+    ),
+    Row(
+        "instruments_set_aside",
+        "gauge",
+        BROKER,
+        r.broker(lambda _, b: len(b.aside)),
+        "instruments that a broker cannot serve",
+    ),
+    Row("history_missing", "gauge", ("broker", "kind"), r.lacking, "names without bars of a kind"),
+    Row(
+        "broker_findings",
+        "gauge",
+        BROKER,
+        r.broker(lambda _, b: sum(not row.ok for row in b.findings)),
+        "what its adapter found amiss",
+    ),
     Row("broker_connected", "gauge", BROKER, r.broker(lambda _, b: b.up), "1 while a broker answers"),
     Row("broker_connections_total", "counter", BROKER, r.broker(lambda _, b: b.connection), "connections made"),
     Row("reconciled", "gauge", BROKER, r.broker(lambda _, b: b.reconciled), "1 while the books agree"),

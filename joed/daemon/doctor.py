@@ -4,11 +4,15 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from joed.model.feeds import STREAM
 from joed.model.values import DAY
-from joed.model.view import View
+from joed.model.view import BrokerView, View
 from joed.protocol import read_latch
 
 FREE_BYTES_MIN = 256 * 1024 * 1024
+
+ASIDE_SHOWN = 8
+"""Instruments that are named in one row; status names all."""
 
 
 class Check(NamedTuple):
@@ -35,9 +39,26 @@ def _shown(shown: View) -> list[Check]:
         Check("books", not unread, f"not reconciled: {', '.join(unread)}" if unread else "reconciled"),
         Check("stops", not naked, f"without a stop: {', '.join(naked)}" if naked else "every position has its stop"),
         Check("jobs", not failed, "; ".join(failed) or "none failed"),
+        *(check for broker in shown.brokers for check in of_broker(broker)),
         _drill(shown),
         Check("queue", shown.queue_depth < 1000, f"{shown.queue_depth} events waiting"),
     ]
+
+
+def of_broker(broker: BrokerView) -> list[Check]:
+    """Look at one broker: its link and account, what its adapter found, what it cannot serve, what history lacks."""
+    link = f"up, account {broker.account}" if broker.up else "it does not answer"
+    came = f"{link}, prices by {broker.source}" if broker.source else link
+    checks = [Check(f"{broker.name}: link", broker.up and broker.source in ("", STREAM), came)]
+    checks += [Check(f"{broker.name}: {found.name}", found.ok, found.words) for found in broker.findings]
+    if broker.aside:
+        words = "; ".join(f"{name} ({why})" for name, why in list(broker.aside.items())[:ASIDE_SHOWN])
+        checks.append(Check(f"{broker.name}: instruments", False, f"{len(broker.aside)} set aside: {words}"))  # noqa: FBT003 - a Check's own word
+    for kind, bars in broker.bars.items():
+        names = ", ".join(list(bars.missing)[:ASIDE_SHOWN])
+        lacking = f"none of {len(bars.missing)}: {names}" if bars.missing else f"{bars.instruments} names"
+        checks.append(Check(f"{broker.name}: {kind} bars", not bars.missing, lacking))
+    return checks
 
 
 def _drill(shown: View) -> Check:

@@ -11,6 +11,7 @@ from typing import Any
 from joed.daemon.counters import Counters
 from joed.daemon.log import Log
 from joed.engine.schedule import DUE
+from joed.model.feeds import DELAYED, POLL, STREAM
 from joed.model.values import SECOND, Status
 from joed.model.view import BrokerView, JobView, View
 
@@ -19,6 +20,9 @@ OTHER = "other"
 LIMITS = ("loss_day_max", "gross_max", "position_max", "trades_day_max")
 WAITING = (Status.PLANNED, Status.ARMED, Status.SENT, Status.CANCEL_ASKED, Status.UNCERTAIN, Status.QUARANTINED)
 """An order in one of these waits for its broker's word."""
+SOURCES = (STREAM, POLL, DELAYED, "unsaid")
+"""How a price can have come."""
+BARS = ("daily", "minute")
 
 Labels = tuple[str, ...]
 Values = Iterable[tuple[Labels, Any]]
@@ -127,6 +131,32 @@ def money(read: Callable[[View], Any]) -> Read:
 def brokers(sources: Sources, view: View) -> list[str]:
     """Name the brokers, configured or seen."""
     return list(dict.fromkeys([*sources.brokers, *(row.name for row in view.brokers)]))
+
+
+def feeds(sources: Sources, view: View) -> Values:
+    """Count the prices by broker and by how the last one came."""
+    found = dict.fromkeys(((name, source) for name in brokers(sources, view) for source in SOURCES), 0)
+    for row in view.prices:
+        at = (row.broker, row.source if row.source in SOURCES else "unsaid")
+        if at in found:
+            found[at] += 1
+    return list(found.items())
+
+
+def oldest(view: View, broker: BrokerView) -> float:
+    """Give when the oldest of a broker's last prices came, UTC seconds, 0 for none."""
+    ages = [row.age_s for row in view.prices if row.broker == broker.name and row.age_s is not None]
+    return ago_s(view, max(ages, default=None))
+
+
+def lacking(sources: Sources, view: View) -> Values:
+    """Count by broker and kind of bar the names that have no history."""
+    found = dict.fromkeys(((name, kind) for name in brokers(sources, view) for kind in BARS), 0)
+    for broker in view.brokers:
+        for kind, bars in broker.bars.items():
+            if (broker.name, kind) in found:
+                found[broker.name, kind] = len(bars.missing)
+    return list(found.items())
 
 
 def label(text: str) -> str:

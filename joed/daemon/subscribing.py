@@ -1,26 +1,15 @@
-"""Which instruments each broker streams, most needed first: what is held, fear and the index, the watchlist, the rest.
+"""What each broker is asked to stream, told again whenever it changes.
 
-A broker serves so many lines; where the universe is longer than that, the order decides who has one.
+A broker serves so many lines; where the universe is longer than that, the order of need decides who has one.
 """
 
 import asyncio
 from collections.abc import Mapping
 
 from joed.brokers.base import Broker, Clock
+from joed.engine.subjects import held_or_watched
 from joed.model.state import State
 from joed.model.values import SECOND
-
-
-def wanted(state: State, broker: str) -> tuple[str, ...]:
-    """Give a broker's instruments in the order of their need; each once."""
-    settings = state.settings
-    held = [name for name, position in state.positions.items() if position.quantity and position.broker == broker]
-    pending = [order.instrument for order in state.orders.values() if order.live and order.broker == broker]
-    first = [settings.vix.instrument, settings.index]
-    watched = [row.instrument for row in state.watchlist]
-    named = {name: row for name, row in settings.universe.items() if row.broker == broker}
-    theirs = [name for name in (*first, *watched, *named) if name in named]
-    return tuple(dict.fromkeys((*held, *pending, *theirs)))
 
 
 class Subscriber:
@@ -34,7 +23,7 @@ class Subscriber:
     def look(self) -> None:
         """Tell each broker what has changed."""
         for name, broker in self._brokers.items():
-            names = wanted(self._state, name)
+            names = held_or_watched(self._state, name)
             if names != self._told.get(name):
                 self._told[name] = names
                 broker.subscribe(names)

@@ -6,7 +6,7 @@ No clock: every age is counted against the `now` of the last event applied.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from joed.engine import alerting, ramp, triggers
+from joed.engine import alerting, ramp, sources, triggers
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.funds import funds
@@ -18,7 +18,7 @@ from joed.engine.stance import stance_of
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
-from joed.model.state import Broker, Job, State
+from joed.model.state import Job, State
 from joed.model.triggers import Trigger
 from joed.model.values import SECOND, ZERO, Crossing, Mode, Severity, Side, decimal
 from joed.model.view import (
@@ -47,7 +47,7 @@ Orders = tuple[OrderView, ...]
 def view(state: State) -> View:
     """Give what is to be seen of this State, and share nothing with it that will change."""
     day, settings, now = state.day, state.settings, state.now
-    brokers = tuple(_broker(broker, now) for broker in state.brokers.values())
+    brokers = tuple(sources.broker_of(broker, now) for broker in state.brokers.values())
     positions = tuple(_position(state, held) for held in state.positions.values() if held.quantity)
     orders = tuple(_order(order, now) for order in state.orders.values() if order.live)
     clock = phases.clock_of(state)
@@ -87,7 +87,7 @@ def view(state: State) -> View:
         watchlist=state.watchlist,
         scanned_ns=state.scanned_ns,
         regime=state.regime,
-        regime_age_s=_age_s(now, state.regime_ns) if state.regime else None,
+        regime_age_s=sources.age_s(now, state.regime_ns) if state.regime else None,
         jobs=tuple(_job(job) for job in state.jobs.values()),
         needs=tuple(sorted(_needs(state, brokers, positions, orders), key=_urgency)),
         refusals=dict(day.refusals),
@@ -111,6 +111,7 @@ def view(state: State) -> View:
         stance=stance_of(state) if state.regime else None,
         left_out=dict(state.left_out),
         aside=dict(state.aside),
+        prices=sources.prices(state),
     )
 
 
@@ -146,28 +147,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _age_s(now: int, then: int) -> float | None:
-    return (now - then) / SECOND if then else None
-
-
 def _account(state: State) -> str:
     """Give the account that the settings name, or else those that the brokers told."""
     return state.settings.account or ", ".join(broker.account for broker in state.brokers.values() if broker.account)
-
-
-def _broker(broker: Broker, now: int) -> BrokerView:
-    return BrokerView(
-        name=broker.name,
-        up=broker.up,
-        account=broker.account,
-        connection=broker.connection,
-        reconciled=broker.reconciled,
-        differences=broker.differences,
-        quote_age_s=_age_s(now, broker.quoted_ns),
-        read_age_s=_age_s(now, broker.read_ns),
-        changed_ns=broker.changed_ns,
-        foreign=broker.foreign_count,
-    )
 
 
 def _position(state: State, held: Position) -> PositionView:
@@ -194,6 +176,8 @@ def _position(state: State, held: Position) -> PositionView:
         opened_ns=held.opened_ns,
         order=held.group,
         currency=currency_of(state, held.instrument),
+        source=sources.source_of(state, quote) if quote else "",
+        price_age_s=sources.age_s(state.now, quote.received_ns) if quote else None,
         lots=tuple(
             LotView(held.instrument, lot.strategy, lot.quantity, lot.average, lot.orders)
             for lot in lots_of(state, held)

@@ -33,8 +33,42 @@ class SessionClock(Struct, frozen=True, gc=False):
     to_close_s: float | None
 
 
-class BrokerView(Struct, frozen=True, gc=False):
-    """One broker's connection; ages are None where nothing came yet, `foreign` counts the orders of others there."""
+class PriceView(Struct, frozen=True, gc=False):
+    """One price as joed has it, how it came (stream, poll, delayed; "" where nobody said), and how old it is."""
+
+    instrument: str
+    broker: str
+    bid: float
+    ask: float
+    last: float | None
+    source: str
+    age_s: float | None
+
+
+class FindingView(Struct, frozen=True, gc=False):
+    """One thing that an adapter looked at; `halts` says that nothing is opened there while it is not well."""
+
+    name: str
+    ok: bool
+    words: str
+    halts: bool
+
+
+class BarsView(Struct, frozen=True, gc=False):
+    """What the worker has of a broker's bars of one kind, and of whom it has none, with why."""
+
+    instruments: int
+    bars: int
+    missing: dict[str, str]
+    rejected: dict[str, int]
+    age_s: float
+
+
+class BrokerView(Struct, frozen=True):
+    """One broker's connection; ages are None where nothing came yet, `foreign` counts the orders of others there.
+
+    `source` is how its prices come, `aside` what it cannot serve and why, `bars` its history by kind.
+    """
 
     name: str
     up: bool
@@ -46,6 +80,10 @@ class BrokerView(Struct, frozen=True, gc=False):
     read_age_s: float | None
     changed_ns: int
     foreign: int = 0
+    source: str = ""
+    findings: tuple[FindingView, ...] = ()
+    aside: dict[str, str] = {}
+    bars: dict[str, BarsView] = {}
 
 
 class RateView(Struct, frozen=True, gc=False):
@@ -100,6 +138,8 @@ class PositionView(Struct, frozen=True, gc=False):
     order: str
     currency: str = ""
     lots: tuple[LotView, ...] = ()
+    source: str = ""
+    price_age_s: float | None = None
 
 
 class OrderView(Struct, frozen=True, gc=False):
@@ -276,3 +316,4 @@ class View(Struct, frozen=True):
     stance: Stance | None = None
     left_out: dict[str, int] = {}
     aside: dict[str, str] = {}
+    prices: tuple[PriceView, ...] = ()

@@ -2,7 +2,9 @@
 
 from joed import protocol
 from joed.daemon.doctor import checks
+from joed.engine.step import step
 from joed.engine.view import view
+from joed.model.feeds import POLL, STREAM, BarsFetched, BrokerExamined, FeedChanged, InstrumentSetAside
 from joed.model.kill import Drill
 from joed.model.state import Job
 from joed.model.values import DAY, Scope
@@ -31,6 +33,31 @@ def test_each_trouble_is_found_by_its_own_check(tmp_path):
     assert bad(state, tmp_path) == ["health", "books", "stops", "jobs", "queue", "latch"]
     state.brokers["paper"].up = False
     assert "brokers" in bad(state, tmp_path)
+
+
+def test_each_broker_has_its_own_rows(tmp_path):
+    """Its link and account, what its adapter found, what it cannot serve and whose history lacks, each by name."""
+    state = state_of_a_day()
+    step(state, state.now, FeedChanged("paper", STREAM))
+    step(state, state.now, BrokerExamined("paper", "hedging", True, "hedging mode is off"))
+    step(state, state.now, BarsFetched("paper", "daily", 20, 6000))
+    assert bad(state, tmp_path) == []
+    found = {check["name"]: check["words"] for check in checks(view(state), tmp_path)}
+    assert found["paper: link"] == "up, account PAPER-1, prices by stream"
+    assert found["paper: daily bars"] == "20 names"
+
+    step(state, state.now, FeedChanged("paper", POLL))
+    step(state, state.now, BrokerExamined("paper", "hedging", False, "hedging mode is on: turn it off"))
+    step(state, state.now, BarsFetched("paper", "daily", 19, 5700, {"KO": "none"}))
+    for number in range(9):
+        step(state, state.now, InstrumentSetAside("paper", f"N{number}", "354", "no permission"))
+
+    named = [name for name in bad(state, tmp_path) if name.startswith("paper")]
+    assert named == ["paper: link", "paper: hedging", "paper: instruments", "paper: daily bars"]
+    found = {check["name"]: check["words"] for check in checks(view(state), tmp_path)}
+    assert found["paper: instruments"].startswith("9 set aside: N0 (354: no permission); N1 (")
+    assert "N8" not in found["paper: instruments"]
+    assert found["paper: daily bars"] == "none of 1: KO"
 
 
 def test_the_last_drill_is_told_with_its_age_and_a_failed_one_is_a_fault(tmp_path):

@@ -15,7 +15,7 @@ from joed.model.blocks import Block
 from joed.model.kill import Drill
 from joed.model.state import State
 from joed.model.values import SECOND, Kind, Leg, Scope, Severity, Side, Status
-from joed.model.view import BrokerView, JobView, Limits, Need, OrderView, PositionView
+from joed.model.view import BarsView, BrokerView, JobView, Limits, Need, OrderView, PositionView, PriceView
 from tests.daemon.serving import OPEN, killed, state_of_a_day
 
 NOW = 1_000 * SECOND
@@ -149,6 +149,33 @@ def test_every_broker_has_its_series_before_it_is_heard_of():
         ("paper",): UTC_S - 2.5,
         ("capital",): 0,
     }
+
+
+def test_prices_are_counted_by_how_they_came_and_the_oldest_is_told():
+    """By broker; what nobody said is a source of its own, a broker that nobody configured has no series."""
+    rows = [("A", "ibkr", "poll", 3.0), ("B", "ibkr", "", 9.0), ("C", "ibkr", "stream", None), ("D", "other", "", 1.0)]
+    prices = tuple(PriceView(name, at, 1.0, 1.1, None, source, age_s) for name, at, source, age_s in rows)
+    seen = replace(SEEN, prices=prices, brokers=(broker("ibkr"),))
+    sources = Sources(lambda: seen, brokers=("ibkr",))
+
+    assert dict(r.feeds(sources, seen)) == {
+        ("ibkr", "stream"): 1,
+        ("ibkr", "poll"): 1,
+        ("ibkr", "delayed"): 0,
+        ("ibkr", "unsaid"): 1,
+    }
+    assert r.oldest(seen, broker("ibkr")) == UTC_S - 9.0
+    assert r.oldest(SEEN, broker("ibkr")) == 0
+
+
+def test_names_without_history_are_counted_by_broker_and_kind():
+    """Also before anything was asked."""
+    lacking = broker(
+        "ibkr", bars={"daily": BarsView(2, 600, {"KO": "none"}, {}, 1.0), "weekly": BarsView(0, 0, {}, {}, 1.0)}
+    )
+    seen = replace(SEEN, brokers=(lacking,))
+
+    assert dict(r.lacking(Sources(lambda: seen), seen)) == {("ibkr", "daily"): 1, ("ibkr", "minute"): 0}
 
 
 def test_orders_are_counted_by_broker_and_state():
