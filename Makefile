@@ -49,6 +49,10 @@ faults: .venv/.installed  ## the fault tests at full length, their times into bu
 days: .venv/.installed  ## play the demo's day for seeds 1 to 50 and count what was won and lost
 	$(BIN)/python -m tests.long.seeds $(ARGS)
 
+.PHONY: deb
+deb: .venv/.installed  ## make the Debian package, dist/joed_VERSION_ARCH.deb (for the Python of this system)
+	$(BIN)/python packaging/deb/make_deb.py $(ARGS)
+
 fmt: .venv/.installed  ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -2,14 +2,15 @@
 # The first process of a small machine: makes a root of its own and becomes systemd. Started by machine.py in new
 # namespaces. What is written inside lands in memory and is gone with it; the real /run, /tmp, /home and /root are not
 # there, for systemd would tidy them.
-#   boot.sh ROOM FROM...   ROOM gets the root; each FROM=TO is a folder of ours, to be seen inside at TO, read-only
+#   boot.sh BASE ROOM FROM...   BASE is the system it is like, / for this one's; ROOM gets the root; each FROM=TO is a
+#                               folder of ours, to be seen inside at TO, read-only
 set -eu
-room=$1
-shift
+base=$1 room=$2
+shift 2
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$room"
 mkdir "$room/upper" "$room/work" "$room/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$room/upper,workdir=$room/work" "$room/root"
+mount -t overlay overlay -o "lowerdir=$base,upperdir=$room/upper,workdir=$room/work" "$room/root"
 cd "$room/root"
 for pair in "$@"; do
     mkdir -p "./${pair#*=}"

@@ -1,7 +1,8 @@
 """A small machine of our own: a real systemd as its first process, joed installed in it, and a way to run commands.
 
 It shares the kernel and nothing else: its processes, mounts, network, names and control groups are its own, and what
-it writes is gone when it ends. joed is this checkout under /opt/joed, run by the system's own Python.
+it writes is gone when it ends. joed is this checkout under /opt/joed, run by the system's own Python; or, on a bare
+`base`, whatever a test installs.
 """
 
 import os
@@ -47,8 +48,10 @@ def _cgroups():
 class Machine:
     """One booted systemd; a context manager."""
 
-    def __init__(self, room: Path) -> None:
-        self.room = room
+    def __init__(self, room: Path, base: Path | None = None, folders: tuple[str, ...] = ()) -> None:
+        """Be like `base`, with these folders (FROM=TO) and no joed; without a base be like this system, with joed."""
+        self.room, self.base = room, base
+        self.folders = folders
         self.pid = 0
         self.cursor = ""
         self.cgroup = _cgroups() / f"joed-test-{os.getpid()}-{room.name}"
@@ -58,7 +61,8 @@ class Machine:
         self.outer = self._spawn()
         try:
             self.pid = self._first_process()
-            self._install()
+            if self.base is None:
+                self._install()
         except BaseException:
             self.__exit__()
             raise
@@ -78,10 +82,22 @@ class Machine:
                     time.sleep(LOOK_EVERY_S)
 
     def _spawn(self):
-        folders = (f"{ROOT}=/opt/joed/tree", f"{sysconfig.get_path('purelib')}=/opt/joed/libraries")
+        folders = self.folders
+        if self.base is None:
+            folders += (f"{ROOT}=/opt/joed/tree", f"{sysconfig.get_path('purelib')}=/opt/joed/libraries")
         apart = ("unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--net", "--fork", "--kill-child")
         enter = f'echo $$ > {self.cgroup}/cgroup.procs; exec setsid "$@"'
-        command = ["/bin/bash", "-c", enter, "enter", *apart, str(BOOT), str(self.room), *folders]
+        command = [
+            "/bin/bash",
+            "-c",
+            enter,
+            "enter",
+            *apart,
+            str(BOOT),
+            str(self.base or "/"),
+            str(self.room),
+            *folders,
+        ]
         with (self.room.parent / f"{self.room.name}.log").open("wb") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
