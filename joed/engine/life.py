@@ -110,7 +110,7 @@ AFTER_FILL: dict[Status, tuple[Status, Status]] = {
     S.CANCEL_ASKED: (S.FILLED, S.CANCEL_ASKED),  # the rest is still to be cancelled
     S.UNCERTAIN: (S.FILLED, S.PARTIAL),
     S.QUARANTINED: (S.FILLED, S.PARTIAL),
-    S.FILLED: (S.FILLED, S.PARTIAL),  # a bust or a correction downwards gave something back
+    S.FILLED: (S.FILLED, S.ACKED),  # a bust gave something back: whether the rest works again the broker has to say
     S.REJECTED: (S.FILLED, S.REJECTED),  # late fills: the position has them, the end stays an end
     S.CANCELLED: (S.FILLED, S.CANCELLED),
     S.EXPIRED: (S.FILLED, S.EXPIRED),

@@ -217,6 +217,7 @@ class Stage:
         if life is None:
             return
         self.counts["power cuts"] += 1
+        self._restart_wanted = False  # a stop that it was asked for died with it
         died = life.die()
         self.remains = died if died is not None else self.remains
         self.after(cut.down_s, lambda: self._try_again(cut.again))

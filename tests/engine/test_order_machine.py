@@ -88,7 +88,9 @@ class Model:
         self.fills[root] = (revision, quantity)
         if self.filled >= ASKED:
             self.status = S.FILLED
-        elif self.status in (S.FILLED, S.ABSENT_PROVEN) or not (self.status.ended or self.status is S.CANCEL_ASKED):
+        elif self.status is S.FILLED:
+            self.status = S.ACKED
+        elif self.status is S.ABSENT_PROVEN or not (self.status.ended or self.status is S.CANCEL_ASKED):
             self.status = S.PARTIAL
         return True
 

@@ -80,11 +80,11 @@ def test_an_older_revision_that_comes_late_is_no_news():
 
 
 def test_a_bust_takes_the_whole_execution_back():
-    """Quantity 0: cash, position and trade are as before; the order may fill again."""
+    """Quantity 0: cash, position and trade are as before; the order may work again, if the broker says so."""
     state = bought(fill("AAPL-e", "10", "200", fee="1"), fill("AAPL-e", "0", "0", revision=1))
 
     assert (state.cash, state.positions["AAPL"].quantity) == (100_000, 0)
-    assert state.orders["AAPL-e"].status is Status.PARTIAL
+    assert state.orders["AAPL-e"].status is Status.ACKED
 
 
 def test_a_closed_trade_is_won_or_lost_after_its_fees():

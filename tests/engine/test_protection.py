@@ -386,6 +386,21 @@ def test_a_policy_of_alerts_alone_closes_nothing_that_lacks_its_stop(refused):
     assert any(isinstance(one, RaiseAlert) and one.key.startswith("unprotected") for _, one in told)
 
 
+def test_a_stop_whose_fill_was_busted_protects_only_once_the_broker_shows_it_working():
+    """The position is back, its stop is most likely not: a person hears of it in time though no read comes."""
+    state = holding("AAPL")
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
+
+    step(state, START + SECOND, fill(stop_of("AAPL"), "0", "196", side=Side.SELL, execution="s", revision=1))
+    bare = state.positions["AAPL"].unprotected_ns
+    told = [one for _, one in seconds(state, 5, START + SECOND) if isinstance(one, RaiseAlert)]
+    step(state, START + 7 * SECOND, OrderWorking(stop_of("AAPL"), D(10), D(196)))
+
+    assert bare == START + SECOND
+    assert [one.key for one in told] == [f"unprotected:AAPL:{START + SECOND}"]
+    assert state.positions["AAPL"].unprotected_ns == 0
+
+
 @pytest.mark.parametrize(("quantity", "price"), [("6", "200"), ("10", "201"), ("0", "200")])
 def test_a_correction_or_a_bust_replaces_is_told_and_the_stop_is_fitted_within_two_reads(quantity, price):
     """F61: the newest revision counts, once; whatever shrank takes its exits with it."""
