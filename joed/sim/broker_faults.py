@@ -17,13 +17,15 @@ from joed.model.events import (
     Quote,
 )
 from joed.model.values import SECOND, Side, Status
-from joed.sim.draws import Kind, count, draw_one, number, one_for
+from joed.sim.draws import Kind, count, draw_one, number, one_for, seconds
 from joed.sim.scenario import Args, Traits
 from joed.sim.stage import Stage
 
 STORM = 2_000
 """How many quotes a storm has, within a hundredth of a second."""
 NAN = Decimal("NaN")
+LEAP_EACH_S, LEAP = 4.0, 0.0015
+"""How often prices leap in the dark, and by which share: a little further than Triggers lie away."""
 
 
 def arms(oddity: str) -> Callable[[Stage, Args], None]:
@@ -222,6 +224,23 @@ def drops(status: Status) -> Callable[[Stage, Args], None]:
     return act
 
 
+def _leap(stage: Stage, sign: int) -> None:
+    for name in stage.scenario.traits.instruments:
+        stage.prices.walks[name].price *= 1.0 + sign * LEAP
+
+
+def dark(stage: Stage, args: Args) -> None:
+    """Have orders reach the exchange and rest there, while no answer and no reading comes back: all is doubt.
+
+    Prices leap to and fro meanwhile, so that what may be entered is.
+    """
+    for_s = number(args, "seconds")
+    for index in range(int(for_s / LEAP_EACH_S)):
+        stage.after(index * LEAP_EACH_S, partial(_leap, stage, -1 if index % 2 else 1))
+    stage.wire.dark_until_ns = stage.clock.now() + int(for_s * SECOND)
+    stage.exchange.slow_until_ns = stage.wire.dark_until_ns
+
+
 BROKER_FAULTS: dict[str, Kind] = {
     "shuffle": Kind(draw_shuffle, shuffle, bites=True),  # F59, F60
     "late_repeats": Kind(count(6), spends("late_repeats")),  # F58, F79
@@ -241,6 +260,7 @@ BROKER_FAULTS: dict[str, Kind] = {
     "expire": Kind(draw_luck, drops(Status.EXPIRED), bites=True),
     "refuse_late": Kind(draw_luck, drops(Status.REJECTED), bites=True),  # F74
     "doubt": Kind(count(6), spends("doubts"), bites=True),  # F55, F76
+    "dark": Kind(seconds(10, 50), dark),  # F55, I19
     "mute": Kind(count(8), spends("mutes"), bites=True),  # F59
     "manual": Kind(draw_hand, manual),  # F68, F70
     "manual_order": Kind(draw_one, manual_order),  # F71

@@ -171,6 +171,16 @@ def one_close_at_a_time(exchange: OddExchange, command: Command) -> str:
     return ""
 
 
+def doubt_counts(exchange: OddExchange, command: Command, most: int) -> str:
+    """No entry is sent while what is held and what may still fill are as many as the limit allows (I19)."""
+    if not isinstance(command, SubmitOrder) or not command.opens:
+        return ""
+    pending = {order.instrument for order in exchange.orders.values() if order.opens and resting(exchange, order)}
+    held = {name for name in exchange.book.positions if exchange.own(name) and name not in exchange.shaken}
+    found = sorted(pending | held | {command.instrument})
+    return f"{command.order} left for one of {', '.join(found)}, the limit is {most}" if len(found) > most else ""
+
+
 HAND_LAWS: dict[str, Callable[[OddExchange, Command], str]] = {
     "stops stay near": near_the_market,
     "one entry at a time": one_entry_at_a_time,
@@ -179,7 +189,8 @@ HAND_LAWS: dict[str, Callable[[OddExchange, Command], str]] = {
 """Asked of each order as it is handed over, beside what the exchange holds in that moment."""
 
 
-def at_hand(exchange: OddExchange, command: Command, hold: Hold) -> None:
+def at_hand(exchange: OddExchange, command: Command, position_max: int, hold: Hold) -> None:
     """Judge an order as it is handed over."""
+    hold("doubt counts", doubt_counts(exchange, command, position_max))
     for name, law in HAND_LAWS.items():
         hold(name, law(exchange, command))

@@ -15,7 +15,7 @@ import msgspec
 from joed.daemon.clock import SimulatedClock
 from joed.model.book import BookOrder, Line
 from joed.model.commands import AmendOrder, Answer, CancelOrder, Command, RaiseAlert, RetireOrder, SubmitOrder
-from joed.model.events import Event, OrderFilled, Quote
+from joed.model.events import BrokerRead, Event, OrderFilled, Quote
 from joed.model.settings import Risk
 from joed.model.values import MINUTE, SECOND, ZERO, Leg, Side
 from joed.sim import conduct
@@ -135,7 +135,7 @@ class Watch:
             if isinstance(command, Order | Answer):  # the same answer may be given again
                 self._seqs.setdefault(id(command), (seq, command))
             elif isinstance(command, RetireOrder):
-                self.hold("absence is proven", absence_proven(self, command))
+                self.hold("absence is proven", absence_proven(self, event, command))
             elif isinstance(command, RaiseAlert):
                 self.alerts[command.key] = self.clock.now()
         if type(event) is Quote:
@@ -162,7 +162,7 @@ class Watch:
         self.sent_ns += [now] if opens(command) else []
         for name, law in HAND_LAWS.items():
             self.hold(name, law(self, command))
-        conduct.at_hand(self.exchange, command, self.hold)
+        conduct.at_hand(self.exchange, command, self.risk.position_max, self.hold)
         if isinstance(command, SubmitOrder):
             for order in filter(None, (command.order, command.stop_order, command.target_order)):
                 self.handed[order] = self.clock.now()
@@ -349,10 +349,10 @@ def stops_stay(watch: Watch, command: Order) -> str:
     return f"{command.order} guards {held} {order.instrument} and was to go: {command.reason}" if held and bare else ""
 
 
-def absence_proven(watch: Watch, command: RetireOrder) -> str:
-    """Orders given up as never having been at the exchange never were there."""
+def absence_proven(watch: Watch, event: Event, command: RetireOrder) -> str:
+    """Orders given up as not being at the exchange had not come when the last reading was made (F48: they may yet)."""
     order = watch.exchange.orders.get(command.order)
-    if order is None:
+    if order is None or (type(event) is BrokerRead and order.at_ns > event.to_ns):
         return ""
     return f"{command.order} was given up ({command.evidence}), and is {order.status} with {order.filled} filled"
 

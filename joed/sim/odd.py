@@ -39,7 +39,13 @@ class OddExchange(Exchange):
         self.refused: dict[str, int] = {}
         self.ghosts: list[str] = []
         self.jumped: dict[str, Decimal] = {}
+        self.slow_until_ns = 0
         self._hands = 0
+
+    def _match(self, now: int, order: BookOrder) -> None:
+        """Execute an order, unless the exchange only takes them for a while."""
+        if now >= self.slow_until_ns:
+            super()._match(now, order)
 
     def own(self, instrument: str) -> Decimal:
         """Give what joed's orders hold."""

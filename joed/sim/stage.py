@@ -289,6 +289,7 @@ class Stage:
         self.refuse(0.0)
         self.fill_in_parts(self.scenario.traits.partial_share)
         self.exchange.armed.clear()
+        self.exchange.slow_until_ns = 0
         self.broker.act(self.exchange.undo)
         for instrument in self.scenario.traits.instruments:
             if self.exchange.book.halted.get(instrument):

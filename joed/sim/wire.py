@@ -35,6 +35,8 @@ from joed.sim.odd import BY_HAND, OddBroker
 C = TypeVar("C", SubmitOrder, AmendOrder, CancelOrder)
 ANSWERS = (OrderAccepted, OrderWorking, OrderCancelled, OrderExpired, OrderRejected, OrderFilled)
 SWALLOWED = "lost on its way"
+TIME_OUT_NS = SECOND
+"""How long an adapter waits for an answer that never comes."""
 
 
 class Wire:
@@ -55,7 +57,7 @@ class Wire:
         self.lost_reads = self.lost_cancels = self.late_entries = self.late_repeats = 0
         self.doubts = self.mutes = 0
         self.late_s = self.shuffle_s = 0.0
-        self.out_until_ns = 0
+        self.out_until_ns = self.dark_until_ns = 0
         self._clock = clock
         self._counts = counts
         self._deliver: Callable[[Event], None] | None = None
@@ -73,6 +75,7 @@ class Wire:
             or self.lost_reads
             or self.lost_cancels
             or self.late_entries
+            or self._clock.now() < self.dark_until_ns
             or not self.broker.up
         )
 
@@ -81,7 +84,7 @@ class Wire:
         self.lost_reports = self.lost_commands = self.repeats = self.partial_reads = 0
         self.lost_reads = self.lost_cancels = self.late_entries = self.late_repeats = self.doubts = self.mutes = 0
         self.lag_ns, self.shuffle_s, self.broker_clock_ns = 0, 0.0, 0
-        self.out_until_ns = self._clock.now()
+        self.out_until_ns = self.dark_until_ns = self._clock.now()
         self.mend()
 
     @property
@@ -153,7 +156,7 @@ class Wire:
             self.watch.read_since_up = False
             self._hand_on(event)
             return
-        if type(event) is not Quote and self._spend("lost_reports"):
+        if type(event) is not Quote and (self._clock.now() < self.dark_until_ns or self._spend("lost_reports")):
             return
         if isinstance(event, BrokerRead) and self._spend("lost_reads"):
             return
@@ -229,7 +232,14 @@ class Wire:
         if left:
             self._counts[type(command).__name__] += 1
             self.point("handed")
+            self._time_out(command)
         return "" if reason == SWALLOWED else reason
+
+    def _time_out(self, command: Command) -> None:
+        """Say in the dark that a new order had no answer."""
+        now = self._clock.now()
+        if isinstance(command, SubmitOrder) and now < self.dark_until_ns:
+            self._carry_at(now + TIME_OUT_NS, OrderDoubted(command.order, "no answer in time"))
 
     def _loses(self, command: Command) -> bool:
         """Say whether a command is lost on its way; an entry may only be late, and come when nobody waits for it."""

@@ -202,6 +202,8 @@ BUGS = {
     believe_an_empty_answer: ("absence is proven",),
     forget_reconciliation: ("cash agrees", "positions agree"),
     trust_a_link_unread: ("read before entries",),
+    ignore_doubt_in_limits: ("doubt counts", "one entry at a time"),
+    enter_again_while_one_is_pending: ("one entry at a time",),
     add_to_what_is_held: ("one entry at a time",),
     fire_a_signal_twice: ("one entry a signal",),
 }
