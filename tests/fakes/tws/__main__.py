@@ -121,11 +121,11 @@ def prime(tws, market, now):
 async def serve(options):
     """Listen, play, and go on until told to end."""
     tws, market, clock = build(options)
+    faults.play(tws, "\n".join([*options.fault, options.faults.read_text() if options.faults else ""]))
     port = await tws.listen(options.port, options.host)
     prime(tws, market, clock.now())
     market.start(clock, tws.quote)
     plan_halts(clock, market.halts, tws)
-    faults.play(tws, "\n".join([*options.fault, options.faults.read_text() if options.faults else ""]))
     if options.port_file:
         options.port_file.write_text(f"{port}\n")
     names = ", ".join(list(market.universe())[:3])

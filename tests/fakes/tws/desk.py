@@ -225,10 +225,10 @@ class Desk(Ledger):
                 self.tickets[(0, ticket.order_id)] = ticket
                 session.send(100, ticket.perm_id, 0, ticket.order_id)
 
-    def by_hand(self, command):
-        """Place an order of a person at the screen; client 0 has it at once, if it asked for that."""
-        reports = self.exchange.submit(self.clock.now(), command)
-        self.sync()
+    def by_hand(self, reports):
+        """Tell what a person did at the screen; client 0 has it at once, if it asked for that."""
+        for name in self.exchange.orders:
+            self.ticket_of(name)
         self.wire.manual()
         self.settle(reports)
 

@@ -16,6 +16,7 @@ from joed.errors import ConfigError
 from joed.model.commands import SubmitOrder
 from joed.model.events import Quote
 from joed.model.values import SECOND, Kind, Leg, Side, decimal
+from joed.sim.odd import BY_HAND
 from tests.fakes.tws.hostile import HOSTILE
 from tests.fakes.tws.tricks import words_of
 
@@ -209,20 +210,23 @@ def quote(tws, symbol, bid, ask):
 
 
 def manual(tws, side, quantity, symbol, price=""):
-    """Place an order by hand in TWS: no client's, without orderRef."""
-    tws.desk.by_hand(
-        SubmitOrder(
-            order=f"manual-{tws.desk.next_perm}",
-            broker=tws.exchange.name,
-            instrument=symbol,
-            side=Side(side),
-            quantity=decimal(float(quantity)),
-            kind=Kind.LIMIT if price else Kind.MARKET,
-            leg=Leg.ENTRY,
-            opens=True,
-            level=decimal(float(price)) if price else None,
-        )
+    """Trade by hand in TWS, or leave a limit order: no client's, without orderRef."""
+    now, amount = tws.clock.now(), decimal(float(quantity))
+    if not price:
+        tws.desk.by_hand(tws.exchange.by_hand(now, symbol, Side(side).sign * amount))
+        return
+    order = SubmitOrder(
+        order=f"{BY_HAND}{tws.desk.next_perm}",
+        broker=tws.exchange.name,
+        instrument=symbol,
+        side=Side(side),
+        quantity=amount,
+        kind=Kind.LIMIT,
+        leg=Leg.ENTRY,
+        opens=True,
+        level=decimal(float(price)),
     )
+    tws.desk.by_hand(tws.exchange.submit(now, order))
 
 
 def halt(tws, symbol, state="on"):
