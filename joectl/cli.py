@@ -64,6 +64,16 @@ KEY = click.Argument(["key"], default="", metavar="KEY")
 EVERY = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
+CALENDAR = click.Argument(
+    ["action"], type=click.Choice(["show", "close", "emit-timers"]), default="show", required=False
+)
+DATE = click.Argument(["date"], metavar="[DATE]", default="", required=False)
+MARKET = click.Option(["--market"], default="", metavar="NAME", help="This calendar, and not the configured one.")
+CONFIG = click.Option(["--config"], default="", metavar="FILE", help="Default /etc/joed/joed.yaml.")
+DAYS = click.Option(["--days"], type=click.IntRange(1, 400), default=8, show_default=True, help="How far to look.")
+INTO = click.Option(
+    ["--into"], default="", metavar="DIR", help="Write the timers' drop-ins there (/etc/systemd/system)."
+)
 LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
 
 EXPLAIN = click.Option(["--explain"], is_flag=True, help="Every vote, the rule that named it, and what follows.")
@@ -102,6 +112,11 @@ VERBS = {
         "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
     ),
     "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION, ANCHOR, LOG)),
+    "calendar": Verb(
+        "verbs.calendar:calendar",
+        "The days ahead, their source and age; close DATE by hand; emit-timers for another market.",
+        (CALENDAR, DATE, MARKET, DAYS, INTO, CONFIG),
+    ),
     "doctor": Verb(
         "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)
     ),

@@ -17,6 +17,23 @@ YEARS_AHEAD = 2
 """The exchange publishes its holidays two to three years ahead; what lies further is a library's guess."""
 TABLES = Path(__file__).resolve().parents[2] / "joed" / "calendars"
 
+EXCHANGES = {
+    "xlon.json": {
+        "name": "XLON",
+        "timezone": "Europe/London",
+        "kind": "session",
+        "open": "08:00",
+        "close": "16:30",
+    },
+    "xetr.json": {
+        "name": "XETR",
+        "timezone": "Europe/Berlin",
+        "kind": "session",
+        "open": "09:00",
+        "close": "17:30",
+    },
+}
+"""Exchanges without hours before and after: file name -> what no library says."""
 XNYS = {
     "name": "XNYS",
     "timezone": "America/New_York",
@@ -47,19 +64,19 @@ CRYPTO_24X7 = {
 }
 
 
-def exchange_table(until: dt.date, generated_on: dt.date) -> dict[str, object]:
+def exchange_table(until: dt.date, generated_on: dt.date, hours: dict[str, str] = XNYS) -> dict[str, object]:
     """Give the exchange's table: the weekdays without a session, and the days with other hours than the regular."""
-    calendar = exchange_calendars.get_calendar(XNYS["name"], start=FIRST.isoformat(), end=until.isoformat())
-    zone = XNYS["timezone"]
+    calendar = exchange_calendars.get_calendar(hours["name"], start=FIRST.isoformat(), end=until.isoformat())
+    zone = hours["timezone"]
     opens = {day.date(): f"{at.tz_convert(zone):%H:%M}" for day, at in calendar.opens.items()}
     closes = {day.date(): f"{at.tz_convert(zone):%H:%M}" for day, at in calendar.closes.items()}
     days = [FIRST + dt.timedelta(days=n) for n in range((until - FIRST).days + 1)]
     if weekend := [day for day in opens if day.weekday() > 4]:
         raise SystemExit(f"sessions on a weekend, which the table cannot say: {weekend}")
-    return XNYS | {
+    return hours | {
         "holidays": [day.isoformat() for day in days if day.weekday() < 5 and day not in opens],
-        "early_closes": [[day.isoformat(), at] for day, at in sorted(closes.items()) if at != XNYS["close"]],
-        "late_opens": [[day.isoformat(), at] for day, at in sorted(opens.items()) if at != XNYS["open"]],
+        "early_closes": [[day.isoformat(), at] for day, at in sorted(closes.items()) if at != hours["close"]],
+        "late_opens": [[day.isoformat(), at] for day, at in sorted(opens.items()) if at != hours["open"]],
         "valid_from": FIRST.isoformat(),
         "valid_until": until.isoformat(),
         "source": f"exchange_calendars {version('exchange_calendars')}",
@@ -83,6 +100,7 @@ def tables(until: dt.date, generated_on: dt.date) -> dict[str, str]:
     """Give every shipped calendar: file name -> text."""
     return {
         "xnys.json": render(exchange_table(until, generated_on)),
+        **{name: render(exchange_table(until, generated_on, hours)) for name, hours in EXCHANGES.items()},
         "fx_24x5.json": render(FX_24X5),
         "crypto_24x7.json": render(CRYPTO_24X7),
     }

@@ -82,12 +82,14 @@ def calendar_d(tmp_path):
 
 
 def test_shipped_calendars_load():
-    """Three come with joed, each under its own name, the exchange's with a date, a source and an end."""
-    assert shipped() == ("CRYPTO_24X7", "FX_24X5", "XNYS")
+    """Five come with joed, each under its own name, the exchanges' with a date, a source and an end."""
+    assert shipped() == ("CRYPTO_24X7", "FX_24X5", "XETR", "XLON", "XNYS")
     calendars = load_calendars(shipped())
     assert {name: calendar.kind for name, calendar in calendars.items()} == {
         "CRYPTO_24X7": "24x7",
         "FX_24X5": "24x5",
+        "XETR": "session",
+        "XLON": "session",
         "XNYS": "session",
     }
     xnys = calendars["XNYS"]
@@ -99,7 +101,9 @@ def test_unknown_calendar_is_refused_with_a_guess():
     """A name is taken to the letter."""
     with pytest.raises(ConfigError, match=r"no calendar is called 'xnys', did you mean 'XNYS'\?"):
         load_table("xnys")
-    with pytest.raises(ConfigError, match="no calendar is called 'QQ'; known are CRYPTO_24X7, FX_24X5, XNYS"):
+    with pytest.raises(
+        ConfigError, match="no calendar is called 'QQ'; known are CRYPTO_24X7, FX_24X5, XETR, XLON, XNYS"
+    ):
         load_calendars(["XNYS", "QQ"])
 
 
