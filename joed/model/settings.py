@@ -288,7 +288,6 @@ class Ibkr:
     lines_max: Annotated[int, Ge(1), Le(2_000)] = 100
     tick_by_tick: tuple[str, ...] = ()
     primary: dict[str, str] = field(default_factory=dict)
-    preview: bool = False
     connect_s: Seconds = 10.0
     answer_s: Seconds = 10.0
     order_s: Seconds = 5.0

@@ -21,6 +21,7 @@ from joed.model.commands import SubmitOrder
 from joed.model.events import BrokerUp, Quote
 from joed.model.settings import Instrument, Paper
 from joed.model.values import SECOND, Kind, Leg, Side, Tif
+from tests.brokers.rig_ibkr import IbkrRig
 
 UNIVERSE = {name: Instrument(name) for name in ("AAA", "BBB")}
 SETTINGS = Paper(partial_share=0.0, slippage=Decimal(0), latency_s=0.05)
@@ -97,6 +98,8 @@ class Silence:
 
 class PaperRig:
     """The paper broker with its exchange in the same process."""
+
+    account = "PAPER-1"
 
     def __init__(self, directory, settings=SETTINGS):
         self.clock = OwnClock(START_NS)
@@ -216,4 +219,9 @@ class RemoteRig(PaperRig):
         self.loop.close()
 
 
-RIGS = {"paper": PaperRig, "remote": RemoteRig}
+def ibkr_rig(directory):
+    """Give the Interactive Brokers adapter before a TWS whose exchange is as the others'."""
+    return IbkrRig(exchange_of())
+
+
+RIGS = {"paper": PaperRig, "remote": RemoteRig, "ibkr": ibkr_rig}

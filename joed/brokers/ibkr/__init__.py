@@ -1,0 +1,1 @@
+"""Interactive Brokers: TWS or Gateway behind the Broker protocol."""

@@ -1,0 +1,277 @@
+"""joed.brokers.ibkr.broker: what leaves, in which bytes, and what never does; the rest is the contract's."""
+
+import random
+from decimal import Decimal as Money
+
+import pytest
+
+from joed.model.commands import AmendOrder, CancelOrder, ReadBroker
+from joed.model.events import (
+    AmendRejected,
+    BrokerRead,
+    BrokerUp,
+    CancelRejected,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDoubted,
+    OrderFilled,
+    OrderRejected,
+    OrderWorking,
+)
+from joed.model.values import Mode
+from joed.sim.odd import OddExchange
+from tests.brokers.rigs import SETTINGS, UNIVERSE, bracket, close, permitted
+
+
+def sent(rig):
+    """Collect the messages that leave from here on."""
+    found = []
+    rig.tws.journal = lambda way, *rest: way == "<<" and found.append(rest[1])
+    return found
+
+
+def of(rig, kind):
+    """Give what was told of one kind."""
+    return [event for event in rig.take() if isinstance(event, kind)]
+
+
+def test_a_bracket_leaves_as_three_messages_in_a_row_its_stop_last(rig):
+    """No other message comes between them: the link could die there."""
+    messages = sent(rig)
+    rig.broker.read(ReadBroker("paper"))
+    assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
+    rig.wait()
+
+    at = [number for number, fields in enumerate(messages) if fields[0] == "3"]
+    assert at == list(range(at[0], at[0] + 3))
+    legs = [messages[number] for number in at]
+    assert [leg[26] for leg in legs] == ["E1", "E1-T", "E1-S"]
+    assert [leg[27] for leg in legs] == ["0", "0", "1"]
+    assert [leg[28] for leg in legs] == ["0", legs[0][1], legs[0][1]]
+    assert {leg[23] for leg in legs} == {"DU1234567"}
+
+
+def test_permission_is_asked_when_there_is_room_and_before_the_first_byte(rig):
+    """After the pacer, in the same block: what it allowed a moment ago is of another moment."""
+    messages = sent(rig)
+    seen = []
+    rig.broker.submit(bracket(), lambda command: seen.append(len(messages)) or "killed")
+    rig.wait()
+
+    assert seen == [0]
+    assert not [fields for fields in messages if fields[0] == "3"]
+
+
+def test_a_cancel_leaves_at_once_behind_two_hundred_questions(rig):
+    """A kill never waits in a queue of ours, and the library has none."""
+    assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
+    rig.wait()
+    messages = sent(rig)
+    for _ in range(200):
+        rig.broker._link.contracts._asked.clear()
+        rig.broker._link.contracts.ask("AAA")
+    assert rig.broker._link.pacer.waiting > 100
+
+    assert rig.broker.cancel(CancelOrder("E1"), permitted) == ""
+    rig.wait(0.01)
+
+    assert [fields[0] for fields in messages].index("4") <= 40
+    assert [event.order for event in of(rig, OrderCancelled)] == ["E1", "E1-S", "E1-T"]
+
+
+def test_orders_above_the_rate_are_refused_with_a_reason_and_never_kept(rig):
+    """Nothing is queued: what a later moment would send was decided in this one."""
+    said = [rig.broker.submit(bracket(f"E{n}", level="99.00"), permitted) for n in range(1, 20)]
+    rig.wait(5.0)
+
+    assert said[:12] == [""] * 12
+    assert set(said[12:]) == {"40 messages a second are sent already"}
+    assert len([event for event in of(rig, OrderAccepted) if "-" not in event.order]) == 12
+
+
+def test_an_account_of_the_other_kind_is_told_and_sends_nothing(make_rig):
+    """A paper account in live mode: refused before any order, and cancels still leave."""
+    rig = make_rig()
+    object.__setattr__(rig.settings, "mode", Mode.LIVE)
+    rig.quote(99.9, 100.0)
+
+    assert rig.broker.submit(bracket(), permitted) == "DU1234567 is a paper account, joed runs in live mode"
+    assert [event.mode for event in of(rig, BrokerUp)] == ["paper"]
+    assert rig.exchange.orders == {}
+
+
+def test_no_entry_is_sent_within_a_window_of_restarts_and_exits_are(make_rig):
+    """What is sent in that second can vanish: an entry waits, a close is tried."""
+    rig = make_rig(no_submit_windows=("00:00-23:59 UTC",))
+    rig.quote(99.9, 100.0)
+
+    assert rig.broker.submit(bracket(), permitted) == "no entry is sent within 00:00-23:59 UTC"
+    assert rig.broker.submit(close(group=""), permitted) == ""
+
+
+@pytest.mark.parametrize("code", [201, 203, 460])
+def test_a_refusal_of_the_servers_is_told_with_their_number_and_words(rig, code):
+    """Each leg that was refused; nothing is tried again blindly."""
+    rig.fault(f"reject {code} 3")
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+
+    assert {event.order: event.words[:3] for event in of(rig, OrderRejected)}["E1"] == str(code)
+
+
+def test_a_duplicate_number_is_doubt_and_the_reading_resolves_it(rig):
+    """103: not this order, but whose? It is never sent again by itself."""
+    rig.fault("reject 103 3")
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait(10.0)
+
+    assert {event.order for event in of(rig, OrderDoubted)} >= {"E1"}
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+    (seen,) = of(rig, BrokerRead)
+    assert "E1" not in {row.order for row in seen.orders}
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_a_cancel_that_is_answered_by_a_number_ends_nothing(rig, code):
+    """The order may have filled: it lives here until its own word."""
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+    rig.take()
+    rig.fault(f"cancel-answer {code} 1")
+    rig.broker.cancel(CancelOrder("E1"), permitted)
+    rig.wait()
+
+    assert [type(event) for event in rig.take()] == [CancelRejected]
+    rig.quote(98.8, 98.9)
+    assert [event.order for event in of(rig, OrderFilled)] == ["E1"]
+
+
+def test_a_fill_during_a_cancel_is_told_as_both(rig):
+    """PendingCancel, and it fills: the refusal of the cancel, and the fill."""
+    rig.fault("cancel-slow 2")
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+    rig.take()
+    rig.broker.cancel(CancelOrder("E1"), permitted)
+    rig.wait(0.5)
+    rig.quote(98.8, 98.9)
+    rig.wait(3.0)
+
+    events = rig.take()
+    assert [event.order for event in events if isinstance(event, OrderFilled)] == ["E1"]
+    assert [event.order for event in events if isinstance(event, CancelRejected)] == ["E1"]
+
+
+def test_a_commission_that_never_comes_leaves_a_fill_without_a_fee(rig):
+    """Not zero by its word: the reading may tell more."""
+    rig.fault("commissions never")
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+
+    assert [(fill.revision, fill.fee) for fill in of(rig, OrderFilled)] == [(0, Money(0))]
+
+
+def test_a_commission_that_comes_late_is_a_newer_word_on_the_same_execution(rig):
+    """The fill is told at once, its price is known."""
+    rig.fault("commissions late 3")
+    rig.broker.submit(bracket(), permitted)
+    rig.wait(5.0)
+
+    fills = of(rig, OrderFilled)
+    assert [(fill.revision, fill.fee > 0) for fill in fills] == [(0, False), (1, True)]
+    assert len({fill.execution for fill in fills}) == 1
+
+
+def test_a_correction_and_a_bust_replace_the_execution(make_rig):
+    """The same id but for its last part."""
+    rig = make_rig(OddExchange(UNIVERSE, SETTINGS, random.Random(7)))
+    rig.quote(99.9, 100.0)
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    (first,) = of(rig, OrderFilled)
+    rig.fault("correct 1.0")
+    rig.wait()
+    rig.fault("bust 1.0")
+    rig.wait()
+
+    words = of(rig, OrderFilled)
+    assert {fill.execution for fill in words} == {first.execution}
+    assert [fill.revision for fill in words] == sorted(fill.revision for fill in words)
+    assert words[0].revision > first.revision
+    assert (words[0].quantity, words[-1].quantity) == (Money(10), Money(0))
+
+
+def test_an_amendment_waits_for_the_answer_to_the_one_before(rig):
+    """Two terms under way, and nobody knows which holds."""
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.take()
+    assert rig.broker.amend(AmendOrder("E1-S", Money("96.00")), permitted) == ""
+    assert "not answered" in rig.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted)
+    rig.wait()
+
+    assert [event.level for event in of(rig, OrderWorking)] == [Money(96)]
+    assert rig.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted) == ""
+
+
+def test_a_child_that_waits_for_its_entry_has_no_new_terms_yet(rig):
+    """Amended before it works, it would be refused, or worse, taken for a new order."""
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+
+    assert "does not work at the broker yet" in rig.broker.amend(AmendOrder("E1-S", Money("96.00")), permitted)
+    assert of(rig, AmendRejected) == []
+
+
+def test_a_bracket_whose_link_dies_between_its_legs_is_no_order_at_the_exchange(rig):
+    """Held back for a stop that never came; the adapter says nothing of it that it does not know."""
+    rig.fault("cut-after 2")
+    assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
+    rig.wait(5.0)
+    rig.take()
+
+    assert rig.exchange.orders == {}
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+    (seen,) = of(rig, BrokerRead)
+    assert seen.complete
+    assert {row.order for row in seen.orders} <= {"E1", "E1-T"}
+    assert rig.exchange.position("AAA") == 0
+
+
+def test_a_status_that_is_told_twice_or_not_at_all_changes_nothing(rig):
+    """Executions count."""
+    rig.fault("twice orderStatus")
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    assert [event.order for event in of(rig, OrderFilled)] == ["E1"]
+    rig.fault("drop orderStatus")
+
+    rig.quote(94.0, 94.1)
+
+    assert [event.order for event in of(rig, OrderFilled)] == ["E1-S"]
+
+
+def test_two_orders_of_one_reference_are_both_in_the_reading(rig):
+    """The twin has another permId: both count until one is gone."""
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.fault("twin 1 1")
+    rig.broker.amend(AmendOrder("E1-S", Money("96.00")), permitted)
+    rig.wait()
+    rig.take()
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+
+    (seen,) = of(rig, BrokerRead)
+    twins = [row for row in seen.orders if row.order == "E1-S"]
+    assert len({row.broker_id for row in twins}) == 2
+
+    assert rig.broker.cancel(CancelOrder("E1-S", "twin", twins[1].broker_id), permitted) == ""
+    rig.wait()
+    rig.take()
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+    (seen,) = of(rig, BrokerRead)
+    assert [row.broker_id for row in seen.orders if row.order == "E1-S"] == [twins[0].broker_id]

@@ -1,0 +1,241 @@
+"""joed.brokers.ibkr.link: each way in which a link is lost, how soon that is known, and what is true afterwards."""
+
+import pytest
+
+from joed.model.commands import AmendOrder, ReadBroker
+from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderWorking, Quote
+from joed.model.feeds import BrokerExamined
+from joed.model.values import SECOND, Status
+from tests.brokers.rig_ibkr import IbkrRig
+from tests.brokers.rigs import bracket, exchange_of, permitted
+
+
+def read(rig):
+    """Read the whole book."""
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+    return [event for event in rig.take() if isinstance(event, BrokerRead)][-1]
+
+
+def resting(rig, order="E1", level="99.00"):
+    """Let an entry rest."""
+    assert rig.broker.submit(bracket(order, level=level), permitted) == ""
+    rig.wait()
+    rig.take()
+
+
+def kinds(rig):
+    """Give the kinds of what was told."""
+    return [type(event) for event in rig.take()]
+
+
+def test_a_gateway_that_restarts_and_numbers_from_lower_down_loses_and_doubles_nothing(rig):
+    """NextValidId rolls back by three: the orders are known by their reference, new ones are numbered above all.
+
+    Detection: at once; back within 25 s of a restart that takes 20.
+    """
+    resting(rig)
+    highest = rig.broker._link.orders.highest
+    rig.fault("restart 20 3")
+    rig.wait(0.1)
+    assert kinds(rig) == [BrokerDown]
+    rig.wait(35.0)
+    assert BrokerUp in kinds(rig)
+
+    assert rig.broker.submit(bracket("E2", level="98.00"), permitted) == ""
+    rig.wait()
+    rig.take()
+
+    assert rig.broker._link.orders.by_ref["E2"].number > highest
+    assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T", "E2", "E2-S", "E2-T"]
+
+
+def test_an_order_written_as_the_restart_fires_is_doubted_or_lost_with_its_link_and_never_sent_again(rig):
+    """It vanished without a word: the next whole reading does not have it, and no second order of its id is made."""
+    rig.fault("vanish 1 3")
+    assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
+    rig.fault("restart 5")
+    rig.wait(20.0)
+
+    seen = read(rig)
+    assert (seen.orders, seen.ended) == ((), {})
+
+
+@pytest.mark.parametrize("code", [1100, 2110])
+def test_lost_servers_are_a_lost_link_although_the_socket_lives(rig, code):
+    """1100: nothing leaves, nothing is read; repeated, it is told once. Detection: at once."""
+    resting(rig)
+    rig.fault(f"{code} 3")
+    rig.wait(10.0)
+    assert kinds(rig) == [BrokerDown]
+    assert "lost" in rig.broker.submit(bracket("E2", level="98.00"), permitted)
+
+    rig.fault("1102")
+    rig.wait()
+
+    assert kinds(rig)[-1] is BrokerUp
+    assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
+
+
+def test_servers_that_come_back_without_the_lines_have_them_asked_for_anew(rig):
+    """1101: every line is gone; the desired state is streamed again, a first tick each."""
+    rig.broker.subscribe(("AAA",))
+    rig.wait()
+    rig.fault("1100")
+    rig.fault("1101")
+    rig.wait()
+    rig.events.clear()
+
+    rig.quote(98.0, 98.1)
+
+    assert [event.bid for event in rig.events if isinstance(event, Quote)] == [98.0]
+    assert rig.tws.market.count() == 1
+
+
+def test_servers_that_come_back_with_the_lines_stream_on_one_line_each(rig):
+    """1102: nothing is doubled."""
+    rig.broker.subscribe(("AAA",))
+    rig.wait()
+    rig.fault("1100")
+    rig.fault("1102")
+    rig.wait(5.0)
+    rig.events.clear()
+
+    rig.quote(98.0, 98.1)
+
+    assert [event.bid for event in rig.events if isinstance(event, Quote)] == [98.0]
+    assert rig.tws.market.count() == 1
+
+
+def test_fills_of_a_gap_that_are_never_told_come_by_the_reading(rig):
+    """1102 and silence: the stop worked while nobody heard it."""
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.take()
+    rig.fault("1100")
+    rig.quote(94.0, 94.1)
+    rig.fault("1102 silent")
+    rig.wait()
+    assert OrderFilled not in kinds(rig)
+
+    seen = read(rig)
+
+    assert [fill.order for fill in seen.executions] == ["E1", "E1-S"]
+    assert (seen.positions, seen.ended["E1-T"]) == ((), Status.CANCELLED)
+
+
+def test_a_data_farm_that_blinks_is_nothing_and_prices_go_on(rig):
+    """2103 and 2104 within 30 s: no alert, no lost link; a quote comes as before."""
+    rig.broker.subscribe(("AAA",))
+    rig.wait()
+    rig.take()
+    rig.fault("farm broken")
+    rig.wait(5.0)
+    rig.fault("farm ok")
+    rig.wait()
+    assert rig.take() == []
+
+    rig.quote(98.0, 98.1)
+
+    assert [event.bid for event in rig.events if isinstance(event, Quote)] == [98.0]
+
+
+def test_a_data_farm_that_stays_broken_is_told_and_so_is_its_end(rig):
+    """After half a minute a person should know. Detection: 30 s."""
+    rig.fault("farm broken")
+    rig.wait(29.9)
+    assert rig.take() == []
+    rig.wait(0.2)
+    rig.fault("farm ok")
+    rig.wait()
+
+    assert [(event.name, event.ok) for event in rig.take()] == [("farm usfarm", False), ("farm usfarm", True)]
+
+
+def test_an_order_that_the_libraries_take_for_cancelled_fills_and_is_told(rig):
+    """10349 about a live entry: it works, it fills, it is protected."""
+    resting(rig)
+    rig.fault("about 10349 E1")
+    rig.wait()
+    assert rig.take() == []
+
+    rig.quote(98.8, 98.9)
+
+    assert [event.order for event in rig.take() if isinstance(event, OrderFilled)] == ["E1"]
+    assert rig.exchange.protection("AAA") == 10
+
+
+def test_an_order_of_the_link_before_can_be_amended_over_this_one(rig):
+    """It is the same client: its numbers are valid, its terms are known again."""
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.fault("reset")
+    rig.wait(5.0)
+    rig.take()
+
+    assert rig.broker.amend(AmendOrder("E1-S", level=rig.exchange.orders["E1-S"].level + 2), permitted) == ""
+    rig.wait()
+
+    assert [(event.order, event.level) for event in rig.take() if isinstance(event, OrderWorking)] == [("E1-S", 97)]
+
+
+def test_an_order_of_another_process_is_known_by_its_reference(make_rig):
+    """A crash: the new process reads what the old one left, refuses to send it again, and can amend it."""
+    exchange = exchange_of()
+    old = make_rig(exchange)
+    old.quote(99.9, 100.0)
+    resting(old)
+    rig = AnotherProcess(old)
+    rig.wait()
+    rig.take()
+    assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
+
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+
+    assert [event.code for event in rig.take()] == ["duplicate"]
+    assert len(exchange.orders) == 3
+    rig.broker.stop()
+    rig.run(rig.running)
+
+
+class AnotherProcess(IbkrRig):
+    """The adapter anew before the same TWS; the first one died."""
+
+    def __init__(self, old):
+        old.broker.stop()
+        old.wait(0.1)
+        self.loop, self.clock, self.tws, self.settings = old.loop, old.clock, old.tws, old.settings
+        self.exchange, self.events, self.doubting = old.exchange, [], False
+        self.broker = type(old.broker)("paper", self.settings, self.clock, self.hear)
+        self.came_up = type(old.came_up)()
+        self.start()
+
+
+def test_a_login_without_the_account_of_the_settings_is_never_up(make_rig):
+    """Orders of one account are nothing that another should have."""
+    rig = make_rig()
+    rig.tws.accounts[0] = "DU9999999"
+    rig.fault("reset")
+    rig.wait(60.0)
+
+    told = [event for event in rig.take() if isinstance(event, BrokerExamined)]
+    assert [event.words for event in told] == ["the login has DU9999999, the settings name DU1234567"]
+    assert not rig.broker.up
+
+
+def test_a_loss_within_the_reset_window_says_that_it_was_expected(make_rig):
+    """A person who reads it at breakfast knows what it was; the one at noon does not look the same."""
+    rig = make_rig(reset_windows=("14:00-16:00 UTC",))
+    rig.fault("reset")
+    rig.wait(0.1)
+    assert rig.take()[-1].reason.endswith("(expected within 14:00-16:00 UTC)")
+    rig.fault("refuse")
+    rig.fault("reset")
+    rig.wait(600.0)
+    assert not [event for event in rig.take() if isinstance(event, BrokerExamined)]
+
+    rig.wait(2 * 3600.0)
+
+    assert [event.ok for event in rig.take() if isinstance(event, BrokerExamined)] == [False]
+    assert rig.clock.now() % (86_400 * SECOND) > 16 * 3600 * SECOND
