@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from joed.exchange import Exchange
 from joed.model.calendars import Calendar
 from joed.model.commands import Answer, RaiseAlert, Stop
 from joed.model.events import EpochStarted, Quote, SettingsLoaded
-from joed.model.settings import Confirm, EndOfDay, Instrument, Settings
+from joed.model.settings import Confirm, EndOfDay, Instrument, Own, Settings
 from joed.model.state import State
 from joed.model.values import MINUTE, SECOND, Mode
 from joed.report.page import page_of
@@ -214,6 +214,7 @@ def settings_for(settings: Settings, source: Source) -> Settings:
         confirm=Confirm(),
         universe={name: replace(row, broker="paper") for name, row in source.instruments.items()},
         eod=eod,
+        strategies=replace(settings.strategies, own=tried(settings.strategies.own)),
         session=replace(settings.session, lead_s=min(settings.session.lead_s, LEAD_S)),
         feed=replace(settings.feed, stale_s=max(settings.feed.stale_s, silence_s)),
         health=replace(
@@ -222,6 +223,11 @@ def settings_for(settings: Settings, source: Source) -> Settings:
             broker_silence_s=max(settings.health.broker_silence_s, silence_s),
         ),
     )
+
+
+def tried(own: Mapping[str, Own]) -> dict[str, Own]:
+    """Give the user's own strategies as if each had been tried: here is where that happens."""
+    return {name: replace(row, tried=row.digest) for name, row in own.items()}
 
 
 def assumptions_of(settings: Settings, bias: str) -> tuple[str, ...]:
@@ -238,6 +244,10 @@ def assumptions_of(settings: Settings, bias: str) -> tuple[str, ...]:
         else "Positions are held over night; a gap past a stop fills at the first price of the day.",
         "Days before the first one in the data are unknown: rules that need more history withhold their vote.",
         f"Quotes older than {settings.feed.stale_s:g} s forbid entries.",
+        *(
+            f"The strategy {name} of your own is {row.digest[:16]}: `tried: {row.digest[:16]}` lets it trade."
+            for name, row in settings.strategies.own.items()
+        ),
         f"Each day begins {settings.session.lead_s:g} s before its open; earlier quotes are left out.",
     )
 

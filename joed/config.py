@@ -8,7 +8,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
@@ -20,7 +20,8 @@ import msgspec
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from joed.contradictions import BROKERS, DATE, RULES
+from joed.attached import attached
+from joed.contradictions import BROKERS, RULES, SYMBOL
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 
@@ -34,7 +35,6 @@ NAME = "joed.yaml"
 BESIDE = {"strategies": "strategies.yaml", "universe": "universe.yaml", "alerts": "alerts.yaml"}
 """The sections that may stand in a file of their own, beside joed.yaml."""
 
-SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
 
 # The C parser gives the same events ten times as fast; a universe of 500 rows is on the way to READY=1.
 LOADER: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -90,22 +90,7 @@ def load(path: Path | None) -> Settings:
     settings = _validate(document)
     if settings is None or document.problems:
         raise ConfigError(_listed(document.problems))
-    if settings.scan.dates_file:
-        settings = replace(settings, dates=_with_dates(settings, path.parent / settings.scan.dates_file))
-    return settings
-
-
-def _with_dates(settings: Settings, path: Path) -> dict[str, tuple[str, ...]]:
-    """Add the rows of a file of dates, "SYMBOL,2026-11-30,earnings", to those of the settings; raise ConfigError."""
-    found = {name: list(rows) for name, rows in settings.dates.items()}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        symbol, date, what = (*(cell.strip() for cell in line.split(",", 2)), "", "")[:3]
-        if not SYMBOL.fullmatch(symbol) or not DATE.fullmatch(date):
-            raise ConfigError(f"must be SYMBOL,YYYY-MM-DD,WORDS, was {_shown(line)} ({Place(str(path), number)})")
-        found.setdefault(symbol, []).append(f"{date} {what}".strip())
-    return {name: tuple(rows) for name, rows in found.items()}
+    return attached(settings, path.parent, _text)
 
 
 def load_directory(directory: Path) -> Settings:

@@ -13,7 +13,7 @@ from joed.daemon.clock import SimulatedClock
 from joed.data import Reading, read
 from joed.errors import ConfigError
 from joed.model.events import Quote
-from joed.model.settings import EndOfDay, Settings
+from joed.model.settings import EndOfDay, Own, Settings, Strategies
 from joed.report.text import as_json
 from tests.small_days import DAYS, NOW, bars, data_file, options, played, settings
 
@@ -157,3 +157,14 @@ def test_a_real_week_trades_and_adds_up(data_dir):
     assert report.trades > 5
     assert report.held == {}
     assert report.pnl == report.equity_end - report.equity_start
+
+
+def test_a_strategy_of_the_users_own_is_tried_here_and_its_digest_told():
+    """Untried as it is, it is asked in a backtest; the report says what lets it trade."""
+    own = Own(file="mine.py", digest="3fa9c2d1" + "0" * 56)
+    given = replace(settings(), strategies=Strategies(own={"mine": own}))
+    market = read(data_file(), NOW, Reading(untradable=("VIX",)))
+    found = settings_for(given, market)
+
+    assert found.strategies.own["mine"].tried == own.digest
+    assert any("`tried: 3fa9c2d100000000`" in words for words in assumptions_of(found, ""))

@@ -22,6 +22,7 @@ from joed.analysis.score import ScoreRules, ranked, score
 from joed.analysis.summary import DayFigures, write
 from joed.daemon.history import History
 from joed.daemon.job_context import JobContext
+from joed.daemon.sandbox import PREFIX, fenced
 from joed.model.commands import RunJob
 from joed.model.events import (
     AnalyticsMade,
@@ -142,11 +143,13 @@ def strategies(inputs: Inputs, command: RunJob) -> TriggersMade:
     """Ask each strategy that has parameters; one that raises is named with its reason, the others go on."""
     triggers: list[Trigger] = []
     faults: dict[str, str] = {}
-    for name, strategy in STRATEGIES.items():
-        if name not in command.params:
+    for name in command.params:
+        if name not in STRATEGIES and not name.startswith(PREFIX):
             continue
         try:
-            triggers += strategy(strategy_context(inputs, command, name))
+            context = strategy_context(inputs, command, name)
+            own = name.startswith(PREFIX)
+            triggers += fenced.ask(name, context.params, context) if own else STRATEGIES[name](context)
         except Exception as error:  # noqa: BLE001 - a strategy is anybody's code; its fault is an answer
             faults[name] = reason_of(error)
     return TriggersMade(command.run, tuple(triggers), faults)

@@ -22,7 +22,8 @@ SAID_MAX = 20
 
 def is_off(settings: Settings, strategy: str) -> bool:
     """Say whether a strategy is switched off; one that the settings do not know is not theirs to switch."""
-    return not getattr(getattr(settings.strategies, strategy, None), "enabled", True)
+    own = settings.strategies.own.get(strategy.removeprefix("own:"))
+    return not getattr(own or getattr(settings.strategies, strategy, None), "enabled", True)
 
 
 def with_held(state: State, settings: Settings) -> Settings:
@@ -40,7 +41,7 @@ def with_held(state: State, settings: Settings) -> Settings:
 
 def on_settings(state: State, now: int, event: SettingsLoaded, commands: list[Command]) -> None:
     """Leave a strategy that is off its exits only, and tell what a reload did."""
-    for strategy in Strategies.__dataclass_fields__:
+    for strategy in (*Strategies.__dataclass_fields__, *(f"own:{name}" for name in state.settings.strategies.own)):
         at = key(f"strategy:{strategy}", OFF)
         off = is_off(state.settings, strategy)
         if off and at not in state.blocks:

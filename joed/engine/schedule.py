@@ -15,7 +15,7 @@ from joed.engine.positions import unrealised
 from joed.engine.reconcile import reconciled
 from joed.model.blocks import ALL, key
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
-from joed.model.settings import Jobs
+from joed.model.settings import Jobs, Settings
 from joed.model.state import Job, State
 from joed.model.values import MINUTE, SECOND
 
@@ -34,6 +34,9 @@ NEVER = Job("")
 
 SHARES = frozenset({"risk_bull", "risk_neutral", "risk_defensive"})
 """What the engine does with a regime: the job that judges it needs none of it."""
+
+FAILED = "strategy_failed"
+"""Why a strategy is not asked any more: it raised, looped or made nonsense, and a person has to look."""
 
 CLOSED = "market_closed"
 NO_SESSION = "no_session"
@@ -84,13 +87,35 @@ def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bo
     """Give all the parameters that a job may use, so that its answer follows from the record."""
     settings = state.settings
     if job == "strategies":
-        return {"breakout": {name: plain(value) for name, value in asdict(settings.strategies.breakout).items()}}
+        return {
+            name: rules
+            for name, rules in strategies(settings).items()
+            if key(f"strategy:{name}", FAILED) not in state.blocks
+        }
     if job in ("scan", "watchlist"):
         return looks(state, job)
     if job == "regime":
         rules = {name: plain(value) for name, value in asdict(settings.regime).items() if name not in SHARES}
         return {"regime": {**rules, "index": settings.index, "vix": settings.vix.instrument}}
     return {}
+
+
+def strategies(settings: Settings) -> dict[str, dict[str, str | float | int | bool | list[str]]]:
+    """Give each strategy's parameters by its name: ours, and the user's own as "own:NAME".
+
+    Of those only what a person has seen tried: another digest than `tried` is another strategy.
+    """
+    found = {
+        name: {key: plain(value) for key, value in rules.items()}
+        for name, rules in asdict(settings.strategies).items()
+        if name != "own"
+    }
+    for name, own in settings.strategies.own.items():
+        if own.enabled and own.tried and own.digest.startswith(own.tried):
+            found[f"own:{name}"] = {f"params.{key}": value for key, value in own.params.items()}
+            found[f"own:{name}"] |= {"file": own.file, "entry": own.entry, "digest": own.digest}
+            found[f"own:{name}"]["regimes"] = list(own.regimes)
+    return found
 
 
 def looks(state: State, job: str) -> dict[str, dict[str, str | float | int | bool | list[str]]]:

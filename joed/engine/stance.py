@@ -1,6 +1,6 @@
 """What the market's regime means for us: the share of its size that an entry has, and which strategies look at all."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 
 from joed.model.state import State
@@ -20,11 +20,10 @@ def share(state: State) -> Decimal:
 def stance_of(state: State) -> Stance:
     """Give what the regime comes to, for people: the share, who is active and who rests."""
     name = state.regime.name if state.regime is not None else ""
-    regimes = {
-        strategy: tuple(rules["regimes"])
-        for strategy, rules in asdict(state.settings.strategies).items()
-        if rules["enabled"]
-    }
+    rules = state.settings.strategies
+    table = {row.name: getattr(rules, row.name) for row in fields(rules) if row.name != "own"}
+    table |= {f"own:{key}": own for key, own in rules.own.items()}
+    regimes = {key: row.regimes for key, row in table.items() if row.enabled}
     return Stance(
         share=share(state),
         active=tuple(strategy for strategy, found in regimes.items() if name in found),

@@ -256,12 +256,16 @@ def on_failsafe(state: State, now: int, event: e.FailsafeRan, commands: list[Com
 
 
 def on_triggers(state: State, now: int, event: e.TriggersMade, commands: list[Command]) -> None:
-    """Tell of strategies that failed, and refuse Triggers whose numbers cannot be; the others hold."""
+    """Ask a strategy that failed no more, and refuse Triggers whose numbers cannot be; the others hold."""
     triggers.refuse_senseless(state, event.triggers, commands)
     for strategy, reason in event.faults.items():
-        key = f"strategy_failed:{strategy}:{state.day.session}"
-        if key not in state.alerts:
-            commands.append(c.RaiseAlert(key, Severity.WARNING, f"strategy {strategy} failed: {reason}"))
+        block = Block(
+            f"strategy:{strategy}", schedule.FAILED, f"strategy {strategy} failed: {reason}", now, latched=True
+        )
+        if block.key not in state.blocks:
+            commands.append(c.RaiseBlock(block))
+            words = f"{block.words}: it is asked no more, joectl release --block {block.key} lets it go on"
+            commands.append(c.RaiseAlert(f"{block.key}:{now}", Severity.WARNING, words))
 
 
 Rule = Callable[[State, int, Any, list[Command]], None]

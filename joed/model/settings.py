@@ -10,7 +10,12 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from joed.model.thinking import Breakout as Breakout  # noqa: PLC0414 - part of the settings, as all of these
+from joed.model.thinking import Momentum as Momentum  # noqa: PLC0414 - as above
+from joed.model.thinking import Own as Own  # noqa: PLC0414 - as above
 from joed.model.thinking import Regime, Scan, Score
+from joed.model.thinking import Reversion as Reversion  # noqa: PLC0414 - as above
+from joed.model.thinking import Strategies as Strategies  # noqa: PLC0414 - as above
 from joed.model.values import AccountKind, Flatten, Host, Mode
 
 STRICT = {"extra": "forbid"}
@@ -171,30 +176,6 @@ class Ramp:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     sessions: Annotated[int, Ge(0), Le(250)] = 0
     first: Share = Decimal("0.2")
-
-
-@dataclass(frozen=True, slots=True)
-class Breakout:
-    """Buy strength: the session's range is broken upward in a market that is not defensive."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    enabled: bool = True
-    regimes: tuple[str, ...] = ("bull", "neutral")
-    range_minutes: Annotated[int, Ge(5), Le(240)] = 30
-    atr_minutes: Annotated[int, Ge(2), Le(120)] = 14
-    stop_atr: Annotated[float, Gt(0)] = 2.5
-    target_atr: Annotated[float, Gt(0)] = 10.0
-    trail_atr: Annotated[float, Ge(0)] = 2.0
-    volume_ratio: Annotated[float, Ge(0)] = 0.0
-    valid_s: Seconds = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Strategies:
-    """The strategies and their parameters (strategies.yaml)."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    breakout: Breakout = field(default_factory=Breakout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Part of the Settings (joed/model/settings.py), with the same three uses; the thr
 it was ever measured, and docs/strategies.md says from where.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 STRICT = {"extra": "forbid"}
 
+Seconds = Annotated[float, Gt(0)]
 Share = Annotated[Decimal, Gt(0), Le(1)]
 Count = Annotated[int, Gt(0)]
 Points = Annotated[float, Ge(-1), Le(1)]
@@ -75,3 +76,83 @@ class Score:
     proximity: Annotated[float, Ge(0)] = 0.20
     strength: Annotated[float, Ge(0)] = 0.20
     volume: Annotated[float, Ge(0)] = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Breakout:
+    """Buy strength: the session's range is broken upward in a market that is not defensive."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    enabled: bool = True
+    regimes: tuple[str, ...] = ("bull", "neutral")
+    range_minutes: Annotated[int, Ge(5), Le(240)] = 30
+    atr_minutes: Annotated[int, Ge(2), Le(120)] = 14
+    stop_atr: Annotated[float, Gt(0)] = 2.5
+    target_atr: Annotated[float, Gt(0)] = 10.0
+    trail_atr: Annotated[float, Ge(0)] = 2.0
+    volume_ratio: Annotated[float, Ge(0)] = 0.0
+    valid_s: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Momentum:
+    """Buy a pause in a rise: a name in an upward trend has given back a little, and turns up again."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    enabled: bool = True
+    regimes: tuple[str, ...] = ("bull",)
+    trend_days: Annotated[int, Ge(20), Le(250)] = 50
+    high_days: Annotated[int, Ge(3), Le(60)] = 10
+    atr_days: Annotated[int, Ge(2), Le(60)] = 14
+    dip_min_atr: Annotated[float, Gt(0)] = 0.75
+    dip_max_atr: Annotated[float, Gt(0)] = 3.0
+    stop_atr: Annotated[float, Gt(0)] = 0.5
+    target_atr: Annotated[float, Gt(0)] = 1.5
+    trail_atr: Annotated[float, Ge(0)] = 0.5
+    after_minutes: Annotated[int, Ge(5), Le(240)] = 30
+    valid_s: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reversion:
+    """Buy what was sold too far within the day: stretched below its mean price, and turning up again."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    enabled: bool = True
+    regimes: tuple[str, ...] = ("bull", "neutral")
+    trend_days: Annotated[int, Ge(20), Le(250)] = 100
+    rsi_bars: Annotated[int, Ge(2), Le(60)] = 14
+    rsi_low: Annotated[float, Gt(0), Lt(50)] = 25.0
+    stretch_atr: Annotated[float, Gt(0)] = 2.0
+    stop_atr: Annotated[float, Gt(0)] = 2.0
+    reward_min: Annotated[float, Gt(0)] = 1.0
+    valid_s: Seconds = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A strategy of the user's own: a Python file or an entry point of `joed.strategies`, run fenced in a process.
+
+    `digest` is what the file or the package is, told by whoever loads the settings, never set by hand; `tried` is the
+    digest that a person has seen a backtest of, and only that one trades.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    file: str = ""
+    entry: str = ""
+    enabled: bool = True
+    regimes: tuple[str, ...] = ("bull", "neutral")
+    params: dict[str, str] = field(default_factory=dict)
+    tried: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategies:
+    """The strategies and their parameters (strategies.yaml)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    breakout: Breakout = field(default_factory=Breakout)
+    momentum: Momentum = field(default_factory=Momentum)
+    reversion: Reversion = field(default_factory=Reversion)
+    own: dict[str, Own] = field(default_factory=dict)

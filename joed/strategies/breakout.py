@@ -10,17 +10,16 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
-from joed.analysis.indicators import AT, CLOSE, HIGH, LOW, VOLUME, Floats, aggregated, atr, last
+from joed.analysis.indicators import CLOSE, HIGH, LOW, VOLUME, Floats, atr, last
 from joed.model.events import Candidate
 from joed.model.settings import Breakout
 from joed.model.triggers import Trigger
 from joed.model.values import MINUTE, SECOND, Crossing, Side, ceil_to, decimal, floor_to
 from joed.strategies.context import Context
+from joed.strategies.entry import BAR_MINUTES, TICK, whole_bars
 
 NAME = "breakout"
-BAR_MINUTES = 5
 CHASE_ATR = 0.5
-TICK = Decimal("0.01")
 
 
 class Movement(Struct, frozen=True):
@@ -87,13 +86,6 @@ def movement(minutes: Floats, period: int) -> Movement | None:
         return None
     scaled = fast * math.sqrt(BAR_MINUTES)
     return Movement(scaled, f"ATR {scaled:.4g}, from {period} one-minute bars scaled to five minutes")
-
-
-def whole_bars(minutes: Floats) -> Floats:
-    """Fold minutes into five-minute bars, without a last one whose time is not up."""
-    fives = aggregated(minutes, BAR_MINUTES)
-    begun = len(fives) > 0 and minutes[-1, AT] + MINUTE < fives[-1, AT] + BAR_MINUTES * MINUTE
-    return fives[:-1] if begun else fives
 
 
 def range_words(minutes: Floats, level: Decimal) -> str:

@@ -35,6 +35,10 @@ class Context(Struct, frozen=True):
         """Give today's minute bars of an instrument; none is an empty array."""
         return self.minutes.get(instrument, NO_BARS)
 
+    def daily_of(self, instrument: str) -> Floats:
+        """Give the daily bars of an instrument that end before today; none is an empty array."""
+        return self.daily.get(instrument, NO_BARS)
+
     def held(self, instrument: str) -> bool:
         """Say whether there is a position."""
         return bool(self.positions.get(instrument))

@@ -188,6 +188,16 @@ def test_a_strategy_that_raises_is_named_and_the_others_go_on():
     assert len(made.triggers) == 2
 
 
+def test_a_strategy_of_the_users_own_runs_beside_ours_and_its_fault_is_its_own(tmp_path):
+    """Its file raises: it is named, and breakout's triggers are there."""
+    (tmp_path / "mine.py").write_text("def strategy(context): return 1 / 0")
+    own = {"file": str(tmp_path / "mine.py"), "entry": "", "digest": "", "regimes": ["neutral"]}
+    made = run("strategies", {"own:mine": own, "breakout": {}})
+
+    assert made.faults == {"own:mine": "OwnFailed: ZeroDivisionError: division by zero"}
+    assert len(made.triggers) == 2
+
+
 def test_a_strategy_without_parameters_does_not_run():
     """What is not in the command is switched off."""
     assert run("strategies").triggers == ()

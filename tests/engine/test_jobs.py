@@ -100,13 +100,14 @@ def test_new_triggers_take_the_place_of_the_old_ones():
     assert step(state, START, quote("AAPL", 200.0)) == []
 
 
-def test_a_strategy_that_failed_is_told_once_a_session():
-    """The others' Triggers hold."""
+def test_a_strategy_that_failed_is_asked_no_more_until_a_person_releases_it():
+    """A latched Block on it alone, told once; the others' Triggers hold."""
     state = trading_state()
     failed = TriggersMade(1, (trigger("KO"),), {"breakout": "division by zero"})
 
-    assert [kinds(step(state, START, failed)) for _ in range(2)] == [["RaiseAlert"], []]
+    assert [kinds(step(state, START, failed)) for _ in range(2)] == [["RaiseBlock", "RaiseAlert"], []]
     assert list(state.triggers) == ["signal-KO-200.00"]
+    assert state.blocks["strategy:breakout/strategy_failed"].latched
 
 
 def test_a_job_that_failed_is_told_and_tried_again_within_a_minute():

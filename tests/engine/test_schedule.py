@@ -6,6 +6,7 @@ import pytest
 
 from joed.engine import schedule
 from joed.engine.step import refold, step
+from joed.model.blocks import Block
 from joed.model.calendars import Calendar
 from joed.model.commands import LiftBlock, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
 from joed.model.events import (
@@ -22,7 +23,7 @@ from joed.model.events import (
     SummaryWritten,
     Tick,
 )
-from joed.model.settings import Confirm, Jobs
+from joed.model.settings import Confirm, Jobs, Own, Strategies
 from joed.model.state import State
 from joed.model.values import HOUR, MINUTE, SECOND
 from tests.engine.build import (
@@ -282,3 +283,23 @@ def test_what_is_dated_goes_with_the_scan_from_its_day_to_the_day_after(row, wor
     assert schedule.ahead(state, "AAPL") == words
     assert schedule.ahead(state, "KO") == ""
     assert schedule.params(state, "scan")["dates"] == ({"AAPL": words} if words else {})
+
+
+def test_a_strategy_of_the_users_own_is_asked_only_as_it_was_tried():
+    """Without `tried`, with another's, or switched off it rests; a strategy that failed is asked no more."""
+    code = {"file": "/x/mine.py", "digest": "3fa9c2d1" + "0" * 56, "params": {"n": "1"}}
+    own = {
+        "tried": Own(**code, tried="3fa9c2d1"),
+        "untried": Own(**code),
+        "changed": Own(**code, tried="77777777"),
+        "off": Own(**code, tried="3fa9c2d1", enabled=False),
+    }
+    state = trading_state(strategies=Strategies(own=own))
+    asked = schedule.params(state, "strategies")
+    failed = Block("strategy:own:tried", schedule.FAILED, "it raised", START, latched=True)
+    state.blocks[failed.key] = failed
+
+    assert sorted(asked) == ["breakout", "momentum", "own:tried", "reversion"]
+    assert asked["own:tried"]["params.n"] == "1"
+    assert asked["own:tried"]["regimes"] == ["bull", "neutral"]
+    assert "own:tried" not in schedule.params(state, "strategies")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from joed.model.events import Candidate
 from joed.model.settings import Breakout
 from joed.model.values import MINUTE, SECOND, Crossing, Side
-from joed.strategies.breakout import breakout, movement, whole_bars
+from joed.strategies.breakout import breakout, movement
 from joed.strategies.context import Context
+from joed.strategies.entry import whole_bars
 
 OPEN = 1_000_000 * 5 * MINUTE
 CLOSE = OPEN + 390 * MINUTE
