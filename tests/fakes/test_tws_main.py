@@ -9,7 +9,7 @@ import pytest
 
 from joed.market.listings import LISTINGS
 from tests.fakes.rig import ended, settle
-from tests.fakes.tws.__main__ import build, main, parser, prime
+from tests.fakes.tws.__main__ import build, main, parser
 
 BARS = """\
 timestamp,symbol,open,high,low,close,volume
@@ -108,10 +108,12 @@ def test_what_it_cannot_do_it_says(words, complaint, capsys):
     assert complaint in capsys.readouterr().err
 
 
-def test_every_symbol_has_a_price_before_the_first_client():
-    """The quotes since the open are folded into one of each; the exchange has them too."""
-    tws, market, clock = build(parser().parse_args([]))
-    prime(tws, market, clock.now())
+@pytest.mark.parametrize("words", [[], ["--clock", "2026-09-01T15:00:00Z@1"]])
+async def test_every_symbol_has_a_price_before_the_first_client(words):
+    """The quotes since the open are folded into one of each; the exchange has them too, and the day's close before."""
+    tws, market, clock = build(parser().parse_args(words))
+    market.start(clock, tws)
+    market.market.stop()
 
-    assert set(tws.exchange.quotes) == set(market.symbols)
-    assert all(tws.market.board(name).bid for name in market.symbols)
+    assert set(tws.exchange.quotes) == set(market.market.symbols)
+    assert all(tws.market.board(name).bid and tws.market.board(name).close for name in market.market.symbols)

@@ -211,15 +211,16 @@ async def test_an_order_is_read_to_its_last_field_that_matters(more):
     )
 
 
-def test_hours_are_a_week_in_new_york_with_its_closed_days():
-    """The day of now first, weekends and holidays closed; clocks change under them unseen."""
-    friday_ns = 1_795_000_000 * SECOND + 2 * 86_400 * SECOND  # 2026-11-20
+def test_hours_are_those_of_the_calendar_with_its_holidays_and_early_closes():
+    """Thanksgiving is closed, the day after ends at one; the extended hours go from four to five that day."""
+    wednesday_ns = 1_795_622_400 * SECOND  # 2026-11-25, noon in New York
 
-    said = hours(friday_ns, closed=("2026-11-23",))
-
-    assert said == (
-        "20261120:0930-20261120:1600;20261121:CLOSED;20261122:CLOSED;20261123:CLOSED;"
-        "20261124:0930-20261124:1600;20261125:0930-20261125:1600"
+    assert hours(wednesday_ns, "XNYS") == (
+        "20261125:0930-20261125:1600;20261126:CLOSED;20261127:0930-20261127:1300;20261128:CLOSED;20261129:CLOSED;"
+        "20261130:0930-20261130:1600"
+    )
+    assert hours(wednesday_ns, "XNYS", extended=True, days=3) == (
+        "20261125:0400-20261125:2000;20261126:CLOSED;20261127:0400-20261127:1700"
     )
 
 

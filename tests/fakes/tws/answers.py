@@ -211,10 +211,8 @@ def details_of(tws, request, row, asked):
 
 
 def hours_of(now, row):
-    """Give trading and liquid hours by the kind of contract."""
-    if row.sec_type == "CASH":
-        return hours(now, "0000", "2359"), hours(now, "0000", "2359")
-    return hours(now, "0400", "2000"), hours(now)
+    """Give trading and liquid hours by the contract's calendar: early closes and holidays are in them."""
+    return hours(now, row.calendar, extended=True), hours(now, row.calendar)
 
 
 def market_rule(session, fields):

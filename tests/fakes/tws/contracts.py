@@ -5,6 +5,8 @@ from typing import NamedTuple
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
+from joed.daemon.calendars import load_table
+from joed.engine.sessions import session_on
 from joed.model.values import SECOND
 
 ZONE = "US/Eastern"
@@ -59,6 +61,7 @@ class Listed(NamedTuple):
     tick: str
     lot: str
     rule: int
+    calendar: str
 
     def eleven(self, exchange=""):
         """Give the fields that stand for it in an order or an execution."""
@@ -94,7 +97,13 @@ def listed_of(instrument):
     name = instrument.symbol
     con_id = CON_IDS.get(name) or 100_000_000 + crc32(name.encode()) % 400_000_000
     tick, currency = format(instrument.tick, "f"), instrument.currency
-    rest = (NAMES.get(name, f"{name} INC"), tick, format(instrument.lot, "f"), RULE_OF_TICK.get(tick, 26))
+    rest = (
+        NAMES.get(name, f"{name} INC"),
+        tick,
+        format(instrument.lot, "f"),
+        RULE_OF_TICK.get(tick, 26),
+        instrument.calendar,
+    )
     if instrument.kind == "currency":
         first, second = name[:3], name[-3:]
         return Listed(
@@ -137,14 +146,20 @@ def fits(row, asked):
     return any((asked.symbol, asked.local)) and all(not want or want == have for want, have in wanted)
 
 
-def hours(now, opens="0930", closes="1600", days=6, closed=()):
-    """Give a week's hours as tradingHours and liquidHours write them, from the day of `now` on in New York."""
-    first = datetime.fromtimestamp(now / SECOND, UTC).astimezone(EASTERN).date()
+def hours(now, calendar, *, extended=False, days=6):
+    """Give some days' hours as tradingHours (`extended`) and liquidHours write them, from the day of `now` on."""
+    table = load_table(calendar)
+    zone = ZoneInfo(table.timezone)
+    first = datetime.fromtimestamp(now / SECOND, UTC).astimezone(zone).date()
     parts = []
     for day in (first + timedelta(days=n) for n in range(days)):
-        digits = day.strftime("%Y%m%d")
-        shut = day.weekday() >= 5 or day.isoformat() in closed
-        parts.append(f"{digits}:CLOSED" if shut else f"{digits}:{opens}-{digits}:{closes}")
+        session = session_on(table, day)
+        if session is None:
+            parts.append(f"{day:%Y%m%d}:CLOSED")
+            continue
+        edges = (session.pre_open_ns, session.after_close_ns) if extended else (session.open_ns, session.close_ns)
+        moments = (datetime.fromtimestamp(edge / SECOND, UTC).astimezone(zone) for edge in edges)
+        parts.append("-".join(f"{moment:%Y%m%d:%H%M}" for moment in moments))
     return ";".join(parts)
 
 

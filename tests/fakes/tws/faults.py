@@ -21,6 +21,7 @@ from tests.fakes.tws.hostile import HOSTILE
 from tests.fakes.tws.tricks import words_of
 
 LOST = "Connectivity between IBKR and Trader Workstation has been lost."
+BROKEN = "Connectivity between TWS and server is broken. It will be restored automatically."
 RESTORED = "Connectivity between IBKR and Trader Workstation has been restored - data {}."
 COMPETING = "No market data during competing live session"
 
@@ -88,7 +89,7 @@ def restart(tws, down_s=20, rollback=0, vanish=0):
 def lose_servers(tws, repeat_s=0, code=1100):
     """Lose IBKR's servers (1100): no data, no reports, no answers; said again each `repeat_s`."""
     tws.linked = False
-    tws.broadcast(int(code), LOST)
+    tws.broadcast(int(code), LOST if int(code) == 1100 else BROKEN)
     if float(repeat_s):
         tws.in_s(repeat_s, lambda: tws.linked or lose_servers(tws, repeat_s, code))
 

@@ -153,6 +153,10 @@ class FakeTws:
         self.market.halt(instrument, halted)
         self.desk.settle(self.exchange.halt(self.clock.now(), instrument, halted))
 
+    def end_of_day(self):
+        """End the trading day: orders of the day go."""
+        self.desk.end_of_day()
+
     def broadcast(self, code, words):
         """Tell all clients something that concerns no request."""
         for session in tuple(self.clients.values()):
