@@ -1,16 +1,22 @@
 """The batch pipeline: analyse once, print the regime, the watchlist and what would open a position, end."""
 
+import asyncio
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 import msgspec
 
-from joed.compose import live_choices
+from joed.brokerage import checked, is_real
+from joed.compose import calendars_for, clock_of, live_choices
+from joed.daemon.clock import RealClock
+from joed.daemon.credentials import Secrets
 from joed.daemon.job_context import context_of
 from joed.daemon.places import default_root, places
+from joed.daemon.visit import Visit
 from joed.daemon.worker_main import InlineWorker
 from joed.engine.schedule import deadline_ns, names, params
+from joed.engine.sessions import session_at
 from joed.engine.step import refold
 from joed.market.thinker import bars_of, market_of, teach
 from joed.model.commands import OpenSession, RunJob
@@ -24,6 +30,8 @@ PIPELINE = ("regime", "scan", "strategies")
 
 def run_once(options: Namespace, settings: Settings, folder: Path | None) -> int:
     """Run each job once on what is known now, and print what came of it; 1 where a job failed."""
+    if is_real(settings):
+        return _at_brokers(options, settings, folder)
     choices = live_choices(options, settings, folder, places(options.state_dir or default_root()))
     now, market = choices.origin_ns, market_of(choices.day)
     state = State(settings=choices.settings, calendars=choices.calendars, cash=choices.settings.paper.cash)
@@ -32,6 +40,25 @@ def run_once(options: Namespace, settings: Settings, folder: Path | None) -> int
     for symbol in market.symbols:
         worker.bars([bar for bar in bars_of(symbol, market.minutes(symbol)) if bar.at_ns + MINUTE <= now])
     refold(state, now, Tick(), [OpenSession(market.session, market.open_ns, market.close_ns, state.cash)])
+    return _tell(options, state, now, worker)
+
+
+def _at_brokers(options: Namespace, settings: Settings, folder: Path | None) -> int:
+    """Do the same with what the brokers tell; nothing is sent to them but questions."""
+    settings, credentials = checked(settings, Secrets.of())
+    now, _ = clock_of(options.clock, settings)
+    state = State(settings=settings, calendars=calendars_for(settings, folder))
+    worker = InlineWorker()
+    missing = asyncio.run(Visit(state, worker, RealClock(now)).run(credentials))
+    found = session_at(state.calendars[settings.calendar], now)
+    refold(state, now, Tick(), [OpenSession(found.date.isoformat(), found.open_ns, found.close_ns, state.cash)])
+    for words in missing:
+        sys.stderr.write(f"joed: {words}\n")
+    return _tell(options, state, now, worker)
+
+
+def _tell(options: Namespace, state: State, now: int, worker: InlineWorker) -> int:
+    """Think, and print what came of it."""
     failures = [failed for job in PIPELINE if (failed := _think(state, now, worker, job))]
     told = _json(state) if options.json else _text(state, now)
     sys.stdout.write(told)

@@ -29,7 +29,7 @@ REMEDIES = {
     "brokers": "check the broker's gateway and the network; joed connects again by itself",
     "books": "joectl brokers; compare with the broker's own screen",
     "kill_drill": "joectl kill --show; joectl release --reason WORDS, then joectl kill --drill again",
-    "link": "joectl brokers; docs/brokers says what each broker's own program must be set to",
+    "connection": "joectl brokers; docs/brokers says what each broker's own program must be set to",
     "instruments": "buy the data, mend the row in universe.yaml, or take it out; joectl reload",
     "daily bars": "joectl brokers says why; a name without history is not scanned",
     "minute bars": "joectl brokers says why; today's minutes gather from its quotes",

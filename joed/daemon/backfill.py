@@ -21,6 +21,8 @@ from joed.model.state import State
 from joed.model.values import MINUTE, SECOND, Bar
 
 DAILY, MINUTES = "daily", "minute"
+SETTLING_S = (1.0, 3.0)
+"""How soon a new link is asked again before anything is called missing: it may still look its contracts up."""
 PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """How long before what is missing is asked for again; after the last it stays missing until the next link or day."""
 WHOLE_NS = 3 * SECOND
@@ -51,11 +53,12 @@ class Kind:
         self.missing: dict[str, str] = {}
         self.rejected: dict[str, int] = {}
         self.instruments = self.bars = 0
+        self.told = (-1, -1)
 
     def ask(self, names: Sequence[str]) -> None:
         """Let all of these be missing."""
         self.missing = dict.fromkeys(names, "it was not asked for yet")
-        self.rejected, self.instruments, self.bars = {}, 0, 0
+        self.rejected, self.instruments, self.bars, self.told = {}, 0, 0, (-1, -1)
 
     def take(self, instrument: str, kept: Sequence[Bar], rejected: Mapping[str, int]) -> None:
         """Note what came of one name."""
@@ -137,6 +140,10 @@ class Backfill:
         if link.session != (session := self._session()):
             link.begin(session, [row.symbol for row in rows])
             self._emit(BarsAsked(name, len(rows)))
+        for pause_s in SETTLING_S:
+            if daily.missing and self._holds(name, connection):
+                await self._ask(name, connection, daily)
+                await self._sleep_until(self._clock.now() + int(pause_s * SECOND) * bool(daily.missing))
         await self._round(name, connection, daily)
         await self._sleep_until(up_ns - up_ns % MINUTE + MINUTE + WHOLE_NS)
         for row in rows:
@@ -158,19 +165,26 @@ class Backfill:
         return known is not None and known.up and known.connection == connection
 
     async def _round(self, name: str, connection: int, kind: Kind) -> None:
-        """Ask for each name that is missing, once, at the pace of the settings; tell what came of it."""
-        link, before, asked = self._links[name], kind.bars, list(kind.missing)
+        """Ask for each name that is missing, and tell what came of it where there is news."""
+        lacked = len(kind.missing)
+        await self._ask(name, connection, kind)
+        if (kind.bars, len(kind.missing)) == kind.told or not (lacked or kind.bars):
+            return
+        kind.told = (kind.bars, len(kind.missing))
+        words = {"broker": name, "kind": kind.name, "bars": kind.bars, "missing": len(kind.missing)}
+        self._log.put("warning" if kind.missing else "info", "bars_fetched", words)
+        told = (dict(kind.missing), dict(kind.rejected))
+        self._emit(BarsFetched(name, kind.name, kind.instruments, kind.bars, *told))
+
+    async def _ask(self, name: str, connection: int, kind: Kind) -> None:
+        """Ask for each name that is missing, once, at the pace of the settings, as long as the link holds."""
+        link = self._links[name]
         pace_ns = int(self._state.settings.history.pace_s * SECOND)
-        for symbol in asked:
+        for symbol in list(kind.missing):
             if not self._holds(name, connection):
                 return
             await self._one(self._historians[name], kind, symbol, link.from_ns.get(symbol, 0))
             await self._sleep_until(self._clock.now() + pace_ns)
-        if asked and (kind.bars > before or before == 0):
-            words = {"broker": name, "kind": kind.name, "bars": kind.bars, "missing": len(kind.missing)}
-            self._log.put("warning" if kind.missing else "info", "bars_fetched", words)
-            told = (dict(kind.missing), dict(kind.rejected))
-            self._emit(BarsFetched(name, kind.name, kind.instruments, kind.bars, *told))
 
     async def _one(self, historian: Historian, kind: Kind, symbol: str, from_ns: int) -> None:
         """Ask for one name, and hand on what can be true of the answer."""

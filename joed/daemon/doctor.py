@@ -49,7 +49,7 @@ def of_broker(broker: BrokerView) -> list[Check]:
     """Look at one broker: its link and account, what its adapter found, what it cannot serve, what history lacks."""
     link = f"up, account {broker.account}" if broker.up else "it does not answer"
     came = f"{link}, prices by {broker.source}" if broker.source else link
-    checks = [Check(f"{broker.name}: link", broker.up and broker.source in ("", STREAM), came)]
+    checks = [Check(f"{broker.name}: connection", broker.up and broker.source in ("", STREAM), came)]
     checks += [Check(f"{broker.name}: {found.name}", found.ok, found.words) for found in broker.findings]
     if broker.aside:
         words = "; ".join(f"{name} ({why})" for name, why in list(broker.aside.items())[:ASIDE_SHOWN])

@@ -9,6 +9,8 @@ INDEX = "SPY"
 VIX = "VIX"
 VIX_MEAN = 16.0
 BROKER = "paper"
+KINDS = {INDEX: "etf", VIX: "index"}
+"""What the two that are only watched are: SPY is a fund that trades like a stock."""
 
 
 class Listing(NamedTuple):
@@ -53,7 +55,7 @@ VIX_LISTING = Listing(VIX, "volatility", VIX_MEAN, 0.0, 0.025, 0.0, 4_700, 0.0)
 def universe_of(listings: Iterable[Listing] = LISTINGS) -> dict[str, Instrument]:
     """Give what is listed; the index and VIX are watched, not traded."""
     watched = {
-        row.symbol: Instrument(row.symbol, BROKER, kind="index", sector=row.sector, tradable=False)
+        row.symbol: Instrument(row.symbol, BROKER, kind=KINDS[row.symbol], sector=row.sector, tradable=False)
         for row in (INDEX_LISTING, VIX_LISTING)
     }
     return watched | {row.symbol: Instrument(row.symbol, BROKER, sector=row.sector) for row in listings}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from joed.daemon.backfill import BARS_MAX, DAILY, MINUTES, PAUSES_S, Backfill, sift
+from joed.daemon.backfill import BARS_MAX, DAILY, MINUTES, PAUSES_S, SETTLING_S, Backfill, sift
 from joed.daemon.calendars import load_calendars
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.log import Log
@@ -182,14 +182,26 @@ async def test_what_does_not_come_is_named_and_tried_again_a_bounded_number_of_t
     async with running(tmp_path, OPEN - HOUR) as rig:
         rig.archive.fails["KO"] = BrokerUnavailable("no market data permission (162)")
         rig.link(1)
-        await rig.until(OPEN - HOUR + 2 * SECOND)
+        await rig.until(OPEN - HOUR + 5 * SECOND)
         assert rig.told()[1:] == [
             BarsFetched("ibkr", DAILY, 3, 30, {"KO": "no market data permission (162)"}),
         ]
 
         await rig.until(OPEN - MINUTE)
-        assert [name for name, *_ in rig.archive.asked].count("KO") == 1 + len(PAUSES_S)
+        assert [name for name, *_ in rig.archive.asked].count("KO") == len(SETTLING_S) + 1 + len(PAUSES_S)
         assert rig.told() == []
+
+
+async def test_a_new_link_is_given_a_moment_to_look_its_contracts_up(tmp_path):
+    """What comes within seconds was never missing."""
+    async with running(tmp_path, OPEN - HOUR) as rig:
+        rig.archive.fails["KO"] = BrokerUnavailable("it has no contract yet")
+        rig.link(1)
+        await rig.until(OPEN - HOUR + SECOND // 2)
+        del rig.archive.fails["KO"]
+        await rig.until(OPEN - HOUR + MINUTE)
+
+        assert rig.told() == [BarsAsked("ibkr", 4), BarsFetched("ibkr", DAILY, 4, 40)]
 
 
 async def test_a_name_that_comes_late_is_told(tmp_path):
@@ -197,7 +209,7 @@ async def test_a_name_that_comes_late_is_told(tmp_path):
     async with running(tmp_path, OPEN - HOUR) as rig:
         rig.archive.fails["KO"] = BadMessage("a bar without a close")
         rig.link(1)
-        await rig.until(OPEN - HOUR + 2 * SECOND)
+        await rig.until(OPEN - HOUR + 5 * SECOND)
         rig.told()
         del rig.archive.fails["KO"]
         await rig.until(OPEN - HOUR + 2 * MINUTE)
@@ -211,9 +223,9 @@ async def test_an_answer_that_never_comes_is_given_up(tmp_path):
         rig.archive.daily = lambda instrument, days: asyncio.Event().wait()
         rig.link(1)
         async with asyncio.timeout(10):
-            await rig.until(OPEN - HOUR + SECOND)
-            while len(rig.events) < 2:  # noqa: ASYNC110 - real time, four waits of a millisecond
-                await asyncio.sleep(0.001)
+            while len(rig.events) < 2:
+                await asyncio.sleep(0.001)  # real time: each wait is a millisecond
+                await rig.until(rig.clock.now() + SECOND)
 
         assert set(rig.events[1].missing.values()) == {"no answer within 0.001 s"}
 

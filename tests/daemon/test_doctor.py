@@ -43,7 +43,7 @@ def test_each_broker_has_its_own_rows(tmp_path):
     step(state, state.now, BarsFetched("paper", "daily", 20, 6000))
     assert bad(state, tmp_path) == []
     found = {check["name"]: check["words"] for check in checks(view(state), tmp_path)}
-    assert found["paper: link"] == "up, account PAPER-1, prices by stream"
+    assert found["paper: connection"] == "up, account PAPER-1, prices by stream"
     assert found["paper: daily bars"] == "20 names"
 
     step(state, state.now, FeedChanged("paper", POLL))
@@ -53,7 +53,7 @@ def test_each_broker_has_its_own_rows(tmp_path):
         step(state, state.now, InstrumentSetAside("paper", f"N{number}", "354", "no permission"))
 
     named = [name for name in bad(state, tmp_path) if name.startswith("paper")]
-    assert named == ["paper: link", "paper: hedging", "paper: instruments", "paper: daily bars"]
+    assert named == ["paper: connection", "paper: hedging", "paper: instruments", "paper: daily bars"]
     found = {check["name"]: check["words"] for check in checks(view(state), tmp_path)}
     assert found["paper: instruments"].startswith("9 set aside: N0 (354: no permission); N1 (")
     assert "N8" not in found["paper: instruments"]
