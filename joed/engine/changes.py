@@ -9,6 +9,7 @@ from joed.engine import (
     confirming,
     drill,
     exits,
+    exposure,
     fear,
     feeds,
     foreign,
@@ -71,9 +72,8 @@ def tick(state: State, now: int, event: e.Tick) -> None:
         broker.quoted_ns = max(broker.quoted_ns, newest.get(name, 0))
     fear.note_tick(state, now)
     alerting.forget(state)
-    positions.note_worth(state)
-    if state.order_times:
-        state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
+    exposure.note_worth(state)
+    state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
 
 
 def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
@@ -156,7 +156,7 @@ def broker_read(state: State, now: int, event: e.BrokerRead) -> None:
     """Take a read over, then note which exits it shows with nothing to guard, and which stops working."""
     reconcile.apply_read(state, now, event)
     if state.brokers[event.broker].differences:
-        positions.note_worth(state)
+        exposure.note_worth(state)
     protection.note_spare(state, event)
     overnight.note_verified(state, event)
 
@@ -165,7 +165,7 @@ def order_filled(state: State, now: int, event: e.OrderFilled) -> None:
     """Book an execution, once."""
     verdicts.begin(state)
     if positions.apply_fill(state, now, event):
-        positions.note_worth(state)
+        exposure.note_worth(state)
 
 
 def order_rejected(state: State, now: int, event: e.OrderRejected) -> None:

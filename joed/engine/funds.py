@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import TypedDict
 
+from joed.engine.exposure import foreign_value
 from joed.engine.money import cash_of, currency_of, rate_in, stale
 from joed.engine.settlement import unsettled
 from joed.model.state import State
@@ -35,7 +36,7 @@ def funds(state: State, positions: tuple[PositionView, ...]) -> Funds:
         equity=cash + sum(values, ZERO),
         equity_start=day.equity_start,
         cash=cash,
-        gross=sum(map(abs, values), ZERO),
+        gross=sum(map(abs, [*values, *(foreign_value(state, name) for name in state.external)]), ZERO),
         daily_pnl=day.realised - day.fees + gained - day.unrealised_start if day.session else ZERO,
         realised=day.realised,
         unrealised=gained,

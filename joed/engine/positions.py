@@ -14,7 +14,7 @@ from typing import NamedTuple
 from joed.engine import foreign, settlement
 from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
-from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of, underlying
+from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of
 from joed.engine.orders import children_of, note_resting
 from joed.engine.verdicts import LATE, find
 from joed.model.commands import AdoptPosition, FlattenPosition, SubmitOrder
@@ -370,22 +370,6 @@ def value_of(state: State, position: Position) -> Decimal:
 def equity(state: State) -> Decimal:
     """Give cash and positions at their marks, in base currency."""
     return cash_of(state) + sum((value_of(state, position) for position in held(state)), ZERO)
-
-
-def note_worth(state: State) -> None:
-    """Value the account at the last quotes, for the limits to look at until the next time (part of `apply`)."""
-    net = gross = gained = ZERO
-    sides: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
-    for position in held(state):
-        rate, price = _rate(state, position), mark(state, position)
-        value = position.quantity * price * rate
-        net += value
-        gross += abs(value)
-        gained += (price - position.average) * position.quantity * rate
-        side, name = sides[value < 0], underlying(state, position.instrument)
-        side[name] = side.get(name, ZERO) + abs(value)
-    state.worth, state.exposure, state.unrealised = cash_of(state) + net, gross, gained
-    state.longs, state.shorts = sides
 
 
 def day_result(state: State) -> Decimal:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joed.daemon.record import decode_event, decode_state, encode_event, encode_state
+from joed.engine.exposure import note_worth
 from joed.engine.money import cash_at, cash_of, confirmed, currency_of, leaps, rate_in, rate_of, stale, underlying
-from joed.engine.positions import day_result, equity, note_worth, unrealised
+from joed.engine.positions import day_result, equity, unrealised
 from joed.engine.risk import refuse
 from joed.engine.step import refold, step
 from joed.engine.triggers import request_of

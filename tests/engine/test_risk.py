@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from joed.daemon.record import decode_state, encode_state
-from joed.engine.positions import note_worth
+from joed.engine.exposure import note_worth
 from joed.engine.risk import BREAKERS, CHECKS, Request, matches, refuse
 from joed.engine.step import refold, step
 from joed.model.blocks import Block

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from joed.engine import positions
+from joed.engine import exposure, positions
 from joed.engine.view import ROWS_MAX, card_hash, status_line, view
 from joed.model.blocks import Block
 from joed.model.commands import Answer, RaiseAlert
@@ -61,7 +61,7 @@ def test_money_agrees_with_the_engines_own_sums():
 
     assert shown.equity == positions.equity(state)
     assert shown.unrealised == positions.unrealised(state)
-    positions.note_worth(state)
+    exposure.note_worth(state)
     assert (shown.equity, shown.gross) == (state.worth, state.exposure)
     assert shown.daily_pnl == positions.equity(state) - state.day.equity_start
 
