@@ -410,6 +410,9 @@ class Desk:
                 self.by_entry[order.order].level = order.level
             elif line.what in ("cancelled", "expired") and order.order in self.by_entry:
                 self.gone(self.by_entry[order.order], order)
+
+    def refresh(self):
+        """Take over the prices that reached the exchange by another way."""
         for name, quote in self.exchange.quotes.items():
             self.by_name[name].refresh(self.clock.now(), quote)
 

@@ -104,6 +104,7 @@ class FakeCapital:
 
     def sync(self):
         """See what the exchange has done since the last time."""
+        self.desk.refresh()
         self.desk.sync()
 
     def balance(self, account):
@@ -134,6 +135,10 @@ class FakeCapital:
                 amount = self.funds.to_base(deal.size * deal.side.sign * per_share, deal.listing.currency)
                 self.funds.account.adjusted += amount
                 self.desk.move("CORPORATE_ACTION", "Dividend adjustment", amount, deal)
+
+    def widen(self, epic, percent):
+        """Let stops and profit levels keep a larger distance, as in volatile times."""
+        self.listings[epic].min_stop = ("PERCENTAGE", Decimal(percent))
 
     def asked(self, method, path):
         """Count the requests of a method whose path begins so."""

@@ -45,6 +45,16 @@ class Connection:
             while self.frames:
                 await self.ws.send_str(self.frames.popleft())
 
+    def hold(self):
+        """Hear nothing more of what it sends."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self):
+        """Hear what waited."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def abort(self):
         """End it without a goodbye: the client sees 1006."""
         self.open = False
@@ -61,7 +71,7 @@ class Stream:
         self.silent = False
         """No quote and no bar comes, while pings are answered: a healthy pipe without a feed."""
         self.frozen = False
-        """Nothing is sent at all, not even a pong: half open."""
+        """Nothing is sent or heard, not even a pong: half open (`freeze`, `thaw`)."""
         self.refused = False
         """New connections are turned away."""
         self.bars_dead = False
@@ -69,6 +79,8 @@ class Stream:
         """How many of the next bars never come."""
         self.bars_late_s = 0.0
         """How long after its close a bar comes; negative is before it, while it is still forming."""
+        self.errors_on_top = False
+        """The errorCode of an error frame stands beside its payload, not in it."""
         self.edge_idle_s = None
         """After so long without a frame from a client the edge cuts it off."""
         self.sent = 0
@@ -84,6 +96,8 @@ class Stream:
         await ws.prepare(request)
         connection = Connection(ws, request.transport)
         self.connections.append(connection)
+        if self.frozen:
+            connection.hold()
         self.heard(connection)
         self.watch(connection)
         writer = asyncio.create_task(connection.write())
@@ -99,10 +113,20 @@ class Stream:
             self.connections.remove(connection)
         return ws
 
+    def freeze(self):
+        """Be half open: the connections stand, and nothing goes either way."""
+        self.frozen = True
+        for connection in self.connections:
+            connection.hold()
+
+    def thaw(self):
+        """Hear again, what waited first."""
+        self.frozen = False
+        for connection in self.connections:
+            connection.resume()
+
     async def take(self, connection, message):
-        """Take one frame; a frozen stream neither hears nor answers."""
-        if self.frozen:
-            return
+        """Take one frame."""
         self.heard(connection)
         if message.type == WSMsgType.PING:
             await connection.ws.pong(message.data)
@@ -122,7 +146,9 @@ class Stream:
             payload = self.answered(connection, destination, request)
             answer |= {"status": "OK", "payload": payload}
         except Refused as refusal:
-            answer |= {"status": "ERROR", "payload": {"errorCode": refusal.code, **request}}
+            payload = dict(request) if self.errors_on_top else {"errorCode": refusal.code, **request}
+            answer |= {"status": "ERROR", "payload": payload}
+            answer |= {"errorCode": refusal.code} if self.errors_on_top else {}
         connection.send(encoded(answer).decode())
 
     def answered(self, connection, destination, request):
@@ -212,6 +238,13 @@ class Stream:
         """Send something that nobody asked for."""
         self.sent += 1
         connection.send(text)
+
+    def push_quote(self, epic, **payload):
+        """Push a quote's payload as it is, whatever it says, to whoever has subscribed to the epic."""
+        text = encoded({"status": "OK", "destination": "quote", "payload": {"epic": epic, **payload}}).decode()
+        for connection in self.connections:
+            if epic in connection.epics:
+                self.push(connection, text)
 
     def push_raw(self, text):
         """Push any text to everybody: what a broken or hostile server might send."""

@@ -86,8 +86,6 @@ class Tape:
                 raise Refused(400, "error.invalid.daterange")
             if to_ns - from_ns > (count - 1) * span_ns:
                 raise Refused(400, "error.invalid.max.daterange")
-        if not {"from", "to", "max", "resolution"} & set(query):
-            from_ns = now - 10 * MINUTE
         return from_ns, to_ns
 
 
