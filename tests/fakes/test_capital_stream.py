@@ -2,13 +2,20 @@
 
 import asyncio
 import json
+import random
+from itertools import pairwise
 
+import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from joed.exchange import Exchange
+from joed.market.embedded import Feed
 from joed.model.values import SECOND
-from joed.sim.loop import START_NS
-from tests.fakes.capital_rig import gold, with_client
+from joed.sim.loop import START_NS, LoopClock, VirtualLoop, run
+from tests.fakes.capital import FakeCapital
+from tests.fakes.capital.__main__ import FileMarket
+from tests.fakes.capital_rig import PAPER, Client, gold, with_client
 
 
 def watching(scenario, **options):
@@ -255,3 +262,37 @@ def test_a_client_that_does_not_read_is_cut_off(monkeypatch):
         return fake.stream.connections
 
     assert watching(scenario) == []
+
+
+def test_recorded_ticks_are_played_at_their_times(data_dir):
+    """Five minutes of an ECB press conference: each change of a price is pushed once, when it happened."""
+    market = FileMarket(data_dir / "fx_cfd" / "lean_oanda_eurusd_tick_2014-05-08_ECB.parquet", "2014-05-08")
+    begin_ns, end_ns = 1_399_552_200 * SECOND, 1_399_552_500 * SECOND
+    ticks = [(at_ns, quote) for at_ns, quote in market.file.quotes(market.day) if begin_ns <= at_ns < end_ns]
+    changes = [new for old, new in pairwise([(0, None), *ticks]) if not old[1] or prices(old[1]) != prices(new[1])]
+
+    async def main(loop):
+        exchange = Exchange(market.universe(), PAPER, random.Random(7), "capital")
+        fake = FakeCapital(exchange, LoopClock(loop))
+        await fake.listen()
+        Feed(fake.clock, iter(ticks), fake.quote).wait()
+        seen = []
+        async with aiohttp.ClientSession() as http:
+            client = Client(fake, http)
+            await client.login()
+            async with client.stream(ping_interval=None) as frames:
+                await frames.say("marketData.subscribe", epics=["EURUSD"])
+                while frame := await frames.next(30):
+                    seen.append((frame["payload"]["timestamp"], frame["payload"]["bid"], frame["payload"]["ofr"]))
+        await fake.stop()
+        return seen
+
+    seen = run(main, VirtualLoop(begin_ns - SECOND, limit_s=3_600))
+
+    assert len(seen) > 1_000
+    assert seen == [(at_ns // 1_000_000, *prices(quote)) for at_ns, quote in changes]
+
+
+def prices(quote):
+    """Give a quote's two sides."""
+    return quote.bid, quote.ask
