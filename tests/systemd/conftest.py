@@ -4,6 +4,7 @@ import pytest
 
 from tests.systemd import tree
 from tests.systemd.machine import Machine, missing
+from tests.systemd.positions import WORLD
 
 
 def pytest_collection_modifyitems(items):
@@ -16,9 +17,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def booted(tmp_path_factory):
-    """Give a machine with joed installed, three people, and nothing running."""
-    with Machine(tmp_path_factory.mktemp("machine")) as machine:
+def booted(tmp_path_factory, held_world):
+    """Give a machine with joed installed, three people, and nothing running; a world lies in /srv."""
+    with Machine(tmp_path_factory.mktemp("machine"), folders=(f"{held_world}={WORLD}",)) as machine:
         for person, groups in (("olga", "joed-op,joed-view"), ("victor", "joed-view"), ("mallory", "")):
             machine.ask("useradd", "--no-create-home", *(["--groups", groups] if groups else []), person)
         yield machine

@@ -5,13 +5,11 @@ import json
 import pytest
 
 from tests.systemd.machine import Machine, wait_for
+from tests.systemd.positions import GO_ON, SOON, WORLD, at_stake, stops_at_exchange, take_over, wait_held
 from tests.systemd.test_life import UNIT, drop_in, pid_of, status
 from tests.systemd.tree import Tree, make_packages
 
-WORLD = "/srv/world"
-GO_ON = "--clock 2026-09-01T13:20:00Z@1 --seed 7 --confirm auto"
-"""How the world's day goes on where it stopped, at the pace of a clock on the wall."""
-SOON = 30.0
+PYTHON = ("/opt/joed/venv/bin/python", "-P")
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +39,11 @@ def machine(bare):
 @pytest.fixture
 def holding(machine):
     """Give that system with joed.service going on with a day in which it holds a protected position."""
-    copy = f"cp -r {WORLD}/. /var/lib/joed && rm -rf /var/lib/joed/run && chown -R joed:joed /var/lib/joed"
-    machine.ask("/bin/sh", "-c", f"{copy} && chmod 0711 /var/lib/joed && systemd-tmpfiles --create joed.conf")
+    take_over(machine)
     drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon {GO_ON} --config /etc/joed/joed.yaml")
     machine.ask("systemctl", "start", UNIT)
-    wait_for(lambda: all(row["protected"] for row in held(machine)) and held(machine), "it is held and protected", SOON)
+    wait_held(machine)
     return machine
-
-
-def held(machine):
-    """Give the positions with their stops."""
-    return json.loads(machine.ask("joectl", "positions", "--json").stdout)["positions"]
-
-
-def at_stake(machine):
-    """Give what must not change: each position's size and where its stop is."""
-    return {row["instrument"]: (row["quantity"], row["stop"]) for row in held(machine)}
 
 
 def mode_of(machine, path):
@@ -107,6 +94,8 @@ def test_an_upgrade_with_positions_open_touches_neither_them_nor_the_process(hol
     """The old process goes on, from its own files; the next start is the new version, with the same book and stops."""
     machine = holding
     before, pid = at_stake(machine), pid_of(machine)
+    stops = stops_at_exchange(machine, PYTHON)
+    assert list(stops) == list(before)
 
     said = machine.ask("dpkg", "--install", machine.packages[1]).stdout
 
@@ -120,6 +109,7 @@ def test_an_upgrade_with_positions_open_touches_neither_them_nor_the_process(hol
     machine.ask("systemctl", "restart", UNIT)
     wait_for(lambda: at_stake(machine) == before, "the same is held, at the same stops", SOON)
     assert version_of(machine) == "99.0"
+    assert stops_at_exchange(machine, PYTHON) == stops
     assert machine.ask("joectl", "audit", "verify").returncode == 0
 
 

@@ -1,5 +1,6 @@
 """The timers under a real systemd: joed comes up on trading days, and no day ends with it still there."""
 
+from tests.systemd.machine import wait_for
 from tests.systemd.test_life import drop_in, status
 
 UNIT = "joed.service"
@@ -16,16 +17,18 @@ def rings_now(machine, timer):
 
 
 def test_on_a_trading_day_the_timer_starts_joed(machine):
-    """The gate says yes; joed runs, under its own user, and knows its session."""
+    """The gate says yes; joed runs under its own user, and some time after the open it has entered."""
     gate = f"\nExecCondition=/usr/bin/joed --gate --config /etc/joed/joed.yaml --clock {SHORT_FRIDAY}"
     drop_in(machine, "joed-open.service", ExecCondition=gate)
-    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {SHORT_FRIDAY}")
+    fast = f"{SHORT_FRIDAY.removesuffix('1')}300"
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --confirm auto --seed 7 --clock {fast}")
 
     rings_now(machine, "joed-open.timer")
 
     machine.until(UNIT, ActiveState="active", SubState="running", wait_s=20)
     machine.until("joed-open.service", ActiveState="inactive", Result="success")
-    assert status(machine)["clock"]["session"] in {"", "2026-11-27"}
+    wait_for(lambda: status(machine)["trades"] or status(machine)["positions"], "it trades", 40)
+    assert status(machine)["clock"]["session"] == "2026-11-27"
 
 
 def test_on_a_holiday_the_gate_is_skipped_and_nothing_has_failed(machine):
