@@ -120,6 +120,14 @@ class Desk:
         durable = self.durable
         return [record for record in tuple(self._records) if record.seq <= durable]
 
+    def hurry(self) -> None:
+        """Ask that what is recorded become durable now, so that it can be shown; any thread may ask.
+
+        Quotes alone wait up to a second for company, and a picture of them as long again.
+        """
+        if self._journal.appended > self._journal.durable and not self._journal.failed:
+            self._journal.push()
+
     async def search(self, event: Sequence[str], commands: Sequence[str], before: int, limit: int) -> Sequence[Record]:
         """Give at most `limit` durable records before a seq that hold all these words, the newest first."""
         durable, first = self.durable, self._first()

@@ -9,7 +9,7 @@ from joed.daemon import desk as desks
 from joed.daemon.desk import Desk
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
-from joed.model.events import OperatorAsked
+from joed.model.events import OperatorAsked, Tick
 from joed.model.values import Scope
 from tests.daemon.records import SESSION, commands, fill, order
 from tests.daemon.shell import Rig
@@ -225,3 +225,13 @@ def test_the_newest_durable_records_can_be_had_from_any_thread(office):
 
     assert [record.seq for record in found] == [seq for seq in (1, 2, 3, 4) if seq <= office.desk.durable]
     assert found[0].event == fill(1)
+
+
+def test_what_waits_for_company_can_be_hurried(office):
+    """A row of tape alone would wait a second; asked for, it is durable at once."""
+    office.desk.hurry()
+    office.desk.tape(1, 1, Tick())
+    office.desk.hurry()
+
+    with office.journal._moved:
+        assert office.journal._moved.wait_for(lambda: office.desk.durable >= 1, 0.9)

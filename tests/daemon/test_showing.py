@@ -62,6 +62,9 @@ class Desk:
         """Give a View."""
         return view(trading_state())
 
+    def hurry(self):
+        """Have nothing to hurry."""
+
     def recent(self):
         """Give no record."""
         return []

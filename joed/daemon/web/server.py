@@ -1,7 +1,8 @@
 """The page's server: a thread and a loop of its own, so that it neither waits for the trading loop nor holds it up.
 
-It reads the View that the loop swaps and the records that memory has, five times a second at most, and asks nothing of
-anybody. A loop that hangs leaves it answering with a View that does not move, and the page says since when.
+It reads the View that the loop swaps and the records that memory has, five times a second at most; all that it asks for
+is that the journal commit so often while somebody looks. A loop that hangs leaves it answering with a View that does
+not move, and the page says since when.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ TYPES = {
 
 
 class Side(Protocol):
-    """What is shown; both may be asked from any thread."""
+    """What is shown; all of it may be asked from any thread."""
 
     def view(self) -> View:
         """Give the latest durable View."""
@@ -51,6 +52,10 @@ class Side(Protocol):
 
     def recent(self) -> Sequence[Record]:
         """Give the newest durable records that memory has, oldest first."""
+        ...
+
+    def hurry(self) -> None:
+        """Ask that what is recorded become durable now, so that it can be shown."""
         ...
 
 
@@ -143,7 +148,9 @@ class Server:
             await runner.cleanup()
 
     def _look(self) -> None:
-        """Take the View, and tell those who watch where it is another one."""
+        """Take the View, and tell those who watch where it is another one; while they do, prices do not wait."""
+        if self.streams:
+            self._side.hurry()
         shown = self._side.view()
         if shown is self._shown:
             return

@@ -1,14 +1,15 @@
 """What the page is told: the same rows as `joectl status --json`, the last records, each in words. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from joed.daemon.reads import Record, status
-from joed.model.commands import Command
+from joed.model.commands import Command, RefuseEntry
 from joed.model.events import Event
+from joed.model.values import Leg
 from joed.model.view import View
 from joed.protocol import REMEDIES
 
@@ -29,6 +30,8 @@ ROUTINE = frozenset(
 QUIET = frozenset({"MarkEquity", "RunJob", "ReadBroker"})
 """Commands of the house, each minute many."""
 RECORDS_SHOWN = 14
+NOBODY: Mapping[str, str] = {}
+LEGS = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.CLOSE: "close"}
 WORDS = ("verb", "side", "quantity", "instrument", "price", "level", "leg", "job", "name")
 ELSE = ("broker", "key", "scope")
 MORE = ("code", "words")
@@ -46,35 +49,63 @@ def snapshot(shown: View, records: Sequence[Record], build: str) -> bytes:
         {"severity": need.severity, "code": need.code, "words": need.words, "remedy": REMEDIES.get(need.code, "")}
         for need in shown.needs
     ]
-    told["records"] = list(_told(records, shown))
+    told["records"] = _told(records, shown)
     told["build"] = build
     return msgspec.json.encode(told)
 
 
-def _told(records: Sequence[Record], shown: View) -> Iterable[dict[str, Any]]:
-    """Give the last records that are worth a look, the newest first; nothing is ahead of the View."""
-    left = RECORDS_SHOWN
+def _told(records: Sequence[Record], shown: View) -> list[dict[str, Any]]:
+    """Give the last records that are worth a look, the newest first; nothing is ahead of the View.
+
+    The same refusal of the same instrument is told once, with how often it was met.
+    """
+    names = {order.order: f"{order.instrument} {LEGS[order.leg]}" for order in shown.orders}
+    rows: list[dict[str, Any]] = []
+    met: dict[str, dict[str, Any]] = {}
     for record in reversed(records):
-        row = row_of(record) if record.seq <= shown.seq else None
-        if row is not None and left > 0:
-            left -= 1
-            yield row | {"at_ns": record.now_ns + shown.utc_ns - shown.now_ns}
+        row = row_of(record, names) if record.seq <= shown.seq else None
+        if row is None:
+            continue
+        refused = _refused(record)
+        if refused in met:
+            met[refused]["times"] += 1
+            continue
+        rows.append(row | {"at_ns": record.now_ns + shown.utc_ns - shown.now_ns})
+        if refused:
+            met[refused] = rows[-1]
+        if len(rows) >= RECORDS_SHOWN:
+            break
+    return rows
 
 
-def row_of(record: Record) -> dict[str, Any] | None:
-    """Give a record in words: its event and what it led to; where the event is routine, that alone, or None."""
+def _refused(record: Record) -> str:
+    """Name the refusal that is all this record led to, "" where it led to anything else."""
+    told = [command for command in record.commands if type(command).__name__ not in QUIET]
+    match told:
+        case [RefuseEntry(instrument=instrument, code=code)]:
+            return f"{instrument} {code}"
+    return ""
+
+
+def row_of(record: Record, names: Mapping[str, str] = NOBODY) -> dict[str, Any] | None:
+    """Give a record in words: its event and what it led to; where the event is routine, that alone, or None.
+
+    `names` says which instrument and leg a living order is.
+    """
     kind = type(record.event).__name__
-    commands = [said(command) for command in record.commands if type(command).__name__ not in QUIET]
+    commands = [said(command, names) for command in record.commands if type(command).__name__ not in QUIET]
     if kind in ROUTINE and not commands:
         return None
-    first, *rest = commands if kind in ROUTINE else [said(record.event), *commands]
-    return {"seq": record.seq, "words": first, "commands": rest}
+    first, *rest = commands if kind in ROUTINE else [said(record.event, names), *commands]
+    return {"seq": record.seq, "words": first, "commands": rest, "times": 1}
 
 
-def said(fact: Event | Command) -> str:
+def said(fact: Event | Command, names: Mapping[str, str] = NOBODY) -> str:
     """Say what an event or a command is, with what it is about; long words are cut."""
     about = getattr(fact, "block", fact)  # a Block has the words of what raises it
     parts = _of(about, WORDS) or _of(about, ELSE)[:1]
+    if not getattr(about, "instrument", "") and (known := names.get(getattr(about, "order", ""))):
+        parts.insert(0, known)
     more = _of(about, MORE) or _of(about, ("reason",))
     name = HUMP.sub(r" \1", type(fact).__name__).lower()
     text = " ".join([name, *parts]) + (f": {', '.join(more)}" if more else "")

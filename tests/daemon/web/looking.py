@@ -15,11 +15,16 @@ class Shown:
     """What is shown: a View that a test sets, and records."""
 
     def __init__(self, shown=None, records=()):
+        self.hurried = False
         self.shown, self.records = shown or view(holding()), list(records)
 
     def view(self):
         """Give the View."""
         return self.shown
+
+    def hurry(self):
+        """Note that somebody looks."""
+        self.hurried = True
 
     def recent(self):
         """Give the records."""

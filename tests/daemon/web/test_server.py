@@ -137,6 +137,18 @@ def test_a_view_that_stands_still_is_told_once_and_then_pinged():
         assert [next(heard), next(heard)] == [": ping", ": ping"]
 
 
+def test_prices_are_hurried_only_while_somebody_looks():
+    """A page that nobody has open costs the disk nothing."""
+    side = Shown()
+    with served(side, turn_s=0.005) as server:
+        ask(server)
+        until(lambda: server._shown is not None)
+        assert not side.hurried
+        with streaming(server) as wire:
+            next(messages(wire))
+            until(lambda: side.hurried)
+
+
 def test_the_end_says_goodbye():
     """A page that hears it need not guess."""
     with served() as server, streaming(server) as wire:

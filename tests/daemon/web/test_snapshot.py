@@ -8,7 +8,7 @@ from joed.daemon.web.snapshot import CHARACTERS_MAX, FIELDS, RECORDS_SHOWN, row_
 from joed.engine.view import view
 from joed.model.blocks import Block
 from joed.model.commands import MarkEquity, RaiseBlock, RefuseEntry
-from joed.model.events import BrokerDown, Tick
+from joed.model.events import AmendRejected, BrokerDown, Tick
 from joed.model.values import SECOND, Severity
 from joed.model.view import Need
 from joed.protocol import REMEDIES
@@ -57,7 +57,7 @@ def test_routine_is_told_by_what_it_led_to():
     """A Tick that raised a Block is the Block; one that only marked the equity is nothing."""
     block = RaiseBlock(Block("all", "vix", "VIX at 40"))
 
-    assert row_of(Record(1, SECOND, Tick(), [block])) == {"seq": 1, "words": said(block), "commands": []}
+    assert row_of(Record(1, SECOND, Tick(), [block])) == {"seq": 1, "words": said(block), "commands": [], "times": 1}
     assert said(block) == "raise block all/vix: VIX at 40"
     assert row_of(Record(1, SECOND, Tick(), [MarkEquity(D(1), D(1), D(0), D(0), D(0))])) is None
 
@@ -68,6 +68,28 @@ def test_a_fill_and_a_refusal_are_told_in_words():
 
     assert said(fill("AAPL-e", "10", "200.00")) == "order filled BUY 10 AAPL 200.00"
     assert row_of(Record(1, SECOND, quote("AAPL", 1.0), [refusal]))["words"] == "refuse entry AAPL: cash, not enough"
+
+
+def test_an_order_is_told_by_what_it_protects():
+    """An id of ours says nothing to a person; the instrument and the leg do."""
+    moved = Record(SHOWN.seq, SHOWN.now_ns, AmendRejected("AAPL-s", "too late"))
+
+    assert told(records=[moved])["records"][0]["words"] == "amend rejected AAPL stop: too late"
+
+
+def test_a_refusal_that_comes_again_and_again_is_told_once():
+    """With how often it was met, at its newest; another instrument's is another."""
+    records = [
+        Record(SHOWN.seq - 9 + at, SHOWN.now_ns, Tick(), [RefuseEntry(name, "breakout", "s", "cash", f"no {at}")])
+        for at, name in enumerate(("AAPL", "KO", "AAPL", "AAPL"))
+    ]
+
+    rows = told(records=records)["records"]
+
+    assert [(row["words"], row["times"]) for row in rows] == [
+        ("refuse entry AAPL: cash, no 3", 3),
+        ("refuse entry KO: cash, no 1", 1),
+    ]
 
 
 def test_long_words_are_cut():

@@ -75,8 +75,8 @@ function covered(told) {
   if (!held.length) return { kind: "info", big: "Nothing to protect", small: "no position is open" };
   if (naked.length) {
     const longest = Math.max(...naked.map((row) => row.unprotected_s ?? 0));
-    return { kind: "critical", big: `${naked.length} of ${held.length} without stop`,
-      small: `${naked.map((row) => row.instrument).join(", ")} for ${span(longest)}` };
+    return { kind: "critical", big: `${naked.length} without stop`,
+      small: `of ${count(held.length, "position")}: ${naked.map((row) => row.instrument).join(", ")} for ${span(longest)}` };
   }
   return { kind: "good", big: held.length === 1 ? "Yes, it is" : `All ${held.length}`, small: atStops(told) };
 }

@@ -46,8 +46,8 @@ export function position(row, points) {
     y2: frame.y(level.at) })),
   h("path", { class: "price", d: path(line, frame) }),
   now.map((level) => h("circle", { class: "dot", cx: frame.x(frame.last), cy: frame.y(level.at), r: 3 })),
-  labels.map((label) => h("text", { class: `label ${label.name}`, x: frame.end + 8, y: label.y },
-    `${label.words} ${label.name}`)));
+  labels.map((label) => h("text", { class: `label ${label.name}`, x: frame.end + 8, y: label.y,
+    "data-price": label.name === "now" ? row.instrument : null }, `${label.words} ${label.name}`)));
 }
 
 /** Draw the day's result so far, over its zero. */

@@ -11,7 +11,11 @@ const RETRY_MS = 1000;
 const POINTS_MAX = 600;
 const THEMES = ["auto", "light", "dark"];
 
-const page = { told: null, heard: 0, heardAt: 0, build: "", source: null, retry: 0, curves: { day: [], prices: {} }, theme: "auto" };
+function noCurves(session) { // a Map, whose keys may be anything: an instrument could be called __proto__
+  return { session, day: [], prices: new Map() };
+}
+
+const page = { told: null, heard: 0, heardAt: 0, build: "", source: null, retry: 0, curves: noCurves(), theme: "auto" };
 
 function listen() {
   page.source?.close();
@@ -27,7 +31,8 @@ function listen() {
 async function fetchCurves() {
   try {
     const answer = await fetch("/curves.json", { cache: "no-store" });
-    if (answer.ok) page.curves = await answer.json();
+    const found = await answer.json();
+    page.curves = { ...found, prices: new Map(Object.entries(found.prices)) };
   } catch { /* the stream tells soon enough that nobody answers */ }
 }
 
@@ -44,10 +49,13 @@ function hear(told) {
 }
 
 function grow(told) {
-  if (told.clock.session !== page.curves.session && page.curves.session !== undefined) page.curves = { session: told.clock.session, day: [], prices: {} };
+  if (told.clock.session !== page.curves.session && page.curves.session !== undefined) page.curves = noCurves(told.clock.session);
   const at = ms(told.utc_ns);
   add(page.curves.day, at, Number(told.daily_pnl));
-  for (const row of told.positions) if (row.price !== null) add(page.curves.prices[row.instrument] ??= [], at, row.price);
+  for (const row of told.positions) {
+    if (!page.curves.prices.has(row.instrument)) page.curves.prices.set(row.instrument, []);
+    if (row.price !== null) add(page.curves.prices.get(row.instrument), at, row.price);
+  }
 }
 
 function add(points, at, value) {

@@ -28,7 +28,7 @@ function both(ns, zone) {
 export function positions(told, curves) {
   const rows = told.positions;
   return panel("positions", "Positions", rows.length ? `${money(told.gross)} ${told.base_currency}` : "",
-    rows.length ? h("ul", { class: "plain" }, rows.map((row) => held(row, told, curves.prices[row.instrument] ?? [])))
+    rows.length ? h("ul", { class: "plain" }, rows.map((row) => held(row, told, curves.prices.get(row.instrument) ?? [])))
       : h("p", { class: "quiet" }, "Nothing is held."));
 }
 
@@ -36,26 +36,23 @@ function held(row, told, points) {
   const kind = row.protected ? "good" : "critical";
   const gain = Number(row.unrealised);
   const share = Number(row.average) ? ((row.price ?? Number(row.average)) / Number(row.average) - 1) * Math.sign(Number(row.quantity)) : 0;
-  const stop = row.protected ? `stop ${price(row.stop)}` : `${row.stop ? "stop amiss" : "NO STOP"} for ${span(row.unprotected_s ?? 0)}`;
+  const away = row.price ? ` · ${(Math.abs(Number(row.stop) / row.price - 1) * 100).toFixed(1)}% away` : "";
+  const stop = row.protected ? `stop ${price(row.stop)}${away}` : `${row.stop ? "stop amiss" : "NO STOP"} for ${span(row.unprotected_s ?? 0)}`;
   const lots = row.lots.length > 1 ? row.lots.map((lot) => `${lot.strategy} ${lot.quantity}`).join(", ") : row.strategy;
   const notes = [lots, row.trailing && "trailing", row.closing && "closing"].filter(Boolean).join(" · ");
   return h("li", { class: "position", key: row.instrument, "data-instrument": row.instrument },
     h("div", { class: "what" }, h("h3", {}, row.instrument),
-      h("p", {}, `${row.quantity} @ ${shortened(row.average)}`), h("p", { class: "quiet" }, notes),
+      h("p", {}, `${row.quantity} @ ${price(Number(row.average))}`), h("p", { class: "quiet" }, notes),
       h("p", { class: `cover ${kind}` }, mark(kind), stop)),
     positionChart(row, points),
-    h("div", { class: "worth" }, h("p", { class: "now", "data-price": row.instrument }, price(row.price)),
-      h("p", { class: gain < 0 ? "bad" : "well" }, `${money(row.unrealised, true)}${row.currency === told.base_currency ? "" : ` ${row.currency}`}`),
+    h("div", { class: "worth" },
+      h("p", { class: `gain ${gain < 0 ? "bad" : gain > 0 ? "well" : ""}` }, `${money(row.unrealised, true)}${row.currency === told.base_currency ? "" : ` ${row.currency}`}`),
       h("p", { class: "quiet" }, percent(share)), h("p", { class: "quiet" }, "since ", time(row.opened_ns + offset(told), told.clock.timezone, true))));
 }
 
 /** Give what turns engine time into UTC. */
 function offset(told) {
   return told.utc_ns - told.now_ns;
-}
-
-function shortened(text) {
-  return String(Number(Number(text).toFixed(4)));
 }
 
 export function day(told, curves) {
@@ -126,9 +123,9 @@ export function feeds(told) {
   const brokers = told.brokers.map((row) => {
     const kind = !row.up ? "critical" : row.differences || !row.reconciled ? "warning" : "good";
     const books = row.differences ? count(row.differences, "difference") : row.reconciled ? "books agree" : "books not read";
-    return h("li", { key: row.name }, mark(kind), h("span", { class: "name" }, row.name),
+    return h("li", { key: row.name, "data-feed": row.name }, mark(kind), h("span", { class: "name" }, row.name),
       h("span", {}, row.up ? "up" : "down"), h("span", {}, `quote ${age(row.quote_age_s)}`),
-      h("span", { class: "quiet" }, `${books}, read ${age(row.read_age_s)} ago${row.foreign ? `, ${row.foreign} of others` : ""}`));
+      h("span", { class: "quiet" }, `${books}, read ${age(row.read_age_s)}${row.foreign ? `, ${row.foreign} of others` : ""}`));
   });
   const rates = told.rates.map((row) => h("li", { key: `rate-${row.currency}` }, mark(row.stale ? "warning" : "good"),
     h("span", { class: "name" }, row.currency), h("span", {}, row.rate === null ? "no rate" : row.rate),
@@ -153,7 +150,7 @@ export function record(told) {
   return panel("record", "The record", `seq ${told.seq}`, h("ol", { class: "plain" },
     told.records.map((row) => h("li", { key: `s${row.seq}` },
       h("span", { class: "at" }, both(row.at_ns, zone)),
-      h("div", {}, h("p", {}, row.words),
+      h("div", {}, h("p", {}, row.words, row.times > 1 && h("span", { class: "quiet" }, ` ×${row.times}`)),
         row.commands.map((words, at) => h("p", { class: "led", key: `c${at}` }, "→ ", words)))))));
 }
 

@@ -22,7 +22,7 @@ export function money(text, sign = false) {
 export function price(value) {
   if (value === null || value === undefined) return "–";
   if (typeof value === "string") return value;
-  const text = String(Number(value.toFixed(6)));
+  const text = String(Number(value.toFixed(value < 10 ? 6 : 4)));
   return /\.\d{2}/.test(text) || text.includes("e") ? text : value.toFixed(2);
 }
 
