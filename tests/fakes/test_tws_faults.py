@@ -437,3 +437,84 @@ async def test_lost_orders_and_lost_cancels_are_silence():
         await settle(ib)
         assert tws.exchange.orders["E2"].status is Status.WORKING
         tws.quote(Quote("AAPL", 98.8, 98.9))
+
+
+async def test_a_link_that_trickles_loses_nothing():
+    """Seven bytes a millisecond: every message comes in pieces, and every message comes."""
+    async with desk() as (tws, ib, contract):
+        act(tws, "trickle 7")
+        trades = await traded(ib, contract, bracket(ib))
+        assert [trade.orderStatus.status for trade in trades] == ["Filled", "Submitted", "PreSubmitted"]
+
+        act(tws, "trickle 0")
+        await settle(ib)
+
+
+async def test_a_deaf_gateway_speaks_and_does_not_hear():
+    """Prices come, answers do not, until it hears again."""
+    async with desk() as (tws, ib, contract):
+        ticker = ib.reqMktData(contract)
+        await settle(ib)
+        act(tws, "deaf")
+        asked = asyncio.ensure_future(ib.reqCurrentTimeAsync())
+        act(tws, "quote AAPL 101.0 101.1")
+        await asyncio.wait_for(ticker.updateEvent, 5)
+        assert (ticker.bid, asked.done()) == (101.0, False)
+
+        act(tws, "deaf off")
+        await asyncio.wait_for(asked, 5)
+
+
+async def test_a_link_that_flaps_is_reset_again_and_again():
+    """Each few seconds, for as long as was asked for."""
+    async with desk() as (tws, ib, _contract):
+        act(tws, "flap 0.02 0.05")
+        await ended(ib)
+        async with client(tws) as back:
+            await ended(back)
+
+
+async def test_the_clock_of_a_gateway_may_be_wrong():
+    """Thirty seconds ahead in the answer, and nowhere else."""
+    async with desk() as (tws, ib, _contract):
+        act(tws, "clock-off 30")
+        told = await ib.reqCurrentTimeAsync()
+        assert 28 <= told.timestamp() - tws.clock.now() / 1e9 <= 31
+
+
+async def test_an_order_may_wait_for_shares_to_borrow():
+    """404 and whyHeld: the order lives."""
+    async with desk() as (tws, ib, contract):
+        (trade,) = await traded(ib, contract, [ib_insync.LimitOrder("SELL", 1, 101.0, orderRef="E1")])
+        act(tws, "about 404 E1")
+        await settle(ib)
+        assert trade.orderStatus.whyHeld == "locate"
+        assert tws.exchange.orders["E1"].status is Status.WORKING
+
+
+async def test_what_the_exchange_does_on_a_bad_day_is_told_in_tws_words():
+    """Filled after its cancel, in part, and both exits at once; a position that no execution explains."""
+    async with desk() as (tws, ib, contract):
+        act(tws, "odd late_fill")
+        late = await traded(ib, contract, bracket(ib, "E1", level=99.0))
+        ib.cancelOrder(late[0].order)
+        await settle(ib)
+        act(tws, "ghosts")
+        part = await traded(ib, contract, bracket(ib, "E2", level=99.5))
+        act(tws, "quote AAPL 99.3 99.4 100 4")
+        await settle(ib)
+        assert (late[0].orderStatus.status, part[0].orderStatus.filled) == ("Filled", 4)
+
+        act(tws, "jump MSFT 20")
+        await settle(ib)
+        assert {row.contract.symbol: row.position for row in ib.positions()} == {"AAPL": 14, "MSFT": 20}
+
+
+async def test_latency_can_change_as_it_runs():
+    """The next order takes it."""
+    async with desk() as (tws, ib, contract):
+        act(tws, "latency 0.05")
+        trade = ib.placeOrder(contract, ib_insync.MarketOrder("BUY", 1))
+        await settle(ib)
+        assert trade.fills == []
+        await asyncio.wait_for(trade.filledEvent, 5)

@@ -51,7 +51,7 @@ def managed_accounts(session, fields):
 
 def current_time(session, fields):
     """Tell the time in whole seconds."""
-    session.send(49, 1, session.tws.clock.now() // SECOND)
+    session.send(49, 1, (session.tws.clock.now() + session.tws.clock_off_ns) // SECOND)
 
 
 def bind(session, fields):

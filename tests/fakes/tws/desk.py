@@ -17,6 +17,7 @@ from tests.fakes.tws.tricks import ADVANCED, Tricks, words_of
 
 UNTRANSMITTED = "PendingSubmit"
 """What an order shows that waits in TWS for its transmit flag."""
+LOCATING = 404
 NOT_FOUND = "OrderId {} that needs to be cancelled is not found."
 
 
@@ -76,7 +77,14 @@ class Desk(Ledger):
             self.submit(family, parent if parent and parent.name else None)
         for one in family:
             if code := self.tricks.take("note"):
-                self.wire.error(one, code, words_of(code, one))
+                self.remark(one, code)
+
+    def remark(self, ticket, code):
+        """Say a number about an order, which goes on; what waits for shares to borrow says so itself too."""
+        self.wire.error(ticket, code, words_of(code, ticket))
+        if code == LOCATING and not ticket.ended:
+            ticket.why_held = "locate"
+            self.wire.status(ticket)
 
     def children(self, parent):
         """Give an order's children that live."""

@@ -18,7 +18,6 @@ from joed.model.events import Quote
 from joed.model.values import SECOND, Kind, Leg, Side, decimal
 from joed.sim.odd import BY_HAND
 from tests.fakes.tws.hostile import HOSTILE
-from tests.fakes.tws.tricks import words_of
 
 LOST = "Connectivity between IBKR and Trader Workstation has been lost."
 BROKEN = "Connectivity between TWS and server is broken. It will be restored automatically."
@@ -109,6 +108,39 @@ def farm(tws, state):
     tws.broadcast(code, f"Market data farm connection {words}:usfarm")
 
 
+def flap(tws, every_s=3, for_s=600):
+    """Reset every connection each few seconds, for so long."""
+    ends_ns = tws.clock.now() + int(float(for_s) * SECOND)
+
+    def again():
+        reset(tws)
+        if tws.clock.now() < ends_ns:
+            tws.in_s(every_s, again)
+
+    tws.in_s(every_s, again)
+
+
+def trickle(tws, count=0):
+    """Let only so many bytes a millisecond reach a client, in pieces; 0 ends it."""
+    tws.trickle = int(count)
+
+
+def deaf(tws, state="on"):
+    """Stop reading what clients write, while words to them go on; `off` reads all of it."""
+    for session in tuple(tws.clients.values()):
+        session.transport.pause_reading() if state == "on" else session.transport.resume_reading()
+
+
+def latency(tws, seconds):
+    """Let orders take this long to the exchange, and their reports back."""
+    tws.latency_ns = int(float(seconds) * SECOND)
+
+
+def clock_off(tws, seconds):
+    """Tell a time that is this much ahead (below 0: behind)."""
+    tws.clock_off_ns = int(float(seconds) * SECOND)
+
+
 def compete(tws, state="on"):
     """Have the same user log in elsewhere (10197): each line is told so, and is silent until `off`."""
     for session in tuple(tws.clients.values()):
@@ -132,8 +164,7 @@ def say(tws, code, *words):
 
 def about(tws, code, ref):
     """Say a number about a live order, whatever it is; nothing else happens to it."""
-    ticket = tws.desk.by_ref(ref)
-    tws.error(ticket, int(code), words_of(int(code), ticket))
+    tws.desk.remark(tws.desk.by_ref(ref), int(code))
 
 
 def drop(tws, name, count=0):
@@ -205,9 +236,27 @@ def bust(tws, luck=1.0):
     tws.desk.settle(tws.exchange.correct(tws.clock.now(), float(luck), bust=True))
 
 
-def quote(tws, symbol, bid, ask):
-    """Let the market be here."""
-    tws.quote(Quote(symbol, float(bid), float(ask)))
+def quote(tws, symbol, bid, ask, *sizes):
+    """Let the market be here; with sizes of bid and ask, orders fill no more than that."""
+    bid_size, ask_size = (float(size) for size in sizes) if sizes else (None, None)
+    tws.quote(Quote(symbol, float(bid), float(ask), bid_size=bid_size, ask_size=ask_size))
+
+
+def odd(tws, oddity, count=1):
+    """Arm an oddity of the exchange: late_fill, overfill, both_fill, or a refusal (joed/sim/odd.py)."""
+    tws.exchange.armed[oddity] += int(count)
+
+
+def ghosts(tws):
+    """Fill what was cancelled while late_fill was armed."""
+    tws.desk.settle(tws.exchange.fill_ghosts(tws.clock.now()))
+
+
+def jump(tws, symbol, quantity):
+    """Let a position be another by so much, with no execution: a split, a transfer."""
+    tws.desk.settle(tws.exchange.split(tws.clock.now(), symbol, decimal(float(quantity))))
+    for session in tuple(tws.clients.values()):
+        tws.tell_changes(session, tws.directory.by_name[symbol])
 
 
 def manual(tws, side, quantity, symbol, price=""):
@@ -271,6 +320,11 @@ FAULTS = {
     "1101": partial(regain_servers, code=1101),
     "1102": regain_servers,
     "2110": partial(lose_servers, code=2110),
+    "flap": flap,
+    "trickle": trickle,
+    "deaf": deaf,
+    "latency": latency,
+    "clock-off": clock_off,
     "farm": farm,
     "compete": compete,
     "1300": port_moved,
@@ -294,6 +348,9 @@ FAULTS = {
     "correct": correct,
     "bust": bust,
     "quote": quote,
+    "odd": odd,
+    "ghosts": ghosts,
+    "jump": jump,
     "manual": manual,
     "halt": halt,
     "permit": permit,

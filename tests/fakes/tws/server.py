@@ -57,6 +57,8 @@ class FakeTws:
         self.withheld = []
         self.cancel_ns = 0
         self.cut_after = 0
+        self.clock_off_ns = 0
+        self.trickle = 0
         self.listener = None
         self.host, self.port = "127.0.0.1", 0
         self.opening = None
@@ -200,17 +202,16 @@ class FakeTws:
         else:
             self.unpaid.add(fill.exec_id)
         for session in tuple(self.clients.values()):
-            self.after(self.latency_ns, lambda session=session: self.tell_changes(session, ticket))
+            self.after(self.latency_ns, lambda session=session: self.tell_changes(session, ticket.listed))
 
-    def tell_changes(self, session, ticket):
+    def tell_changes(self, session, listed):
         """Tell a session that asked what is held now."""
         if session.wants_positions:
-            held = self.exchange.position(ticket.listed.name)
             for message in self.position_messages():
-                if message[3] == ticket.listed.con_id:
+                if message[3] == listed.con_id:
                     session.send(*message)
-            if not held:
-                session.send(61, 3, ticket.account, *ticket.listed.held(), 0, 0.0)
+            if not self.exchange.position(listed.name):
+                session.send(61, 3, self.accounts[0], *listed.held(), 0, 0.0)
         if session.wants_account:
             self.tell_account(session)
 

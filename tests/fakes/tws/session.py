@@ -13,6 +13,7 @@ RATE_MAX = 50
 """Messages in a second that TWS takes from one client."""
 VIOLATIONS_MAX = 3
 """How often a client may be too fast before TWS ends its connection."""
+PIECE_S = 0.001
 RECEIVED_MAX = 1000
 """Messages of a client that are kept for whoever wants to look."""
 START_API = "71"
@@ -44,6 +45,7 @@ class Session(asyncio.Protocol):
         self.pulled = False
         self.recent = deque(maxlen=RATE_MAX + 1)
         self.violations = 0
+        self.waiting = bytearray()
         self.received = deque(maxlen=RECEIVED_MAX)
 
     def connection_made(self, transport):
@@ -157,9 +159,26 @@ class Session(asyncio.Protocol):
         self.tws.tampering.pass_on(fields[0], lambda: self.write(frame(*fields)))
 
     def write(self, data):
-        """Send bytes."""
-        if not self.pulled and not self.transport.is_closing():
+        """Send bytes, behind those that still trickle."""
+        if self.pulled or self.transport.is_closing():
+            return
+        if not self.tws.trickle and not self.waiting:
             self.transport.write(data)
+            return
+        idle = not self.waiting
+        self.waiting += data
+        if idle:
+            self.pump()
+
+    def pump(self):
+        """Send the next few bytes, and the others a millisecond later."""
+        if self.pulled or self.transport.is_closing():
+            return
+        count = self.tws.trickle or len(self.waiting)
+        self.transport.write(bytes(self.waiting[:count]))
+        del self.waiting[:count]
+        if self.waiting:
+            asyncio.get_running_loop().call_later(PIECE_S, self.pump)
 
     def error(self, request, code, words, advanced=""):
         """Send an error, a warning or a note."""
