@@ -51,6 +51,9 @@ def parser() -> Parser:
     common.add_argument("--config", metavar="FILE", type=Path, help=f"default {DEFAULT_CONFIG}")
     common.add_argument("--state-dir", metavar="DIR", type=Path, help="where the record lies")
     common.add_argument("--broker", metavar="NAME", action="append", help="use this broker only (may be given again)")
+    common.add_argument(
+        "--trade", action="store_true", help="with --once: let triggers become orders, through the same gate"
+    )
     common.add_argument("--json", action="store_true", help="print data as JSON")
     common.add_argument("--html", metavar="FILE", type=Path, help="also write the report as a page (with --backtest)")
     common.add_argument("--seed", type=int, default=None, help="the embedded market's seed (default 1)")
@@ -120,6 +123,8 @@ def refuse_idle(made: argparse.ArgumentParser, options: argparse.Namespace) -> N
         made.error("--clock is for --daemon, --once and --gate; a demo has --speed")
     if options.other and not options.replay:
         made.error("--with goes with --replay")
+    if options.trade and not options.once:
+        made.error("--trade goes with --once")
     if options.html and not options.backtest:
         made.error("--html goes with --backtest")
 

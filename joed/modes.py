@@ -22,8 +22,11 @@ from joed.model.settings import Settings
 from joed.model.values import SECOND
 
 if TYPE_CHECKING:
+    from joed.daemon.clock import Clock
     from joed.daemon.credentials import Secrets
     from joed.daemon.plan import Plan
+    from joed.daemon.supervise import Work
+    from joed.daemon.trading import Worker
 
 OK, FAILED, TEMPORARY, CONFIG, UNUSABLE = 0, 1, 75, 78, 255
 DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
@@ -211,11 +214,54 @@ def failsafe(options: Namespace) -> int:
 
 
 def once(options: Namespace) -> int:
-    """Analyse once and print what would be watched and what would open a position."""
+    """Analyse once and print what would be watched and what would open a position; with --trade let it."""
+    if options.trade:
+        return _trade_once(options)
     from joed.once import run_once
 
     settings, folder = settings_of(options, needed=True)
     return run_once(options, settings, folder)
+
+
+def _trade_once(options: Namespace) -> int:
+    """Live as the daemon does until the triggers of one round of thinking had their time."""
+    from joed.batch import trade_once
+    from joed.daemon.credentials import Secrets
+    from joed.daemon.log import Log, adopt, pick_format
+
+    settings, folder = settings_of(options, needed=True)
+    where = places(options.state_dir or default_root(), witness=options.witness)
+    where.make()
+    secrets = Secrets.of()
+    log = Log(pick_format(options.log_format), utc_ns, secrets=secrets.values)
+    adopt(log)
+    try:
+        plan = _plan(options, settings, folder, where, secrets)
+        if settings.brokers == ("paper",):
+            plan = _with_the_morning(plan, options, settings, folder, where)
+        return trade_once(plan, where, log, as_json=options.json)
+    finally:
+        log.close()
+
+
+def _with_the_morning(
+    plan: "Plan", options: Namespace, settings: Settings, folder: Path | None, where: Places
+) -> "Plan":
+    """Give the worker of the embedded market the minutes of today that are over: a batch was not there to see them."""
+    from joed.compose import live_choices
+    from joed.market.thinker import bars_of, market_of
+    from joed.model.values import MINUTE
+
+    market = market_of(live_choices(options, settings, folder, where).day)
+
+    def worker(at: "Clock", root: Path) -> "tuple[Worker, list[Work]]":
+        made, works = plan.worker(at, root)
+        for symbol in market.symbols:
+            over = [bar for bar in bars_of(symbol, market.minutes(symbol)) if bar.at_ns + MINUTE <= at.now()]
+            made.bars(over)
+        return made, works
+
+    return replace(plan, worker=worker)
 
 
 def audit(options: Namespace) -> int:
