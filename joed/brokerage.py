@@ -16,6 +16,7 @@ from joed.config import digest
 from joed.daemon.adapters import PAPER, credentials_of, maker_of
 from joed.daemon.clock import Clock, RealClock
 from joed.daemon.credentials import Secrets
+from joed.daemon.installed import mixed
 from joed.daemon.places import Places
 from joed.daemon.plan import Emit, Plan
 from joed.daemon.supervise import Work
@@ -65,6 +66,8 @@ def checked(settings: Settings, secrets: Secrets) -> tuple[Settings, dict[str, A
     found = assigned(settings)
     if found.mode is Mode.LIVE and not found.account:
         raise ConfigError("mode is live: `account` must name the account to trade in, at each broker one")
+    if found.mode is Mode.LIVE and (words := mixed()):
+        raise ConfigError(f"{words}: install joed again, half a deployment trades no live account")
     return found, credentials_of(found.brokers, secrets)
 
 

@@ -92,7 +92,10 @@ FAULTS: dict[str, Row] = {
         "tests/test_config.py::test_each_mistake_is_told_with_its_key_value_file_and_line",
         ("reconfigure",),
     ),
-    "F20": Row("half a deployment", "not yet: needs the manifest of a build"),
+    "F20": Row(
+        "half a deployment",
+        "tests/daemon/test_installed.py::test_half_a_deployment_refuses_a_live_account",
+    ),
     "F21": Row(
         "disk full",
         "tests/faults/test_disk.py::test_f21_a_full_disk_stops_entries_answers_a_kill_and_loses_nothing",
