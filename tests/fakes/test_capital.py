@@ -1,19 +1,13 @@
-"""The door of the fake Capital.com: logins, tokens, limits, accounts, and what a person meets who runs it."""
+"""The door of the fake Capital.com: logins, tokens, limits, accounts."""
 
 import asyncio
 import base64
-import subprocess
-import sys
-from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.fakes.capital import rsa
-from tests.fakes.capital.door import User
 from tests.fakes.capital_rig import Client, gold, with_client
 
-ROOT = Path(__file__).resolve().parents[2]
 INVALID = (401, {"errorCode": "error.invalid.session.token"})
 
 
@@ -314,49 +308,6 @@ def test_what_is_not_json_is_refused():
         return answers
 
     assert with_client(scenario) == [(400, "error.invalid.request")] * 2
-
-
-def test_a_person_can_run_it_and_trade(tmp_path):
-    """Unconfigured, on a port of its own, by a real clock: login, markets, a price that moves, a deal."""
-    port_file = tmp_path / "port"
-    command = [sys.executable, "-m", "tests.fakes.capital", "--port", "0", "--port-file", str(port_file)]
-    command += ["--settle", "0", "--clock", "2026-09-01T12:00:00Z@20"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        words = [process.stdout.readline() for _ in range(3)]
-        found = asyncio.run(a_first_look(Far(int(port_file.read_text()))))
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
-
-    markets, bars, confirm, quote = found
-    assert [row["snapshot"]["marketStatus"] for row in markets["marketDetails"]] == ["TRADEABLE"] * 3
-    assert len(bars["prices"]) == 10
-    assert confirm["dealStatus"] == "ACCEPTED"
-    assert quote["destination"] == "quote"
-    assert "rest_url http://127.0.0.1:" in words[0]
-
-
-class Far:
-    """What a client knows of a service that runs elsewhere."""
-
-    def __init__(self, port):
-        self.url, self.stream_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/connect"
-        self.user = User()
-
-
-async def a_first_look(far):
-    """Log in, look around, buy, and watch."""
-    async with aiohttp.ClientSession() as http:
-        client = Client(far, http)
-        assert (await client.login())[0] == 200
-        markets = await client.get("/markets", epics="GOLD,BTCUSD,AAPL")
-        bars = await client.get("/prices/GOLD", resolution="HOUR", max="10")
-        confirm = await client.buy(1, stopDistance=50)
-        async with client.stream() as frames:
-            await frames.say("marketData.subscribe", epics=["EURUSD", "GOLD", "US500", "BTCUSD", "AAPL", "MSFT"])
-            return markets, bars, confirm, await frames.next(20)
 
 
 def test_gold_has_a_price_in_every_scenario():

@@ -10,11 +10,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 from ib_insync import IB, LimitOrder, Stock
+from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from joed.model.values import SECOND
+from joed.sim import stage
 from joed.sim.loop import START_NS, LoopClock, Stuck, VirtualLoop, run
+from joed.sim.world import play, scenario_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY_S = 86_400
@@ -224,6 +227,26 @@ async def test_a_virtual_loop_may_be_driven_from_within_a_real_one():
     assert seen == [loop]
     assert task.done()
     loop.close()
+
+
+def test_the_seeded_world_is_the_same_world_on_the_loop(monkeypatch):
+    """A whole day with its faults comes out event for event as on `SimulatedClock`: a world may swap its clock."""
+    scenario = replace(scenario_of(4), safe_s=240.0)
+    plain = play(scenario)
+    loops = []
+
+    def clock_at(start_ns):
+        loops.append(VirtualLoop(start_ns))
+        return LoopClock(loops[-1])
+
+    monkeypatch.setattr(stage, "SimulatedClock", clock_at)
+    looped = play(scenario)
+    for loop in loops:
+        loop.close()
+
+    assert len(loops) == 1
+    assert looped.trace == plain.trace
+    assert looped.events == plain.events > 1_000
 
 
 def test_no_thread_is_ever_needed():

@@ -16,6 +16,7 @@ from joed.market.embedded import Feed
 from joed.model.events import Quote
 from joed.model.settings import Instrument, Paper, Settings
 from joed.model.values import MINUTE, SECOND
+from tests.fakes.capital import script
 from tests.fakes.capital.listing import WEEK
 from tests.fakes.capital.server import FakeCapital
 
@@ -46,6 +47,10 @@ def parser():
     made.add_argument("--day", help="of the file, only this date")
     made.add_argument("--settle", type=float, default=0.3, help="seconds an order takes inside the service")
     made.add_argument("--week", action="store_true", help="close at the weekend, as their currencies do")
+    made.add_argument("--fault", action="append", default=[], metavar="'SECONDS NAME WORDS'", help="a fault by script")
+    made.add_argument(
+        "--faults", type=Path, help="a file of such lines (tests/fakes/capital/script.py lists the names)"
+    )
     made.add_argument("--trace", action="store_true", help="print every request")
     return made
 
@@ -136,7 +141,9 @@ def build(options):
 async def serve(options):
     """Listen, play, and go on until told to end."""
     capital, market, clock = build(options)
+    script.play(capital, "\n".join([*options.fault, options.faults.read_text() if options.faults else ""]))
     port = await capital.listen(options.port, options.host)
+    capital.charge_each_night()
     market.start(capital, clock)
     if options.port_file:
         options.port_file.write_text(f"{port}\n")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from aiohttp import web
 
-from joed.model.values import SECOND
+from joed.model.values import DAY, HOUR, SECOND
 from tests.fakes.capital.desk import Desk
 from tests.fakes.capital.door import Account, Door, User
 from tests.fakes.capital.faults import Faults
@@ -32,10 +32,10 @@ class FakeCapital:
     `door` (sessions, limits), `stream`, `tape` (bars), `faults`, `log` (each request: when, method, path).
     """
 
-    def __init__(self, exchange, clock, *, epics=None, user=None):
+    def __init__(self, exchange, clock, *, account="123456789012345678", epics=None, user=None):
         self.exchange, self.clock = exchange, clock
         self.user = user or User()
-        trading = Account(currency=exchange.base)
+        trading = Account(account, currency=exchange.base)
         other = Account(OTHER, "Other", preferred=False, trades=False)
         self.accounts = {account.account_id: account for account in (trading, other)}
         made = [
@@ -127,6 +127,16 @@ class FakeCapital:
             fee = self.funds.to_base(deal.size * deal.level * rate / 100, deal.listing.currency)
             self.funds.account.adjusted += fee
             self.desk.move("SWAP", "Overnight fee", fee, deal)
+
+    def charge_each_night(self):
+        """Book the fee of each night at 21:00 UTC from here on."""
+        day_ns, at_ns = self.clock.now() // DAY * DAY, 21 * HOUR
+        due_ns = day_ns + at_ns if self.clock.now() < day_ns + at_ns else day_ns + at_ns + DAY
+        self.clock.call_at(due_ns, self._charge_this_night)
+
+    def _charge_this_night(self):
+        self.charge_overnight()
+        self.charge_each_night()
 
     def adjust_dividend(self, epic, per_share):
         """Book a dividend's adjustment for each open position of an epic."""
