@@ -73,7 +73,8 @@ async def test_a_bracket_fills_is_protected_and_reduces_its_stop():
         tws.quote(Quote("AAPL", 110.0, 110.1, bid_size=4.0))
         await settle(ib)
 
-        assert (target.orderStatus.filled, stop.orderStatus.remaining) == (4, 6)
+        assert (target.orderStatus.filled, target.orderStatus.remaining) == (4, 6)
+        assert stop.orderStatus.remaining == 6
         assert tws.exchange.protection("AAPL") == 6
         assert [(row.contract.conId, row.position) for row in ib.positions()] == [(contract.conId, 6)]
         assert laws(tws.exchange) == []
@@ -101,10 +102,12 @@ async def test_a_marketable_target_closes_the_position():
     async with desk() as (tws, ib, contract):
         orders = bracket(ib)
         await traded(ib, contract, orders)
+        errors = errors_of(ib)
 
         orders[1].lmtPrice = 99.0
         await traded(ib, contract, [orders[1]])
 
+        assert errors == [(orders[2].orderId, 202)]
         assert tws.exchange.position("AAPL") == 0
         assert tws.exchange.orders["E1-S"].status is Status.CANCELLED
         assert laws(tws.exchange) == []

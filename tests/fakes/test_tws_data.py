@@ -10,7 +10,7 @@ from joed.model.events import Quote
 from joed.model.values import DAY, SECOND
 from tests.fakes.rig import UNIVERSE, client, desk, errors_of, house, settle, traded
 from tests.fakes.tws.faults import act
-from tests.fakes.tws.history import BARS_MAX
+from tests.fakes.tws.history import BARS_MAX, Pacing
 
 
 async def test_without_permission_there_are_no_prices_and_three_of_twenty_are_named():
@@ -235,6 +235,17 @@ async def test_history_that_is_asked_for_too_often_is_refused():
         assert await asked(ib, 2, days="5 D") == [162]
     async with house(bars=daily) as tws, client(tws) as ib:
         assert await asked(ib, 6) == [162]
+
+
+@pytest.mark.parametrize(("what", "allowed"), [("TRADES", 60), ("BID_ASK", 30)])
+def test_sixty_requests_in_ten_minutes_are_enough(what, allowed):
+    """BID_ASK counts twice; after ten minutes they are forgotten."""
+    pacing = Pacing()
+    refused = [pacing.breach(n * 3.0, (n, what), "AAPL") for n in range(allowed)]
+    assert refused == [False] * allowed
+
+    assert pacing.breach(allowed * 3.0, (-1, what), "AAPL")
+    assert not pacing.breach(allowed * 3.0 + 600.0, (-2, what), "AAPL")
 
 
 async def test_history_of_nothing_says_so():

@@ -89,6 +89,23 @@ async def test_a_restart_gives_ids_out_again_and_forgets_what_it_alone_had():
             assert tws.desk.next_id <= trades[-1].order.orderId
 
 
+async def test_an_id_of_an_order_that_never_reached_ibkr_is_given_out_again_and_taken():
+    """The leg that waited in TWS is gone with its id, which is the next order's; to TWS they are strangers."""
+    async with desk() as (tws, ib, contract):
+        await traded(ib, contract, [ib_insync.LimitOrder("BUY", 1, 98.0, orderRef="E1")])
+        (gone,) = await traded(ib, contract, bracket(ib, "E2", level=98.0)[:1])
+        act(tws, "restart 0")
+        await ended(ib)
+        await tws.opening
+        async with client(tws) as back:
+            errors = errors_of(back)
+            assert tws.desk.next_id == gone.order.orderId
+            back.client.placeOrder(gone.order.orderId, contract, ib_insync.LimitOrder("BUY", 1, 97.0, orderRef="E3"))
+            await settle(back)
+            assert errors == []
+            assert list(tws.exchange.orders) == ["E1", "E3"]
+
+
 async def test_what_happens_without_the_servers_is_told_late_or_never():
     """1100, a fill, 1102 silent: no word of it but in the executions that are asked for."""
     async with desk() as (tws, ib, contract):
@@ -208,6 +225,9 @@ async def test_messages_come_twice_or_too_late():
         await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])
         assert len(seen) == 2
         assert len(set(seen)) == 1
+
+        await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])
+        assert len(seen) == 3
 
         act(tws, "late execDetails 0.05 1")
         (trade,) = await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])

@@ -86,6 +86,19 @@ async def test_a_child_without_a_parent_is_refused():
         assert tws.exchange.orders == {}
 
 
+async def test_a_child_whose_parent_is_gone_is_refused():
+    """201: the parent was cancelled before anything of it filled."""
+    async with desk() as (tws, ib, contract):
+        (parent,) = await traded(ib, contract, [ib_insync.LimitOrder("BUY", 10, 99.0, orderRef="E1")])
+        ib.cancelOrder(parent.order)
+        errors = errors_of(ib)
+        order = ib_insync.StopOrder("SELL", 10, 96.0, parentId=parent.order.orderId)
+        await traded(ib, contract, [order])
+
+        assert errors[-1] == (order.orderId, 201)
+        assert list(tws.exchange.orders) == ["E1"]
+
+
 @pytest.mark.parametrize(
     ("order", "code"),
     [
