@@ -4,13 +4,18 @@ import asyncio
 
 import ib_insync
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from joed.daemon.clock import SimulatedClock
 from joed.errors import ConfigError
 from joed.model.events import Quote
 from joed.model.values import Status
-from tests.fakes.rig import CLIENT, bracket, client, desk, ended, errors_of, house, settle, traded
-from tests.fakes.tws import faults
+from tests.fakes.rig import CLIENT, bracket, client, desk, ended, errors_of, exchange_of, house, settle, traded
+from tests.fakes.tws import FakeTws, faults
+from tests.fakes.tws.answers import ANSWERS
 from tests.fakes.tws.faults import act, play
+from tests.fakes.tws.wire import frame, raw_frame
 
 
 async def answers(ib, within=0.2):
@@ -538,3 +543,65 @@ async def test_latency_can_change_as_it_runs():
         await settle(ib)
         assert trade.fills == []
         await asyncio.wait_for(trade.filledEvent, 5)
+
+
+async def test_a_broken_history_farm_gives_none():
+    """2105, and 162 for what is asked meanwhile; prices go on."""
+    async with desk(bars=lambda *_: [(0, 1.0, 1.0, 1.0, 1.0, 1.0)]) as (tws, ib, contract):
+        errors = errors_of(ib)
+        act(tws, "farm broken ushmds")
+        assert not await ib.reqHistoricalDataAsync(contract, "", "5 D", "1 day", "TRADES", 1)
+        act(tws, "farm ok ushmds")
+        assert await ib.reqHistoricalDataAsync(contract, "", "5 D", "1 day", "TRADES", 1)
+
+        assert [code for _, code in errors] == [2105, 162, 2106]
+
+
+async def test_a_value_of_the_account_may_be_any():
+    """In the place of the exchange's own figure."""
+    async with desk() as (tws, ib, _contract):
+        act(tws, "value DayTradesRemaining 0")
+        act(tws, "value BuyingPower 12.50")
+        summary = {row.tag: row.value for row in await ib.accountSummaryAsync()}
+
+        assert (summary["DayTradesRemaining"], summary["BuyingPower"]) == ("0", "12.50")
+
+
+WORD = st.one_of(
+    st.integers(-5, 20).map(str),
+    st.sampled_from(["", "AAPL", "SMART", "BUY", "LMT", "STP", "x", "1e3", "nan", "\ud7ff"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(ANSWERS)), st.lists(WORD, max_size=40)), max_size=8))
+def test_whatever_a_client_writes_the_tws_lives(messages):
+    """It answers or hangs up; nothing escapes, and nothing but an order that can be one reaches the exchange."""
+
+    class Line:
+        """A transport that leads nowhere."""
+
+        closing = False
+
+        def is_closing(self):
+            """Say whether it ends."""
+            return self.closing
+
+        def write(self, data):
+            """Take bytes."""
+            assert data
+
+        def close(self):
+            """End."""
+            self.closing = True
+
+    tws = FakeTws(exchange_of(), SimulatedClock(0), bars=lambda *_: [])
+    tws.paces = tws.paces_history = False
+    tws.loop_time = lambda: 0.0
+    tws.quote(Quote("AAPL", 99.9, 100.0, 99.95))
+    session = tws.accept()
+    session.connection_made(Line())
+    session.data_received(b"API\0" + raw_frame(b"v157..176") + frame(71, 2, 17, ""))
+    session.data_received(b"".join(frame(number, *words) for number, words in messages))
+
+    assert tws.clients[17] is session
+    assert all(order.quantity > 0 for order in tws.exchange.orders.values())

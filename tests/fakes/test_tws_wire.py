@@ -168,6 +168,9 @@ def test_values_are_read_as_clients_write_them():
     with pytest.raises(BadFrame, match="'x' is no whole number"):
         fields.number()
     assert fields.text() == ""
+    for word in ("x", "nan", "inf"):
+        with pytest.raises(BadFrame, match=f"'{word}' is no number"):
+            Fields([word]).decimal()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,10 @@ def values_of(tws, account):
     told = [(tag, value, base) for tag, value in money.items()]
     balances = tws.exchange.book.balances if first else {}
     told += [("CashBalance", value, currency) for currency, value in balances.items()]
-    return [*plain, *told, ("ExchangeRate", "1.00", base), *((k, v, base) for k, v in tws.overrides.items())]
+    rows = [*plain, *told, ("ExchangeRate", "1.00", base)]
+    known = {tag for tag, _, _ in rows}
+    rows = [(tag, tws.overrides.get(tag, value), currency) for tag, value, currency in rows]
+    return rows + [(tag, value, base) for tag, value in tws.overrides.items() if tag not in known]
 
 
 def preview_of(tws, ticket):

@@ -22,6 +22,12 @@ from tests.fakes.tws.hostile import HOSTILE
 LOST = "Connectivity between IBKR and Trader Workstation has been lost."
 BROKEN = "Connectivity between TWS and server is broken. It will be restored automatically."
 RESTORED = "Connectivity between IBKR and Trader Workstation has been restored - data {}."
+FARMS = {
+    "usfarm": (2103, 2104, "Market"),
+    "ushmds": (2105, 2106, "HMDS"),
+    "secdefil": (2157, 2158, "Sec-def"),
+}
+"""By its name: what is said when it breaks, when it is mended, and of which data."""
 COMPETING = "No market data during competing live session"
 
 
@@ -101,11 +107,18 @@ def regain_servers(tws, told="", code=1102):
     tws.relink(told=told != "silent")
 
 
-def farm(tws, state):
-    """Break the market data farm (2103), or mend it (2104): prices stop, nothing else does."""
-    tws.market.silent = state != "ok"
-    code, words = (2104, "is OK") if state == "ok" else (2103, "is broken")
-    tws.broadcast(code, f"Market data farm connection {words}:usfarm")
+def farm(tws, state, name="usfarm"):
+    """Break a farm, or mend it (`ok`): usfarm's prices stop (2103), ushmds has no history (2105), secdefil says it."""
+    broken, mended, what = FARMS[name]
+    tws.broken_farms[name] = state != "ok"
+    tws.market.silent = tws.broken_farms.get("usfarm", False)
+    code, words = (mended, "is OK") if state == "ok" else (broken, "is broken")
+    tws.broadcast(code, f"{what} data farm connection {words}:{name}")
+
+
+def value(tws, tag, amount):
+    """Let a value of the account be this: DayTradesRemaining, BuyingPower and others."""
+    tws.overrides[tag] = amount
 
 
 def flap(tws, every_s=3, for_s=600):
@@ -326,6 +339,7 @@ FAULTS = {
     "latency": latency,
     "clock-off": clock_off,
     "farm": farm,
+    "value": value,
     "compete": compete,
     "1300": port_moved,
     "say": say,

@@ -21,6 +21,9 @@ WINDOW_S, REQUESTS_MAX = 600.0, 60
 SAME_S = 15.0
 CLOSE_S, CLOSE_MAX = 2.0, 6
 PACING = "Historical Market Data Service error message:Historical data request pacing violation"
+DISCONNECTED = (
+    "Historical Market Data Service error message:HMDS server disconnect occurred.  Attempting reconnection..."
+)
 NO_DATA = "Historical Market Data Service error message:HMDS query returned no data: {}@SMART {}"
 
 
@@ -53,6 +56,9 @@ def answer_history(session, fields):
         return
     if size not in SIZES or not duration.split(" ")[0].isdigit() or duration.split(" ")[-1] not in UNITS:
         session.error(request, 321, "Error validating request.-'bY' : cause - Historical data bar size or duration")
+        return
+    if tws.broken_farms.get("ushmds"):
+        session.error(request, 162, DISCONNECTED)
         return
     key = (rows[0].name, end, size, duration, regular, what)
     if tws.paces_history and tws.pacing.breach(tws.loop_time(), key, rows[0].name):

@@ -48,6 +48,7 @@ class FakeTws:
         self.unpaid = set()
         self.other_cash = CASH
         self.overrides = {}
+        self.broken_farms = {}
         self.other_positions = {}
         self.sessions = []
         self.clients = {}

@@ -104,9 +104,17 @@ class Session(asyncio.Protocol):
         if answer is None:
             self.tws.log("unknown", fields)
         elif not self.tws.linked and fields[0] in NEED_THE_SERVERS:
-            self.tws.parked.append(lambda: answer(self, Fields(fields[1:])))
+            self.tws.parked.append(lambda: self.perform(answer, fields))
         else:
-            self.tws.travel(fields[0], lambda: answer(self, Fields(fields[1:])))
+            self.tws.travel(fields[0], lambda: self.perform(answer, fields))
+
+    def perform(self, answer, fields):
+        """Answer now; what cannot be read ends the connection."""
+        try:
+            answer(self, Fields(fields[1:]))
+        except BadFrame as error:
+            self.tws.log("garbage", str(error), fields)
+            self.close()
 
     def shake_hands(self, fields):
         """Agree on a version, or end: `v157..176`, with options behind it."""

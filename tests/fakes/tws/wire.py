@@ -106,6 +106,9 @@ class Fields:
         if value in UNSET_NUMBERS:
             return None
         try:
-            return Decimal(value)
+            number = Decimal(value)
         except InvalidOperation:
             raise BadFrame(f"{value!r} is no number") from None
+        if not number.is_finite():
+            raise BadFrame(f"{value!r} is no number")
+        return number
