@@ -83,6 +83,15 @@ class Flow:
         """Do something once so many more bytes have arrived and before the next one does."""
         self._fuse = (count, action)
 
+    def trim(self, limit: int) -> None:
+        """Forget what is beyond so many bytes, the newest first."""
+        while self.waiting_bytes > limit:
+            at_ns, data = self._queue.pop()
+            kept = data[: max(0, len(data) - (self.waiting_bytes - limit))]
+            self.waiting_bytes -= len(data) - len(kept)
+            if kept:
+                self._queue.append((at_ns, kept))
+
     def drop(self) -> None:
         """Forget what is under way."""
         self._queue.clear()
@@ -158,12 +167,11 @@ class End(asyncio.Transport):
             self.drained()
 
     def abort(self) -> None:
-        """End at once; the peer sees a reset, if anything still arrives there."""
-        self._closing = True
+        """End at once: what still waits in this process is lost, what the kernel took travels, then the end."""
         if not self.closed:
-            self._reset_peer()
-            self.out.drop()
-            self._loop.call_soon(self.lose, None)
+            self._closing = True
+            self.out.trim(WINDOW_BYTES)
+            self._finish()
 
     def drained(self) -> None:
         """Hear that bytes have left: write again, or close at last."""
@@ -172,10 +180,13 @@ class End(asyncio.Transport):
             self._told_to_pause = False
             self._protocol.resume_writing()
         if self._closing and not size and not self.closed:
-            if not self._eof:
-                self._eof = True
-                self.out.send(FIN)
-            self._loop.call_soon(self.lose, None)
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._eof:
+            self._eof = True
+            self.out.send(FIN)
+        self._loop.call_soon(self.lose, None)
 
     def take(self, data: bytes) -> None:
         """Take what arrived; bytes for an end that is gone are answered by a reset."""

@@ -6,11 +6,13 @@ import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from joed.daemon.clock import RealClock
 from joed.exchange import laws
 from joed.model.values import HOUR
 from joed.sim.loop import START_NS
+from tests.fakes.capital import FakeCapital
 from tests.fakes.capital.faults import BOMB_BYTES
-from tests.fakes.capital_rig import gold, with_client
+from tests.fakes.capital_rig import Client, exchange_of, gold, with_client
 
 ORDER = {"epic": "GOLD", "direction": "BUY", "size": 1, "stopLevel": 2_380}
 POST = ("POST", "/positions")
@@ -21,11 +23,32 @@ def test_the_answer_to_a_post_is_lost_and_the_order_is_carried_out():
 
     async def scenario(fake, client):
         trick = fake.faults.lose_answer(*POST)
-        with pytest.raises(aiohttp.ClientConnectionError):
+        with pytest.raises(aiohttp.ClientOSError, match="Connection reset by peer"):
             await client.call(*POST, ORDER)
         return trick.seen, len(await client.positions()), fake.asked(*POST)
 
     assert with_client(scenario) == (1, 1, 1)
+
+
+async def test_on_real_sockets_a_lost_answer_is_a_reset_too():
+    """As on the virtual loop: an error of the connection, not its end."""
+    fake = FakeCapital(exchange_of(), RealClock())
+    await fake.listen()
+    gold(fake)
+    async with aiohttp.ClientSession() as http:
+        client = Client(fake, http)
+        await client.login()
+        fake.faults.lose_answer(*POST)
+        with pytest.raises(aiohttp.ClientOSError, match="Connection reset by peer"):
+            await client.call(*POST, ORDER)
+        count = len(await client.positions())
+        async with client.stream() as frames:
+            fake.stream.cut()
+            with pytest.raises(ConnectionClosed):
+                await frames.socket.recv()
+    await fake.stop()
+
+    assert count == 1
 
 
 def test_the_request_is_lost_and_nothing_is_carried_out():

@@ -16,7 +16,7 @@ from tests.fakes.capital.listing import Listing
 from tests.fakes.capital.routes import OPEN_ROUTES, Asked, route_of
 from tests.fakes.capital.stream import Stream
 from tests.fakes.capital.tape import Tape
-from tests.fakes.capital.words import Ids, Refused, encoded
+from tests.fakes.capital.words import Ids, Refused, encoded, reset
 
 PREFIX = "/api/v1"
 LOG_MAX = 100_000
@@ -202,7 +202,7 @@ class FakeCapital:
         elif trick.how == "late":
             await self.wait(trick.seconds)
         elif trick.how == "lost":
-            request.transport.abort()
+            reset(request.transport)
         elif trick.how == "truncated":
             payload = payload[: len(payload) // 2]
         elif trick.how == "torn":

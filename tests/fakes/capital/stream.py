@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from joed.model.values import MINUTE, SECOND
 from tests.fakes.capital.tape import RESOLUTIONS
-from tests.fakes.capital.words import Refused, encoded
+from tests.fakes.capital.words import Refused, encoded, reset
 
 EPICS_MAX = 40
 IDLE_S = 600.0
@@ -324,4 +324,5 @@ class Stream:
     def cut(self):
         """Reset every connection."""
         for connection in tuple(self.connections):
-            connection.abort()
+            connection.open = False
+            reset(connection.transport)

@@ -1,6 +1,8 @@
 """What every part of the fake says and raises: a refusal in the server's words, its times, its ids, its JSON."""
 
 import datetime as dt
+import socket
+import struct
 
 import msgspec
 
@@ -42,6 +44,17 @@ def asked_ns(text, code):
     except ValueError:
         raise Refused(400, code) from None
     return int((moment - EPOCH).total_seconds()) * SECOND
+
+
+def reset(transport):
+    """End a connection by a reset: the peer sees an error, not the end of a stream."""
+    if transport is None or transport.is_closing():
+        return
+    if (link := getattr(transport, "link", None)) is not None:  # of the virtual loop
+        link.reset()
+        return
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class Ids:
