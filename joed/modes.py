@@ -163,12 +163,13 @@ def daemon(options: Namespace) -> int:
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
     from joed.daemon.systemd import Notifier
+    from joed.daemon.upkeep import upkeep
 
     settings, folder = settings_of(options, needed=True)
     where = places(options.state_dir or default_root(), witness=options.witness)
     where.make()
     secrets = Secrets.of()
-    plan = _plan(options, settings, folder, where, secrets)
+    plan = replace(_plan(options, settings, folder, where, secrets), upkeep=upkeep(settings, where))
     log = Log(pick_format(options.log_format), utc_ns, secrets=secrets.values)
     adopt(log)
     try:

@@ -35,6 +35,7 @@ REMEDIES = {
     "minute bars": "joectl brokers says why; today's minutes gather from its quotes",
     "stops": "joectl positions; joectl kill --scope flatten closes everything",
     "jobs": "joectl jobs",
+    "backup": "journalctl -u joed -g backup_failed says why; joectl flush, and see that daemon.backups is not 0",
     "journal": "joectl status; make room on its disk",
     "account": "joectl brokers; set mode: live and log in to the account that is meant",
     "calendar": "install a newer joed, or add the days to calendar.d",

@@ -94,8 +94,13 @@ class CarryOut:
         emit: Callable[[Event], None],
         now: Callable[[], int],
         counters: Counters,
+        slept_ns: Callable[[], int] = int,
     ) -> None:
-        """Carry out for this State; `releasing` tells that a kill was lifted whose file is still there."""
+        """Carry out for this State; `releasing` tells that a kill was lifted whose file is still there.
+
+        `slept_ns` says how long the machine slept, where nobody has told of it yet.
+        """
+        self._slept_ns = slept_ns
         self._state = state
         self._brokers = brokers
         self._worker = worker
@@ -214,6 +219,8 @@ class CarryOut:
             return ""
         if self._latch.present():
             return "killed"
+        if self._slept_ns():
+            return "slept"
         if command.expires_at_ns and self._now() > command.expires_at_ns:
             return "expired"
         block = matches(self._state, command.instrument, command.strategy)

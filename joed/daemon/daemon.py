@@ -226,9 +226,9 @@ class Daemon:
 
     def _own_works(self) -> list[Work]:
         """Give the tasks of the shell itself; time is one of them where it is simulated."""
-        works = [supervised(work, self.log) for work in (self.alerter.run, partial(self.reloader.run, self.desk.ask))]
-        if self._teller is not None:
-            works.append(supervised(self._teller.run, self.log))
+        ours: list[Work] = [self.alerter.run, partial(self.reloader.run, self.desk.ask)]
+        ours += self.plan.upkeep(self.state, self.alert, self.log) + ([self._teller.run] if self._teller else [])
+        works = [supervised(work, self.log) for work in ours]
         if isinstance(self.clock, SimulatedClock):
             return [*works, partial(self._drive, self.clock)]
         self.heartbeat = beating(self.trading, self.notifier, self.plan, self.clock, lambda: self.journal.failed)

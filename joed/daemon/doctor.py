@@ -4,11 +4,15 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from joed.daemon.backups import newest
+from joed.daemon.places import places
 from joed.model.feeds import STREAM
 from joed.model.values import DAY
 from joed.model.view import BrokerView, View
 from joed.protocol import read_latch
 
+BACKUP_DAYS_MAX = 5
+"""A long weekend with a holiday at each end."""
 FREE_BYTES_MIN = 256 * 1024 * 1024
 
 ASIDE_SHOWN = 8
@@ -25,7 +29,7 @@ class Check(NamedTuple):
 
 def checks(shown: View, state_dir: Path) -> list[dict[str, str | bool]]:
     """Look at everything; this asks the disk: call it off the loop."""
-    return [check._asdict() for check in (*_shown(shown), _latch(state_dir), _disk(state_dir))]
+    return [check._asdict() for check in (*_shown(shown), _latch(state_dir), _disk(state_dir), _backup(state_dir))]
 
 
 def _shown(shown: View) -> list[Check]:
@@ -81,3 +85,13 @@ def _latch(state_dir: Path) -> Check:
 def _disk(state_dir: Path) -> Check:
     free = shutil.disk_usage(state_dir).free
     return Check("disk", free >= FREE_BYTES_MIN, f"{free // (1024 * 1024)} MiB free")
+
+
+def _backup(state_dir: Path) -> Check:
+    """Tell how old the newest backup is; a record that has none yet is no fault on its first day."""
+    found = newest(places(state_dir).backup)
+    if found is None:
+        return Check("backup", ok=True, words="none yet: one is made after each session")
+    session, age_ns = found
+    days = age_ns // DAY
+    return Check("backup", days <= BACKUP_DAYS_MAX, f"{session}, {days} days ago")

@@ -9,6 +9,7 @@ from joed.daemon.clock import Clock
 from joed.daemon.reads import Record
 from joed.daemon.supervise import Work
 from joed.daemon.trading import Worker
+from joed.daemon.upkeep import Upkeep, none
 from joed.model.calendars import Calendar
 from joed.model.events import Event, SettingsLoaded
 from joed.model.settings import Settings
@@ -25,7 +26,8 @@ class Plan:
     the brokers are up; `worker` gives where jobs run and the tasks that belong to it; `tell` hears each record as it
     becomes durable. `wall_time` says that the clock is the wall's, so that a wall clock that is set is news.
     `reload` reads the files again for a daemon that runs with these settings; `on_page` hears where the live page is.
-    `streams` says that the brokers stream what they are asked for, and not what an embedded market plays.
+    `streams` says that the brokers stream what they are asked for, and not what an embedded market plays. `upkeep`
+    gives the tasks that look after the record and the machine.
     """
 
     settings: Settings
@@ -45,3 +47,4 @@ class Plan:
     reload: Callable[[Settings], SettingsLoaded] | None = None
     on_page: Callable[[str], None] | None = None
     streams: bool = False
+    upkeep: Upkeep = none

@@ -16,9 +16,19 @@ from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.latch import Latch
 from joed.daemon.loop import Loop, Recorder
+from joed.daemon.sleep import Sleep
 from joed.engine.positions import equity
 from joed.model.commands import ReadBroker
-from joed.model.events import EpochStarted, Event, LatchGone, LatchSeen, SessionEnded, SettingsLoaded, Tick
+from joed.model.events import (
+    ClockStepped,
+    EpochStarted,
+    Event,
+    LatchGone,
+    LatchSeen,
+    SessionEnded,
+    SettingsLoaded,
+    Tick,
+)
 from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.values import SECOND, Bar, Scope
@@ -68,6 +78,7 @@ class Trading:
         self._latch = latch
         self._read_ns = 0
         self._sealed = self._vanished = False
+        self.sleep = None if clock.simulated else Sleep()
         self.counters = Counters()
         self.intake = Intake(wake, settings.daemon.queue_size_max, conflates=conflates)
         self.carry_out = CarryOut(
@@ -79,6 +90,7 @@ class Trading:
             emit=self.emit,
             now=clock.now,
             counters=self.counters,
+            slept_ns=self._slept_ns,
         )
         self.loop = Loop(
             state,
@@ -120,6 +132,8 @@ class Trading:
         if self._sealed:
             return
         now = self.clock.now()
+        if self.sleep is not None and (slept_ns := self.sleep.news_ns()):
+            self.intake.put(ClockStepped(self.state.utc_offset_ns, slept_ns))
         due = now - self._read_ns >= int(self._settings.health.orders_read_s * SECOND)
         self._look_at_latch(closely=due)
         self.intake.put(Tick())
@@ -127,6 +141,10 @@ class Trading:
             self._read_ns = now
             self._read_books()
         self.clock.call_at(now - now % SECOND + SECOND, self.tick)
+
+    def _slept_ns(self) -> int:
+        """Give how long the machine slept, until State knows of it."""
+        return self.sleep.slept_ns() if self.sleep is not None else 0
 
     def _read_books(self) -> None:
         for name, broker in self.brokers.items():

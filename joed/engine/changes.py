@@ -108,11 +108,6 @@ def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
     empty_bands(state)
 
 
-def clock_stepped(state: State, now: int, event: e.ClockStepped) -> None:
-    """Take over how UTC stands against the engine's time."""
-    state.utc_offset_ns = event.offset_ns
-
-
 def stop_asked(state: State, now: int, event: e.StopAsked) -> None:
     """Change nothing: the end begins with the WindDown command that answers this."""
 
@@ -323,7 +318,7 @@ def word(state: State, now: int, event: life.Word) -> None:
 APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.Quote: quote,
     e.Tick: tick,
-    e.ClockStepped: clock_stepped,
+    e.ClockStepped: reconcile.apply_clock,
     e.EpochStarted: epoch_started,
     e.SettingsLoaded: settings_loaded,
     e.StopAsked: stop_asked,

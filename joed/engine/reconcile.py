@@ -37,7 +37,7 @@ from joed.model.commands import (
     ReadBroker,
     RetireOrder,
 )
-from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderSeen, OrderWorking
+from joed.model.events import BrokerDown, BrokerRead, BrokerUp, ClockStepped, OrderFilled, OrderSeen, OrderWorking
 from joed.model.orders import Order
 from joed.model.state import Broker, State
 from joed.model.values import SECOND, ZERO, Severity, Status
@@ -87,6 +87,17 @@ def apply_down(state: State, now: int, event: BrokerDown) -> None:
     doubt_link(state, now, event.broker)
 
 
+def apply_clock(state: State, now: int, event: ClockStepped) -> None:
+    """Take over how UTC stands against the engine's time; after a sleep trust no book until it has been read anew.
+
+    What was asked before the sleep may be answered after it, and proves nothing.
+    """
+    state.utc_offset_ns = event.offset_ns
+    for broker in state.brokers.values():
+        if event.slept_ns and broker.up:
+            broker.reconciled, broker.changed_ns, broker.slept_ns = False, now, now
+
+
 def apply_read(state: State, now: int, read: BrokerRead) -> None:
     """Take over what a read proves: executions first, then open orders, ended ones, absences, positions, cash.
 
@@ -123,7 +134,7 @@ def _take_fill(state: State, now: int, fill: OrderFilled, broker: str) -> bool:
 
 def judge(state: State, broker: Broker) -> None:
     """Note whether the books are reconciled: read whole over this link, and no order's fate unknown."""
-    whole = broker.up and broker.read_ns >= broker.changed_ns
+    whole = broker.up and broker.read_ns >= broker.changed_ns and broker.read_from_ns >= broker.slept_ns
     broker.reconciled = whole and not any(
         order.status.doubtful and order.broker == broker.name for order in state.orders.values()
     )
@@ -286,6 +297,17 @@ def unread(broker: str, now: int) -> Block:
     return Block(f"broker:{broker}", RECONCILING, f"{broker}'s books are being read", now)
 
 
+def on_slept(state: State, now: int, event: ClockStepped, commands: list[Command]) -> None:
+    """After a sleep forbid entries at each broker until it has been read whole, and say why."""
+    if not event.slept_ns:
+        return
+    for broker in state.brokers.values():
+        if broker.up:
+            commands += [RaiseBlock(unread(broker.name, now)), ReadBroker(broker.name, "slept")]
+    words = f"the machine slept for {event.slept_ns / SECOND:.0f} s; nothing is opened before the books are read again"
+    commands.append(RaiseAlert(f"slept:{now}", Severity.WARNING, words))
+
+
 def on_down(state: State, now: int, event: BrokerDown, commands: list[Command]) -> None:
     """Forbid entries at a broker that does not answer."""
     words = f"{event.broker} does not answer: {event.reason}"
@@ -310,7 +332,8 @@ def on_read(state: State, now: int, read: BrokerRead, commands: list[Command]) -
     doubts = [order for order in state.orders.values() if order.status.doubtful]
     settled = all(order in absent for order in doubts if order.broker == read.broker)
     reconciling = key(f"broker:{read.broker}", RECONCILING)
-    if broker.up and settled and reconciling in state.blocks:
+    awake = read.from_ns >= broker.slept_ns
+    if broker.up and settled and awake and reconciling in state.blocks:
         commands.append(LiftBlock(reconciling, "its books are read"))
 
 

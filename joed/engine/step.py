@@ -273,6 +273,7 @@ Rule = Callable[[State, int, Any, list[Command]], None]
 RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.Quote: (on_quote,),
     e.Tick: (on_tick, kill.settle),
+    e.ClockStepped: (reconcile.on_slept,),
     e.EpochStarted: (on_epoch,),
     e.SettingsLoaded: (on_settings,),
     e.StopAsked: (on_stop,),

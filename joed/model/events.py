@@ -44,9 +44,10 @@ class Tick(Event, frozen=True, gc=False, tag="Tick"):
 
 
 class ClockStepped(Event, frozen=True, gc=False, tag="ClockStepped"):
-    """The wall clock was set: UTC is `now` plus this offset from here on."""
+    """The wall clock was set: UTC is `now` plus this offset from here on; or the machine slept for `slept_ns`."""
 
     offset_ns: int
+    slept_ns: int = 0
 
 
 class EpochStarted(Event, frozen=True, gc=False, tag="EpochStarted"):

@@ -242,6 +242,7 @@ class Daemon:
     snapshot_s: Seconds = 60.0
     queue_size_max: Count = 100_000
     tape_days: Count = 30
+    backups: Annotated[int, Ge(0)] = 30
     ballast_mb: Annotated[int, Ge(0)] = 16
     worker_memory_mb: Count = 1024
     web_port: Annotated[int, Ge(0), Le(65535)] = 0

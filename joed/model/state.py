@@ -101,7 +101,8 @@ class Broker(Struct):
     `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
     and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
     `source` is how its prices come ("" until it says so), `findings` what its adapter looked at, by name, `aside` says
-    by instrument what it cannot serve, and why; `fetched` is its history by kind of bar, asked for at `bars_asked_ns`.
+    by instrument what it cannot serve, and why; `fetched` is its history by kind of bar, asked for at `bars_asked_ns`;
+    `slept_ns` is when the machine last woke: what was asked before it proves nothing.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Broker(Struct):
     quoted_ns: int = 0
     cash: Decimal = ZERO
     read_from_ns: int = 0
+    slept_ns: int = 0
     foreign: dict[str, str] = {}
     foreign_count: int = 0
     suspected: dict[str, Decimal] = {}

@@ -1,5 +1,7 @@
 """What the daemon finds when it looks at itself."""
 
+import os
+
 from joed import protocol
 from joed.daemon.doctor import checks
 from joed.engine.step import step
@@ -33,6 +35,19 @@ def test_each_trouble_is_found_by_its_own_check(tmp_path):
     assert bad(state, tmp_path) == ["health", "books", "stops", "jobs", "queue", "latch"]
     state.brokers["paper"].up = False
     assert "brokers" in bad(state, tmp_path)
+
+
+def test_a_backup_that_is_old_is_found_and_none_at_all_is_a_first_day(tmp_path):
+    """A long weekend is no fault; a week is."""
+    folder = tmp_path / "backup" / "2026-09-01"
+    assert bad(state_of_a_day(), tmp_path) == []
+    folder.mkdir(parents=True)
+    assert bad(state_of_a_day(), tmp_path) == []
+    a_week_ago = folder.stat().st_mtime - 7 * 86400
+    os.utime(folder, (a_week_ago, a_week_ago))
+
+    [found] = [check for check in checks(view(state_of_a_day()), tmp_path) if check["name"] == "backup"]
+    assert (found["ok"], found["words"]) == (False, "2026-09-01, 7 days ago")
 
 
 def test_each_broker_has_its_own_rows(tmp_path):

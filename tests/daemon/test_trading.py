@@ -3,9 +3,11 @@
 import pytest
 
 from joed.daemon.latch import Latch
+from joed.daemon.sleep import Sleep
 from joed.daemon.trading import Silence
 from joed.model.events import (
     BrokerDown,
+    ClockStepped,
     EpochStarted,
     KillRehearsed,
     LatchGone,
@@ -18,6 +20,7 @@ from joed.model.events import (
 )
 from joed.model.values import SECOND, Scope
 from tests.daemon.shell import NOON, KillFile, Rig
+from tests.engine.build import bracket
 
 
 @pytest.fixture
@@ -45,6 +48,19 @@ def pass_seconds(rig, count):
 def events(rig, kind):
     """Give the durable events of one kind."""
     return [event for event, _ in rig.records() if isinstance(event, kind)]
+
+
+def test_a_sleep_is_told_with_the_next_tick_and_the_books_are_read(rig):
+    """Once; until then permit refuses what opens, and by then a Block does."""
+    boot = [0]
+    rig.trading.sleep = Sleep(lambda: boot[0], lambda: 0)
+    boot[0] = 600 * SECOND
+
+    assert rig.trading.carry_out.permit(bracket("KO")) == "slept"
+    pass_seconds(rig, 3)
+
+    assert [event.slept_ns for event in events(rig, ClockStepped)] == [600 * SECOND]
+    assert rig.trading.carry_out.permit(bracket("KO")) != "slept"
 
 
 def test_a_life_begins_with_its_epoch_and_its_settings(rig):

@@ -11,6 +11,7 @@ from joed.model.events import (
     BrokerDown,
     BrokerUp,
     CancelRejected,
+    ClockStepped,
     CommandSent,
     EpochStarted,
     OrderCancelled,
@@ -55,6 +56,27 @@ def entry(status=Status.WORKING):
 def differences(state):
     """Give what the last read changed or left open."""
     return state.brokers["paper"].differences
+
+
+def test_after_a_sleep_nothing_is_opened_until_a_read_that_was_asked_for_since_then():
+    """The link may look alive; an answer that was on its way when the machine fell asleep proves nothing."""
+    state = trading_state()
+    slept = step(state, LATER, ClockStepped(0, 3600 * SECOND))
+
+    assert of_kind(slept, RaiseBlock)[0].block.reason == "reconciling"
+    assert ReadBroker("paper", "slept") in slept
+    assert "slept for 3600 s" in of_kind(slept, RaiseAlert)[0].words
+    old = step(state, LATER + SECOND, replace(whole_read(state), from_ns=START))
+    assert (of_kind(old, LiftBlock), state.brokers["paper"].reconciled) == ([], False)
+    new = step(state, LATER + 2 * SECOND, replace(whole_read(state), from_ns=LATER + SECOND))
+    assert [command.key for command in of_kind(new, LiftBlock)] == [RECONCILING]
+
+
+def test_a_clock_that_was_set_is_no_sleep():
+    """The books stay as trusted as they were."""
+    state = trading_state()
+    assert step(state, LATER, ClockStepped(7 * SECOND)) == []
+    assert (state.brokers["paper"].reconciled, state.utc_offset_ns) == (True, 7 * SECOND)
 
 
 def test_a_new_connection_forbids_entries_until_it_has_been_read_whole():
