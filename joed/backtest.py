@@ -55,6 +55,8 @@ SILENCE_BARS = 3
 """A feed of bars is silent after so many of them without a row."""
 OVERRUN_NS = 15 * MINUTE
 """A day that does not end by itself so long after its close is ended."""
+AFTER_TICK_NS = 1
+"""By so much a quote comes after a Tick of the same time, as over a wire it would."""
 KEY = bytes(32)
 """The key of order ids where no state directory keeps one: two runs make the same ids."""
 
@@ -114,8 +116,9 @@ class Playback:
         self._plan()
 
     def _plan(self) -> None:
+        """Ask for the next moment, after the Tick of its second: a quote of 10:31:00 is none of the minute before."""
         if self._next is not None:
-            self._clock.call_at(self._next[0], self._deliver)
+            self._clock.call_at(self._next[0] + AFTER_TICK_NS, self._deliver)
 
     def _deliver(self) -> None:
         """Hand over all quotes of this moment, and wait for the next moment."""

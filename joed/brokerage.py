@@ -11,7 +11,7 @@ from typing import Any
 
 from joed import __version__
 from joed.brokers.base import Broker
-from joed.compose import calendars_for, clock_of, code_digest, newest_ns
+from joed.compose import base_of, calendars_for, clock_of, code_digest, newest_ns
 from joed.config import digest
 from joed.daemon.adapters import PAPER, credentials_of, maker_of
 from joed.daemon.clock import Clock, RealClock
@@ -77,8 +77,14 @@ def real_plan(options: Namespace, settings: Settings, folder: Path | None, where
     if options.confirm == "auto" and settings.mode is Mode.LIVE:
         raise ConfigError("--confirm auto is for paper accounts; this one is live")
     origin_ns, speed = clock_of(options.clock, settings)
+    base_ns = base_of(options.clock)
     if speed is None:
         raise ConfigError("a broker lives in real time: give --clock a speed that is a number")
+
+    def clock(last_ns: int) -> Clock:
+        if base_ns is not None:  # the time of another process, which a restart does not move
+            return RealClock(origin_ns, speed, base_ns)
+        return RealClock(max(last_ns, origin_ns, newest_ns(where)), speed)
 
     def connect(at: Clock, emit: Emit) -> Mapping[str, Broker]:
         return {name: maker_of(name).make(name, settings, at, emit, credentials[name]) for name in settings.brokers}
@@ -91,7 +97,7 @@ def real_plan(options: Namespace, settings: Settings, folder: Path | None, where
         settings=settings,
         digest=digest(settings),
         calendars=calendars_for(settings, folder),
-        clock=lambda last_ns: RealClock(max(last_ns, origin_ns, newest_ns(where)), speed),
+        clock=clock,
         connect=connect,
         feed=_feed,
         worker=worker,

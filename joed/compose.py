@@ -123,12 +123,15 @@ def reload_of(
 
 
 def clock_of(text: str | None, settings: Settings) -> tuple[int, float | None]:
-    """Read ORIGIN@SPEED ("2026-09-01T13:20:00Z@60", speed "max" as fast as it goes): the origin in ns, the speed."""
+    """Read ORIGIN@SPEED ("2026-09-01T13:20:00Z@60", speed "max" as fast as it goes): the origin in ns, the speed.
+
+    A third part is `base_of`'s.
+    """
     if text is None:
         return utc_ns(), 1.0
     if settings.mode is Mode.LIVE:
         raise ConfigError("--clock is for paper accounts; this one is live")
-    origin, _, speed = text.partition("@")
+    origin, speed, *_ = (*text.split("@", 2), "")
     try:
         moment = dt.datetime.fromisoformat(origin)
         rate = None if speed == "max" else float(speed or 1.0)
@@ -137,6 +140,16 @@ def clock_of(text: str | None, settings: Settings) -> tuple[int, float | None]:
     if moment.tzinfo is None or (rate is not None and not 0 < rate <= 10_000):
         raise ConfigError(f"--clock needs a time with its zone and a speed above 0 (10000 at most), not {text!r}")
     return int(moment.timestamp()) * SECOND, rate
+
+
+def base_of(text: str | None) -> int | None:
+    """Read the third part of ORIGIN@SPEED@BASE, for two processes that share a clock: the boot time (ns) of ORIGIN."""
+    parts = (text or "").split("@", 2)
+    if len(parts) < 3:
+        return None
+    if not parts[2].isdigit():
+        raise ConfigError(f"--clock ORIGIN@SPEED@BASE takes a boot time in ns as its BASE, not {parts[2]!r}")
+    return int(parts[2])
 
 
 def code_digest() -> str:

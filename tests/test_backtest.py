@@ -121,7 +121,7 @@ def test_bad_rows_are_counted_by_name_and_lose_nothing_else(tmp_path):
 
 
 def test_quotes_are_played_in_their_time_and_older_ones_left_out():
-    """Each quote is handed over when the clock reaches it; what lies before the start is not."""
+    """Each quote is handed over right after the Tick of its time, as by a wire; what lies before the start is not."""
     clock = SimulatedClock(10)
     heard = []
     rows = [(at, Quote("AAA", 1.0, 1.1, received_ns=at)) for at in (5, 10, 20, 20, 30)]
@@ -130,7 +130,7 @@ def test_quotes_are_played_in_their_time_and_older_ones_left_out():
     while clock.advance():
         pass
 
-    assert heard == [(10, 10), (20, 20), (20, 20), (30, 30)]
+    assert heard == [(11, 10), (21, 20), (21, 20), (31, 30)]
     assert feed.played == 4
 
 

@@ -100,6 +100,20 @@ def test_a_broker_lives_in_real_time_at_whatever_speed(tmp_path):
         real_plan(options(clock="2026-09-01T13:20:00Z@max"), settings, None, where, NONE)
 
 
+def test_two_processes_can_share_a_clock(tmp_path):
+    """The boot time of the origin is named: a fake broker and joed agree to the nanosecond, also after a restart."""
+    where = places(tmp_path / "s")
+    where.make()
+    settings = settings_of(KO="ibkr")
+    plan = real_plan(options(clock="2026-09-01T13:20:00Z@60@12345"), settings, None, where, NONE)
+
+    clock = plan.clock(1_788_268_900 * SECOND)
+
+    assert (clock.origin_ns, clock.speed, clock.base_ns) == (1_788_268_800 * SECOND, 60.0, 12345)
+    with pytest.raises(ConfigError, match="a boot time in ns"):
+        real_plan(options(clock="2026-09-01T13:20:00Z@60@soon"), settings, None, where, NONE)
+
+
 async def test_the_worker_thinks_with_what_brokers_tell_and_nothing_embedded(tmp_path):
     """The plain worker, a process of its own."""
     where = places(tmp_path / "s")

@@ -33,8 +33,9 @@ def _none(secrets: Secrets) -> None:
 
 
 def _ibkr(name: str, settings: Settings, clock: Clock, emit: Emit, credentials: object) -> Broker:
-    made: Broker = import_module("joed.brokers.ibkr.broker").IbkrBroker(name, settings, clock, emit)
-    return made
+    from joed.brokers.ibkr.broker import IbkrBroker
+
+    return IbkrBroker(name, settings, clock, emit)
 
 
 def _capital_credentials(secrets: Secrets) -> Any:  # noqa: ANN401 - its own kind

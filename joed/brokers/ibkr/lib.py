@@ -71,6 +71,7 @@ def client_of(library: Any, listeners: Listeners) -> Any:
     wrapper = SimpleNamespace(ib=SimpleNamespace(TimezoneTWS=None), defaultTimezone=UTC, **listeners)
     client = library.Client(wrapper)
     client.MinClientVersion, client.MaxClientVersion = VERSION_MIN, VERSION_MAX
+    client.MaxRequests = 0  # our pacer alone keeps the pace: the library's own queue would hold a cancel back
     client.decoder = strict(library)(wrapper, 0)
     return client
 

@@ -35,6 +35,7 @@ def parser():
     made.add_argument("--latency", type=float, default=0.0, help="seconds an order takes, and its reports")
     made.add_argument("--fault", action="append", default=[], metavar="'SECONDS NAME WORDS'", help="a fault by script")
     made.add_argument("--faults", type=Path, help="a file of such lines (tests/fakes/tws/faults.py lists the names)")
+    made.add_argument("--unpaced", action="store_true", help="count no messages: for a client whose clock runs fast")
     made.add_argument("--trace", action="store_true", help="print every message")
     return made
 
@@ -53,6 +54,7 @@ def build(options):
     clock = RealClock(origin_ns, speed, options.base_ns)
     exchange = OddExchange(market.universe(), Paper(partial_share=0.0), Random(options.seed), "tws")
     tws = FakeTws(exchange, clock, account=options.account, latency_s=options.latency, bars=market.bars)
+    tws.paces = tws.paces_history = not options.unpaced
     if options.trace:
         tws.journal = lambda *words: print(*words, file=sys.stderr, flush=True)
     return tws, market, clock

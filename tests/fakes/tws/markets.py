@@ -80,7 +80,8 @@ class FileMarket:
 
     def start(self, clock, tws):
         """Play the day to a TWS: from its first quote, or from now."""
-        later = ((at_ns, quote) for at_ns, quote in self.file.quotes(self.day) if at_ns >= clock.now())
+        begun_ns = clock.now()  # once: a quote that is late because the one before it took its time is still played
+        later = ((at_ns, quote) for at_ns, quote in self.file.quotes(self.day) if at_ns >= begun_ns)
         Feed(clock, later, tws.quote).wait()
 
     def bars(self, name, from_ns, to_ns, interval_ns):
