@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 faults days fmt lock clean table ib-async
+.PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table ib-async
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (A
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)
+
+intents: .venv/.installed  ## trade a whole real day over TCP, 30 times as fast, and compare it with its backtest
+	$(BIN)/python -m tests.long.intents $(ARGS)
 
 faults: .venv/.installed  ## the fault tests at full length, their times into build/faults.json
 	JOED_FAULTS=1 JOED_BLOCK_S=20 JOED_EVENTS=5000000 $(BIN)/python -m pytest -s tests/faults $(ARGS)

@@ -1,0 +1,49 @@
+"""Two runs of one day held against each other: what was wanted, in order, and for each difference its cause."""
+
+from collections import Counter
+from difflib import SequenceMatcher
+
+UNEXPLAINED = "NO CAUSE FOUND"
+
+
+def differences(expected, found):
+    """Give each intent that only one of the runs has in its place, as words with the cause."""
+    ours, theirs = ([intent for _, intent in run.intents] for run in (expected, found))
+    lines = []
+    for tag, first, last, begin, end in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        for at_ns, intent in expected.intents[first:last]:
+            lines.append(f"only in the backtest: {told(intent)}: {cause(at_ns, intent, expected, found)}")
+        for at_ns, intent in found.intents[begin:end]:
+            lines.append(f"only over TCP:        {told(intent)}: {cause(at_ns, intent, found, expected)}")
+    return lines
+
+
+def told(intent):
+    """Give an intent in words."""
+    return " ".join(word for word in (*intent[:4], *intent.levels) if word not in ("", "None"))
+
+
+def cause(at_ns, intent, mine, other):
+    """Say why one run has an intent in this place and the other has not."""
+    away = [(when - at_ns) / 1e9 for when, one in other.intents if one == intent]
+    if away:
+        return f"it stands {min(away, key=abs):+.2f} s away there: of two things of one moment another came first"
+    fills = [
+        [fill[1:] for fill in run.fills if fill[1] == intent.instrument and fill[0] <= at_ns] for run in (mine, other)
+    ]
+    here, there = (Counter(found) for found in fills)
+    if here != there:
+        one, two = (
+            ", ".join(" ".join(fill[1:]) for fill in (some - more)) or "nothing"
+            for some, more in ((here, there), (there, here))
+        )
+        return f"{intent.instrument} had filled {one}; there {two}"
+    before = [
+        [one for when, one in run.intents if one.instrument == intent.instrument and when < at_ns]
+        for run in (mine, other)
+    ]
+    if before[0] != before[1]:
+        return f"it follows from an earlier difference in {intent.instrument}"
+    return UNEXPLAINED

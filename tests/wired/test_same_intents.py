@@ -1,0 +1,20 @@
+"""A recorded day wants the same over TCP as in a backtest."""
+
+from tests.wired.day import at, backtested, before, quotes_of, traded
+
+FILE = "intraday/eqker_us_1min_2019.parquet"
+DAY = "2019-02-12"
+BEGIN, END = f"{DAY}T14:22:00Z", f"{DAY}T14:54:00Z"
+SYMBOLS = ("AAPL", "AMZN", "DFS", "MSFT", "QQQ", "SPY", "VIX", "XLP")
+EAGER = "strategies: {breakout: {range_minutes: 5, atr_minutes: 5}}\njobs: {scan_s: 300, regime_s: 300}\n"
+
+
+def test_a_daemon_over_tcp_wants_what_the_backtest_wants(data_dir, tmp_path):
+    """Instrument, side, quantity, levels and order of every intent of a real half hour, played 30 times as fast."""
+    file, names = quotes_of(data_dir / FILE, DAY, tmp_path, SYMBOLS)
+
+    expected = before(backtested(tmp_path, file, names, EAGER), at(END))
+    found = before(traded(tmp_path, file, names, BEGIN, 33, more=EAGER), at(END))
+
+    assert [intent.what for intent in expected].count("enter") >= 3
+    assert found == expected
