@@ -51,7 +51,7 @@ def years_of_days():
 
 def thought(tapes: list[Tape], index: Tape):
     """Scan, score and rank."""
-    kept, _ = scan(tapes, ScanRules())
+    kept = scan(tapes, ScanRules()).kept
     assert kept
     return ranked([score(tape, index, ScoreRules()) for tape in kept], 12)
 

@@ -117,4 +117,4 @@ def test_an_error_of_the_file_system_leaves_no_descriptor_open(path, monkeypatch
     with pytest.raises(OSError, match="No locks"):
         Lock(path)
 
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before  # others may have closed theirs meanwhile
