@@ -45,14 +45,14 @@ class Immediate:
 class Firing:
     """A house whose instruments fire, one at a time, as often as is asked for; half of the others are held."""
 
-    def __init__(self, scale: Scale, recorder, room: Path) -> None:
+    def __init__(self, scale: Scale, recorder, room: Path, broker=None) -> None:
         names = names_of(scale.instruments)
         self.names = names[scale.instruments // 2 :]
         state = scene(scale.instruments, held=scale.instruments // 2, triggers=0)
         state.seq = recorder.durable
         latches = Latches(room / "latch")
         latches.directory.mkdir(exist_ok=True)
-        self.house = House(state, RealClock(state.now), recorder, perf_counter_ns, latches.present)
+        self.house = House(state, RealClock(state.now), recorder, perf_counter_ns, latches.present, broker)
         self.house.loop.shown = False  # pictures are drawn after the orders have left
         self.runs = 0
 

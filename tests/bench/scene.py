@@ -186,10 +186,10 @@ class NoFile(Silence):
 class House:
     """A loop with all its stations on one State; `latched` is what permit asks before each send."""
 
-    def __init__(self, state, clock, recorder, stopwatch_ns, latched=lambda: False):
+    def __init__(self, state, clock, recorder, stopwatch_ns, latched=lambda: False, broker=None):
         self.state, self.clock = state, clock
         self.intake = Intake(lambda: None, 10**6)
-        self.broker = PromptBroker(self.intake.put, stopwatch_ns)
+        self.broker = PromptBroker(self.intake.put, stopwatch_ns) if broker is None else broker(self.intake.put)
         counters, idle = Counters(), Idle()
         self.carry_out = CarryOut(
             state,

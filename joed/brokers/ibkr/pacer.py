@@ -27,12 +27,12 @@ class Urgency(IntEnum):
 SHARES = {
     Urgency.CANCEL: 1.0,
     Urgency.ORDER: 0.95,
-    Urgency.BEAT: 0.85,
-    Urgency.READ: 0.8,
-    Urgency.STREAM: 0.7,
+    Urgency.BEAT: 0.875,
+    Urgency.READ: 0.85,
+    Urgency.STREAM: 0.8,
     Urgency.PAST: 0.5,
 }
-"""Up to which share of a second's messages each may go: the rest is kept for what is more urgent."""
+"""Up to which share of a second's messages each may go: the rest is kept for what is more urgent, a bracket at least."""
 SPAN_NS = SECOND + SECOND // 50
 """The second that is looked back on, with a little more for what the network pushes together."""
 WAITING_MAX = 5_000
