@@ -32,7 +32,7 @@ SHARES = {
     Urgency.STREAM: 0.8,
     Urgency.PAST: 0.5,
 }
-"""Up to which share of a second's messages each may go: the rest is kept for what is more urgent, a bracket at least."""
+"""Up to which share of a second's messages each may go: the rest is for what is more urgent, a bracket at least."""
 SPAN_NS = SECOND + SECOND // 50
 """The second that is looked back on, with a little more for what the network pushes together."""
 WAITING_MAX = 5_000
