@@ -346,7 +346,9 @@ class Link:
         self.farms.up(words)
 
     def _paced(self, code: int, words: str) -> None:
-        self.say(BrokerExamined(self.name, "pace", ok=False, words=f"{code}: {words}: lower ibkr.messages_s"))
+        """Go slower; a person is told where that does not help."""
+        if self.pacer.slow():
+            self.say(BrokerExamined(self.name, "pace", ok=False, words=f"{code}: {words}: lower ibkr.messages_s"))
 
     def _ignore(self, code: int, words: str) -> None:
         """Leave it: it is about nothing that waits."""

@@ -38,6 +38,9 @@ SPAN_NS = SECOND + SECOND // 50
 WAITING_MAX = 5_000
 """How many messages may wait; there is no use for more than a few for each instrument."""
 
+SLOW_NS, SLOWEST = 60 * SECOND, 10
+"""How long half the rate holds after TWS has said that we were too fast, and the rate that is never gone below."""
+
 Act = Callable[[], object]
 
 
@@ -47,7 +50,7 @@ class Pacer:
     def __init__(self, rate: int, clock: Clock) -> None:
         """Begin with a second in which nothing was said."""
         self.refused = 0
-        self._rate = rate
+        self._rate, self._until_ns = rate, 0
         self._clock = clock
         self._sent: deque[int] = deque()
         self._waiting: list[tuple[Urgency, int, Act]] = []
@@ -64,7 +67,8 @@ class Pacer:
         now = self._clock.now()
         while self._sent and now - self._sent[0] >= SPAN_NS:
             self._sent.popleft()
-        if len(self._sent) + count > int(self._rate * SHARES[urgency]):
+        rate = self._rate if now >= self._until_ns else max(SLOWEST, self._rate // 2)
+        if len(self._sent) + count > int(rate * SHARES[urgency]):
             return False
         self._sent.extend([now] * count)
         return True
@@ -83,6 +87,15 @@ class Pacer:
         heapq.heappush(self._waiting, (urgency, self._number, act))
         self._pump()
         return True
+
+    def slow(self) -> bool:
+        """Go at half the rate for a while; say whether that was so already.
+
+        TWS counts as it reads: messages that we spaced well may reach it together, when it or the machine was busy.
+        """
+        now = self._clock.now()
+        before, self._until_ns = self._until_ns, now + SLOW_NS
+        return now < before
 
     def clear(self) -> None:
         """Forget what waits: its link is gone."""

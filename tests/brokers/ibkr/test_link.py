@@ -68,7 +68,7 @@ def test_lost_servers_are_a_lost_link_although_the_socket_lives(rig, code):
     rig.fault(f"{code} 3")
     rig.wait(10.0)
     assert kinds(rig) == [BrokerDown]
-    assert "lost" in rig.broker.submit(bracket("E2", level="98.00"), permitted)
+    assert f"not connected: {code}" in rig.broker.submit(bracket("E2", level="98.00"), permitted)
 
     rig.fault("1102")
     rig.wait()
@@ -239,3 +239,15 @@ def test_a_loss_within_the_reset_window_says_that_it_was_expected(make_rig):
 
     assert [event.ok for event in rig.take() if isinstance(event, BrokerExamined)] == [False]
     assert rig.clock.now() % (86_400 * SECOND) > 16 * 3600 * SECOND
+
+
+def test_a_word_that_we_were_too_fast_is_told_only_where_going_slower_did_not_help(rig):
+    """100 once is a busy machine; twice within a minute is a setting."""
+    rig.fault("say 100 Max rate of messages per second has been exceeded")
+    rig.wait()
+    assert rig.take() == []
+
+    rig.fault("say 100 Max rate of messages per second has been exceeded")
+    rig.wait()
+
+    assert [event.name for event in rig.take()] == ["pace"]

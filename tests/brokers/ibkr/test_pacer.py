@@ -83,3 +83,18 @@ def test_what_waits_has_a_bound_and_goes_with_its_link():
     pacer.clear()
     passed(clock, 3)
     assert done == []
+
+
+def test_a_word_that_we_were_too_fast_halves_the_rate_for_a_minute():
+    """TWS ends a connection at the third; a cancel finds room all the same."""
+    clock = SimulatedClock(SECOND)
+    pacer = Pacer(40, clock)
+    assert not pacer.slow()
+    assert not pacer.take(Urgency.CANCEL, 21)
+    assert pacer.take(Urgency.CANCEL, 20)
+    passed(clock, 2)
+    assert pacer.slow()
+
+    passed(clock, 61)
+
+    assert pacer.take(Urgency.CANCEL, 40)
