@@ -18,10 +18,10 @@ from joed.brokers.ibkr.history import History
 from joed.brokers.ibkr.lines import Lines
 from joed.brokers.ibkr.orders import Orders
 from joed.brokers.ibkr.outbox import Outbox
-from joed.brokers.ibkr.pacer import Pacer
+from joed.brokers.ibkr.pacer import Pacer, Urgency
 from joed.brokers.ibkr.reading import ACCOUNT, COMPLETED, EXECUTIONS, ORDERS, POSITIONS, Book, Reader
 from joed.brokers.ibkr.session import Session
-from joed.brokers.ibkr.translate import fill_of, is_paper, number
+from joed.brokers.ibkr.translate import UNSENT, fill_of, is_paper, number
 from joed.brokers.ibkr.windows import windows_of, within
 from joed.errors import BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp, Event
@@ -198,6 +198,14 @@ class Link:
                 session.pass_id(execution.orderId)
         self.orders.settle({shown.number for shown in book.orders.values()})
         self._go_up(session)
+        self._clear_untransmitted(session, book)
+
+    def _clear_untransmitted(self, session: Session, book: Book) -> None:
+        """Cancel what an earlier link left in TWS without its last leg: nobody will transmit it (reliability B4)."""
+        for shown in book.orders.values():
+            ours = shown.order.clientId == self._ibkr.client_id and shown.order.orderRef and shown.number > 0
+            if ours and shown.words in UNSENT and self.pacer.take(Urgency.CANCEL):
+                session.send("cancelOrder", shown.number)
 
     def _miss_book(self, failure: str) -> None:
         """End a link that cannot tell its book: a gateway that answers half is as bad as none."""

@@ -189,7 +189,7 @@ class Orders:
         elif words == "Submitted" or (words in WORKING and held.held is not None and not _waits(held)):
             terms = (held.total, held.level)
             if terms != held.told or again:
-                held.told = terms
+                held.told, held.doubted = terms, False
                 self._tell(OrderWorking(held.order, held.total - held.filled, held.level))
 
     def _accept(self, held: Held) -> None:

@@ -224,20 +224,21 @@ def test_a_child_that_waits_for_its_entry_has_no_new_terms_yet(rig):
     assert of(rig, AmendRejected) == []
 
 
-def test_a_bracket_whose_link_dies_between_its_legs_is_no_order_at_the_exchange(rig):
-    """Held back for a stop that never came; the adapter says nothing of it that it does not know."""
+def test_a_bracket_whose_link_dies_between_its_legs_is_no_order_and_is_cleared_away(rig):
+    """Held back for a stop that never came: nothing of it ever works, and the next link cancels what TWS still has."""
     rig.fault("cut-after 2")
     assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
+    rig.wait(0.5)
+    assert len(rig.tws.desk.living()) == 2
     rig.wait(5.0)
-    rig.take()
 
+    assert rig.tws.desk.living() == []
+    assert {event.order for event in of(rig, OrderCancelled)} <= {"E1", "E1-T"}
     assert rig.exchange.orders == {}
     rig.broker.read(ReadBroker("paper"))
     rig.wait()
     (seen,) = of(rig, BrokerRead)
-    assert seen.complete
-    assert {row.order for row in seen.orders} <= {"E1", "E1-T"}
-    assert rig.exchange.position("AAA") == 0
+    assert (seen.complete, seen.orders) == (True, ())
 
 
 def test_a_status_that_is_told_twice_or_not_at_all_changes_nothing(rig):

@@ -1,13 +1,17 @@
 """joed.brokers.ibkr.link: each way in which a link is lost, how soon that is known, and what is true afterwards."""
 
+import random
+
 import pytest
 
+from joed.exchange import Exchange
 from joed.model.commands import AmendOrder, ReadBroker
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderWorking, Quote
 from joed.model.feeds import BrokerExamined
+from joed.model.settings import Instrument
 from joed.model.values import SECOND, Status
 from tests.brokers.rig_ibkr import IbkrRig
-from tests.brokers.rigs import bracket, exchange_of, permitted
+from tests.brokers.rigs import SETTINGS, bracket, exchange_of, permitted
 
 
 def read(rig):
@@ -251,3 +255,27 @@ def test_a_word_that_we_were_too_fast_is_told_only_where_going_slower_did_not_he
     rig.wait()
 
     assert [event.name for event in rig.take()] == ["pace"]
+
+
+def test_a_hundred_instruments_stream_within_8_s_of_the_start(make_rig):
+    """Each described and each subscribed, 200 questions at the pace that TWS allows."""
+    rows = {f"S{number:03}": Instrument(f"S{number:03}") for number in range(100)}
+    rig = make_rig(Exchange(rows, SETTINGS, random.Random(7)))
+    for name in rows:
+        rig.run(_quote(rig, name))
+    rig.broker.stop()
+    rig.run(rig.running)
+    rig.broker = type(rig.broker)("paper", rig.settings, rig.clock, rig.hear)
+    rig.broker.subscribe(tuple(rows))
+    rig.events.clear()
+    start_ns = rig.clock.now()
+    rig.came_up.clear()
+    rig.start()
+    while len({event.instrument for event in rig.events if isinstance(event, Quote)}) < 100:
+        rig.wait(0.1)
+
+    assert (rig.clock.now() - start_ns) / SECOND <= 8.0
+
+
+async def _quote(rig, name):
+    rig.tws.quote(Quote(name, 99.9, 100.0))
