@@ -59,7 +59,7 @@ class Stage:
         origin_ns = session.close_ns - int(scenario.safe_s * SECOND) if traits.evening else session.open_ns
         self.start_ns = origin_ns - int(LEAD_S * SECOND)
         self.open_ns, self.close_ns = session.open_ns, session.close_ns
-        self.clock = SimulatedClock(self.start_ns)
+        self.clock = self.make_clock()
         self.counts: Counter[str] = Counter()
         self.traps: list[tuple[str, Callable[[], None]]] = []
         self.settings = settings_of(scenario)
@@ -81,9 +81,7 @@ class Stage:
         fear = self.settings.vix
         self.watch.fear = (fear.instrument, fear.level_max, fear.prints)
         self.wire = Wire(self.clock, self.watch, self.counts, self.point, self._seed)
-        self.broker = OddBroker(
-            "paper", self.exchange, self.clock, self.wire.receive, self.settings.paper, closes=(self.close_ns,)
-        )
+        self.broker = self.make_broker()
         self.wire.broker = self.broker
         self.prices = Prices(self.clock, self._seed, traits, self.broker.quote)
         self.disk = Disk(self.clock, self._seed, traits)
@@ -110,6 +108,15 @@ class Stage:
             conflates=traits.conflates,
             shown=traits.shown,
         )
+
+    def make_clock(self) -> SimulatedClock:
+        """Give the world's time; a world of real adapters has a loop's."""
+        return SimulatedClock(self.start_ns)
+
+    def make_broker(self) -> OddBroker:
+        """Give what stands between the wire and the exchange: a paper broker, or a real adapter before a fake."""
+        emit, paper, closes = self.wire.receive, self.settings.paper, (self.close_ns,)
+        return OddBroker("paper", self.exchange, self.clock, emit, paper, closes=closes)
 
     def _strategist(self, clock: LifeClock) -> Strategist:
         """Give a life its strategist: one that repeats itself does so in every life."""

@@ -56,10 +56,10 @@ def scenario_of(seed: int) -> Scenario:
     return Scenario(seed, safe_s, traits, draw_faults(seed, safe_s, traits))
 
 
-def play(scenario: Scenario) -> Outcome:
-    """Play a scenario from beginning to end, or to the first law that breaks."""
+def play(scenario: Scenario, make: type[Stage] = Stage) -> Outcome:
+    """Play a scenario from beginning to end, or to the first law that breaks; `make` is what it plays on."""
     root = Path(tempfile.mkdtemp(prefix="joed-world-", dir=MEMORY if MEMORY.is_dir() else None))
-    stage = Stage(scenario, root, hours(), DATE_NS)
+    stage = make(scenario, root, hours(), DATE_NS)
     outcome = Outcome(scenario.seed, faults=len(scenario.faults))
     try:
         stage.run(lambda: plan(stage))

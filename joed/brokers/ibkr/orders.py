@@ -29,6 +29,7 @@ from joed.model.events import (
     OrderAccepted,
     OrderCancelled,
     OrderDoubted,
+    OrderExpired,
     OrderRejected,
     OrderWorking,
 )
@@ -38,6 +39,9 @@ KEPT_MAX = 20_000
 """Orders that are remembered; of those that are over the oldest go first."""
 FINAL = frozenset({"rejected", "not_allowed", "no_permission"})
 """Refusals that end even an order that was acknowledged before: IBKR's servers look later than TWS does."""
+
+ENDED_CODE, EXPIRED = "202:", "expire"
+"""The number whose words tell how an order ended, and what they say of one whose time was over."""
 
 
 @dataclass(slots=True)
@@ -147,6 +151,8 @@ class Orders:
         if held is None:
             return False
         held.reason = said = f"{code}: {words}"
+        if row.means is Means.ENDED:
+            self._outbox.put_words(held.order, words)
         if row.means is Means.DOUBT:
             self.doubt(held, said)
         elif row.means in (Means.REFUSED, Means.UNKNOWN, Means.NO_DATA, Means.GONE):
@@ -200,9 +206,15 @@ class Orders:
     def _end(self, held: Held, status: Status) -> None:
         """Note the end; a fill tells itself."""
         held.ended = True
-        if status is Status.CANCELLED:
-            held.cancels = max(0, held.cancels - 1)
-            self._tell(OrderCancelled(held.order, held.reason))
+        if status is not Status.CANCELLED:
+            return
+        asked, held.cancels = held.cancels > 0, max(0, held.cancels - 1)
+        if self.quiet:
+            return
+        if asked or held.reason.startswith(ENDED_CODE):
+            self._outbox.put(_ended(held.order, held.reason))
+        else:
+            self._outbox.put_end(held.order, lambda words: _ended(held.order, words))
 
     def _idle(self, held: Held) -> None:
         """Doubt an order that was acknowledged and does nothing: margin, a closed exchange, or a refusal to come."""
@@ -222,6 +234,11 @@ class Orders:
                 del self.by_ref[held.order]
                 self.by_number.pop(held.number, None)
             self.owners = dict(list(self.owners.items())[-KEPT_MAX:])
+
+
+def _ended(order: str, words: str) -> Event:
+    """Give the end that these words tell."""
+    return OrderExpired(order) if EXPIRED in words.lower() else OrderCancelled(order, words)
 
 
 def _waits(held: Held) -> bool:

@@ -1,7 +1,8 @@
 """What is told of orders, in the broker's order; a fill waits a moment for its fee, and what follows it waits too.
 
 IBKR tells an execution and what it cost in two messages, mostly at once, sometimes seconds apart, sometimes never. So a
-fill is held for a moment; a fee that comes later is a second word on the same execution.
+fill is held for a moment; a fee that comes later is a second word on the same execution. An order's end waits alike for
+the words (202) that tell an expiry from a cancel.
 """
 
 from collections import deque
@@ -30,6 +31,14 @@ class Waiting(NamedTuple):
     until_ns: int
 
 
+class Ending(NamedTuple):
+    """An order's end without its words yet."""
+
+    order: str
+    make: Callable[[str], Event]
+    until_ns: int
+
+
 class Outbox:
     """The words that have not been told yet, the oldest first."""
 
@@ -38,7 +47,7 @@ class Outbox:
         self.fees: dict[str, Decimal] = {}
         self._clock = clock
         self._emit = emit
-        self._words: deque[Event | Waiting] = deque()
+        self._words: deque[Event | Waiting | Ending] = deque()
         self._late: dict[str, Make] = {}
 
     def put(self, event: Event) -> None:
@@ -56,6 +65,19 @@ class Outbox:
         until_ns = self._clock.now() + HOLD_NS
         self._words.append(Waiting(execution_id, make, until_ns))
         self._clock.call_at(until_ns, self._tell)
+
+    def put_end(self, order: str, make: Callable[[str], Event]) -> None:
+        """Tell an order's end once its words have come, or after a moment without: they say whether it expired."""
+        until_ns = self._clock.now() + HOLD_NS
+        self._words.append(Ending(order, make, until_ns))
+        self._clock.call_at(until_ns, self._tell)
+
+    def put_words(self, order: str, words: str) -> None:
+        """Take the words for an order's end, where it waits for them."""
+        for at, word in enumerate(self._words):
+            if isinstance(word, Ending) and word.order == order:
+                self._words[at] = word.make(words)
+        self._tell()
 
     def put_fee(self, execution_id: str, fee: Decimal) -> None:
         """Take what an execution cost; where it was told without, tell it again."""
@@ -88,6 +110,11 @@ class Outbox:
                     self._late[word.execution_id] = word.make
                 self._words.popleft()
                 self._emit(word.make(fee))
+            elif isinstance(word, Ending):
+                if now < word.until_ns and not whole:
+                    return
+                self._words.popleft()
+                self._emit(word.make(""))
             else:
                 self._words.popleft()
                 self._emit(word)

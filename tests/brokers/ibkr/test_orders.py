@@ -16,6 +16,7 @@ from joed.model.events import (
     OrderAccepted,
     OrderCancelled,
     OrderDoubted,
+    OrderExpired,
     OrderRejected,
     OrderWorking,
 )
@@ -239,3 +240,20 @@ def test_what_was_asked_over_a_link_that_is_gone_waits_for_no_answer(house):
 def test_an_error_about_no_order_of_ours_is_somebody_elses(house):
     """A request may have the number."""
     assert not house.error(354, number=6)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("Order Canceled - reason:the order has expired", OrderExpired), ("by risk", OrderCancelled)]
+)
+@pytest.mark.parametrize("first", ["status", "words"])
+def test_an_end_that_nobody_asked_for_is_what_its_words_say(house, words, kind, first):
+    """TWS has one status for both, and its words come before or after it."""
+    working(house)
+    if first == "words":
+        house.orders.error(5, 202, meaning(202), words)
+    house.status("Cancelled", left=0.0)
+    if first == "status":
+        assert house.told == []
+        house.orders.error(5, 202, meaning(202), words)
+
+    assert [type(event) for event in house.told] == [kind]

@@ -71,6 +71,21 @@ def test_a_fee_that_comes_before_its_fill_is_kept_for_it(house):
     assert [fill.revision for fill in told] == [1]
 
 
+def test_an_end_waits_for_the_words_that_tell_what_it_was(house):
+    """With them at once, without them after a moment; what follows keeps its place behind it."""
+    clock, told, outbox = house
+    outbox.put_end("E1", lambda words: OrderCancelled("E1", words))
+    outbox.put(OrderCancelled("E2"))
+    assert told == []
+    outbox.put_words("E1", "by the broker")
+    assert told == [OrderCancelled("E1", "by the broker"), OrderCancelled("E2")]
+
+    outbox.put_end("E3", lambda words: OrderCancelled("E3", words))
+    clock.advance()
+
+    assert told[2:] == [OrderCancelled("E3")]
+
+
 def test_a_link_that_goes_has_its_words_told_first(house):
     """What was heard is told before BrokerDown, with or without its fee."""
     _clock, told, outbox = house
