@@ -17,20 +17,17 @@ class BadFrame(Exception):
     """A length or a field that cannot be."""
 
 
-def text(value):
-    """Write one value as TWS does: None is empty, a flag 1 or 0, a number plainly."""
-    if value is None:
-        return ""
-    if value is True or value is False:
-        return "1" if value else "0"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(value)
+WRITERS = {
+    bool: lambda value: "1" if value else "0",
+    Decimal: lambda value: format(value, "f"),
+    type(None): lambda value: "",
+}
+"""How the values are written that are not written as Python writes them."""
 
 
 def frame(*fields):
     """Give one message as bytes: its length, then each field with its NUL."""
-    body = "".join(text(field) + "\0" for field in fields).encode()
+    body = "".join([WRITERS.get(type(field), str)(field) + "\0" for field in fields]).encode()
     return pack(">I", len(body)) + body
 
 
