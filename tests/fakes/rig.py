@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import importlib
+import os
 import random
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,7 +13,9 @@ from decimal import Decimal
 from joed.daemon.clock import RealClock
 from joed.model.events import Quote
 from joed.model.settings import Instrument, Paper
+from joed.model.values import SECOND
 from joed.sim.odd import OddExchange
+from tests.brokers.rigs import START_NS, OwnClock
 from tests.fakes.tws import FakeTws
 
 UNIVERSE = {name: Instrument(name) for name in ("AAPL", "MSFT")} | {
@@ -19,6 +23,8 @@ UNIVERSE = {name: Instrument(name) for name in ("AAPL", "MSFT")} | {
 }
 PAPER = Paper(partial_share=0.0, slippage=Decimal(0), fee_min=Decimal("1.00"))
 CLIENT = 17
+lib = importlib.import_module(os.environ.get("JOED_IB_LIBRARY", "ib_insync"))
+"""The client's library: ib_insync, or ib_async in the environment that has it."""
 
 
 def exchange_of(instruments=None):
@@ -27,9 +33,9 @@ def exchange_of(instruments=None):
 
 
 @asynccontextmanager
-async def house(**options):
-    """Give a TWS on a port of its own, where AAPL stands at 99.90 to 100.00."""
-    tws = FakeTws(exchange_of(), RealClock(), **options)
+async def house(clock=None, **options):
+    """Give a TWS on a port of its own, where AAPL stands at 99.90 to 100.00, by real time or a clock of the test's."""
+    tws = FakeTws(exchange_of(), clock or RealClock(), **options)
     await tws.listen()
     tws.quote(Quote("AAPL", 99.9, 100.0, 99.95, 1000.0))
     try:
@@ -40,10 +46,8 @@ async def house(**options):
 
 @asynccontextmanager
 async def client(tws, client_id=CLIENT, **options):
-    """Give an ib_insync that is connected and synchronised."""
-    import ib_insync
-
-    ib = ib_insync.IB()
+    """Give a client that is connected and synchronised."""
+    ib = lib.IB()
     await ib.connectAsync("127.0.0.1", tws.port, clientId=client_id, timeout=10, **options)
     try:
         yield ib
@@ -54,11 +58,21 @@ async def client(tws, client_id=CLIENT, **options):
 @asynccontextmanager
 async def desk(**options):
     """Give a TWS, a client of it and AAPL as the client knows it."""
-    import ib_insync
-
     async with house(**options) as tws, client(tws) as ib:
-        (contract,) = await ib.qualifyContractsAsync(ib_insync.Stock("AAPL", "SMART", "USD"))
+        (contract,) = await ib.qualifyContractsAsync(lib.Stock("AAPL", "SMART", "USD"))
         yield tws, ib, contract
+
+
+def still():
+    """Give a clock that stands until a test lets it go on (`pass_s`)."""
+    return OwnClock(START_NS)
+
+
+async def pass_s(tws, ib, seconds):
+    """Let so many seconds pass at the TWS, and what is due arrive."""
+    tws.clock.pass_to(tws.clock.now() + int(seconds * SECOND))
+    if ib.isConnected():
+        await settle(ib)
 
 
 async def settle(ib):

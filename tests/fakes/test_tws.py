@@ -5,7 +5,7 @@ from decimal import Decimal as Money
 from joed.exchange import laws
 from joed.model.events import Quote
 from joed.model.values import Status
-from tests.fakes.rig import bracket, client, desk, errors_of, house, settle, traded
+from tests.fakes.rig import bracket, client, desk, errors_of, house, lib, settle, traded
 
 
 async def test_a_client_connects_and_is_synchronised():
@@ -129,10 +129,8 @@ async def test_a_close_joins_the_group_by_its_oca_name():
     """A market order in the bracket's OCA group closes the position and ends both children."""
     async with desk() as (tws, ib, contract):
         await traded(ib, contract, bracket(ib))
-        import ib_insync
-
-        close = ib_insync.MarketOrder("SELL", 10, orderRef="C1", ocaGroup="E1-oca", ocaType=2)
-        again = ib_insync.MarketOrder("SELL", 10, orderRef="C2", ocaGroup="E1-oca", ocaType=2)
+        close = lib.MarketOrder("SELL", 10, orderRef="C1", ocaGroup="E1-oca", ocaType=2)
+        again = lib.MarketOrder("SELL", 10, orderRef="C2", ocaGroup="E1-oca", ocaType=2)
         errors = errors_of(ib)
         await traded(ib, contract, [close, again])
 
@@ -161,9 +159,7 @@ async def test_everything_is_found_again_by_the_next_connection():
 async def test_a_margin_preview_places_nothing():
     """WhatIf answers with what the order would need, and the exchange never hears of it."""
     async with desk() as (tws, ib, contract):
-        import ib_insync
-
-        state = await ib.whatIfOrderAsync(contract, ib_insync.LimitOrder("BUY", 10, 100.0))
+        state = await ib.whatIfOrderAsync(contract, lib.LimitOrder("BUY", 10, 100.0))
 
         assert (state.initMarginChange, state.initMarginAfter, state.commission) == ("250.00", "250.00", 1.0)
         assert tws.exchange.orders == {}
@@ -172,14 +168,12 @@ async def test_a_margin_preview_places_nothing():
 async def test_a_used_id_and_an_unknown_order_are_refused_by_number():
     """103 for an id behind the newest, 10147 for a cancel of nothing, 10148 for one that came too late."""
     async with desk() as (tws, ib, contract):
-        import ib_insync
-
         errors = errors_of(ib)
-        trades = await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1, orderRef="E1")])
+        trades = await traded(ib, contract, [lib.MarketOrder("BUY", 1, orderRef="E1")])
         order_id = trades[0].order.orderId
         ib.client.cancelOrder(order_id, "")
         ib.client.cancelOrder(9999, "")
-        ib.client.placeOrder(order_id - 1, contract, ib_insync.MarketOrder("BUY", 1))
+        ib.client.placeOrder(order_id - 1, contract, lib.MarketOrder("BUY", 1))
         await settle(ib)
 
         assert errors == [(order_id, 10148), (9999, 10147), (order_id - 1, 103)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,21 @@ async def test_the_official_client_does_the_same_and_reads_every_field():
         assert said[3]["completed"] == ["E1", "Filled"]
         assert said[3]["positions"] == [["AAPL", "6", 100.0]]
         assert said[3]["oca"] == [2]
+
+
+def test_ib_async_passes_the_tests_that_ib_insync_passes(ib_async_python):
+    """Whatever an order can meet is told to either library in words that it reads alike."""
+    files = [str(HERE / "test_tws.py"), str(HERE / "test_tws_orders.py")]
+    command = [ib_async_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "JOED_IB_LIBRARY": "ib_async"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_two_libraries_cannot_share_an_environment_and_do_not(ib_async_python):

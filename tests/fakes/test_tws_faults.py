@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from joed.daemon.clock import SimulatedClock
 from joed.errors import ConfigError
 from joed.model.events import Quote
-from joed.model.values import Status
-from tests.fakes.rig import CLIENT, bracket, client, desk, ended, errors_of, exchange_of, house, settle, traded
+from joed.model.values import SECOND, Status
+from tests.fakes.rig import bracket, client, desk, ended, errors_of, exchange_of, pass_s, settle, still, traded
 from tests.fakes.tws import FakeTws, faults
 from tests.fakes.tws.answers import ANSWERS
 from tests.fakes.tws.faults import act, play
@@ -25,20 +25,6 @@ async def answers(ib, within=0.2):
     except TimeoutError:
         return False
     return True
-
-
-async def test_a_pulled_cable_is_silence_and_keeps_the_id_taken():
-    """No end, no error, no answer; and the next connection meets 326 while TWS believes in the old one."""
-    async with desk() as (tws, ib, _contract):
-        act(tws, "cable 60")
-
-        assert not await answers(ib)
-        assert ib.isConnected()
-        other = ib_insync.IB()
-        errors = errors_of(other)
-        with pytest.raises((asyncio.TimeoutError, ConnectionError)):
-            await other.connectAsync("127.0.0.1", tws.port, clientId=CLIENT, timeout=0.5)
-        assert errors == [(-1, 326)]
 
 
 @pytest.mark.parametrize("fault", ["reset", "close"])
@@ -64,19 +50,6 @@ async def test_a_refused_port_opens_again():
         await tws.opening
         async with client(tws, 3) as late:
             assert await answers(late, 5)
-
-
-@pytest.mark.parametrize("state", ["mute", "silent", "login"])
-async def test_an_open_port_promises_nothing(state):
-    """Accepted and left alone, shaken hands with and left alone, or up without a login: never ready."""
-    async with house() as tws:
-        act(tws, f"gateway {state}")
-        heard = []
-        tws.journal = lambda way, _client, fields: heard.append((way, fields[0]))
-        with pytest.raises(asyncio.TimeoutError):
-            await ib_insync.IB().connectAsync("127.0.0.1", tws.port, clientId=3, timeout=0.3)
-
-        assert heard == {"mute": [], "silent": [("<<", "71")], "login": [("<<", "71"), (">>", 15)]}[state]
 
 
 async def test_a_restart_gives_ids_out_again_and_forgets_what_it_alone_had():
@@ -191,25 +164,6 @@ async def test_a_competing_session_takes_the_prices():
         assert ticker.bid == 102.0
 
 
-@pytest.mark.parametrize("name", ["positionEnd", "openOrderEnd", "completedOrdersEnd", "accountDownloadEnd"])
-async def test_an_end_that_never_comes_leaves_a_client_that_believes(name):
-    """ib_insync says it is connected all the same: the adapter has to look for itself."""
-    async with house() as tws:
-        act(tws, f"drop {name}")
-        ib = ib_insync.IB()
-        await ib.connectAsync("127.0.0.1", tws.port, clientId=3, timeout=0.3)
-        assert ib.isConnected()
-        ib.disconnect()
-
-
-async def test_executions_without_their_end_break_the_connection():
-    """The one end marker whose absence ib_insync does not forgive."""
-    async with house() as tws:
-        act(tws, "drop execDetailsEnd")
-        with pytest.raises(asyncio.TimeoutError):
-            await ib_insync.IB().connectAsync("127.0.0.1", tws.port, clientId=3, timeout=0.3)
-
-
 async def test_an_order_may_be_told_by_its_executions_alone():
     """OrderStatus never comes; the execution does."""
     async with desk() as (tws, ib, contract):
@@ -222,7 +176,7 @@ async def test_an_order_may_be_told_by_its_executions_alone():
 
 async def test_messages_come_twice_or_too_late():
     """A repeated execution has the same id; a late one comes behind the status that it explains."""
-    async with desk() as (tws, ib, contract):
+    async with desk(clock=still()) as (tws, ib, contract):
         seen = []
         inner = ib.wrapper.execDetails
         ib.wrapper.execDetails = lambda *rest: (seen.append(rest[2].execId), inner(*rest))[1]
@@ -234,9 +188,11 @@ async def test_messages_come_twice_or_too_late():
         await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])
         assert len(seen) == 3
 
-        act(tws, "late execDetails 0.05 1")
+        act(tws, "late execDetails 5 1")
         (trade,) = await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])
         assert (trade.orderStatus.status, trade.fills) == ("Filled", [])
+        await pass_s(tws, ib, 5)
+        assert len(trade.fills) == 1
 
 
 async def test_commissions_come_late_or_never():
@@ -294,18 +250,16 @@ async def test_a_refused_cancel_leaves_an_order_that_may_fill(code):
 
 async def test_a_slow_cancel_loses_its_race():
     """PendingCancel, then the fill, then 10148."""
-    async with desk() as (tws, ib, contract):
+    async with desk(clock=still()) as (tws, ib, contract):
         (trade,) = await traded(ib, contract, [ib_insync.LimitOrder("BUY", 1, 99.0, orderRef="E1")])
         errors = errors_of(ib)
-        act(tws, "cancel-slow 0.02")
+        act(tws, "cancel-slow 2")
         ib.cancelOrder(trade.order)
         await settle(ib)
         assert tws.desk.by_ref("E1").status == "PendingCancel"
 
         act(tws, "quote AAPL 98.8 98.9")
-        heard = asyncio.get_running_loop().create_future()
-        ib.errorEvent += lambda *_: heard.done() or heard.set_result(None)
-        await asyncio.wait_for(heard, 5)
+        await pass_s(tws, ib, 2)
 
         assert errors == [(trade.order.orderId, 10148)]
         assert tws.exchange.position("AAPL") == 1
@@ -420,8 +374,13 @@ async def test_who_writes_too_fast_is_told_and_then_cut_off():
 
 async def test_a_script_plays_its_faults_when_they_are_due():
     """Seconds, name, words; a comment is none."""
-    async with desk() as (tws, ib, _contract):
-        play(tws, "0 say 2104 fine  # at once\n\n0.01 close\n")
+    async with desk(clock=still()) as (tws, ib, _contract):
+        errors = errors_of(ib)
+        play(tws, "1 say 2104 fine  # soon\n\n5 close\n")
+        await pass_s(tws, ib, 4.9)
+        assert errors == [(-1, 2104)]
+
+        tws.clock.pass_to(tws.clock.now() + SECOND // 10)
         await ended(ib)
 
 
@@ -436,17 +395,6 @@ def test_every_fault_says_what_it_does():
     """The table is the manual."""
     assert all((getattr(fault, "func", fault)).__doc__ for fault in faults.FAULTS.values())
     assert set(faults.TRICKS) <= set(faults.FAULTS)
-
-
-async def test_a_client_id_in_use_is_refused_by_its_number():
-    """326, and the connection ends; the first one lives on."""
-    async with desk() as (tws, ib, _contract):
-        second = ib_insync.IB()
-        errors = errors_of(second)
-        with pytest.raises((asyncio.TimeoutError, ConnectionError)):
-            await second.connectAsync("127.0.0.1", tws.port, clientId=CLIENT, timeout=0.5)
-        assert errors == [(-1, 326)]
-        assert await answers(ib, 5)
 
 
 async def test_lost_orders_and_lost_cancels_are_silence():
@@ -465,9 +413,9 @@ async def test_lost_orders_and_lost_cancels_are_silence():
 
 
 async def test_a_link_that_trickles_loses_nothing():
-    """Seven bytes a millisecond: every message comes in pieces, and every message comes."""
+    """A hundred bytes a millisecond: every message comes in pieces, and every message comes."""
     async with desk() as (tws, ib, contract):
-        act(tws, "trickle 7")
+        act(tws, "trickle 100")
         trades = await traded(ib, contract, bracket(ib))
         assert [trade.orderStatus.status for trade in trades] == ["Filled", "Submitted", "PreSubmitted"]
 
@@ -491,20 +439,23 @@ async def test_a_deaf_gateway_speaks_and_does_not_hear():
 
 
 async def test_a_link_that_flaps_is_reset_again_and_again():
-    """Each few seconds, for as long as was asked for."""
-    async with desk() as (tws, ib, _contract):
-        act(tws, "flap 0.02 0.05")
+    """Each three seconds, for as long as was asked for."""
+    async with desk(clock=still()) as (tws, ib, _contract):
+        act(tws, "flap 3 6")
+        tws.clock.pass_to(tws.clock.now() + 3 * SECOND)
         await ended(ib)
         async with client(tws) as back:
+            tws.clock.pass_to(tws.clock.now() + 3 * SECOND)
             await ended(back)
+        assert tws.clock.next_ns() is None
 
 
 async def test_the_clock_of_a_gateway_may_be_wrong():
     """Thirty seconds ahead in the answer, and nowhere else."""
-    async with desk() as (tws, ib, _contract):
+    async with desk(clock=still()) as (tws, ib, _contract):
         act(tws, "clock-off 30")
         told = await ib.reqCurrentTimeAsync()
-        assert 28 <= told.timestamp() - tws.clock.now() / 1e9 <= 31
+        assert told.timestamp() == tws.clock.now() / SECOND + 30
 
 
 async def test_an_order_may_wait_for_shares_to_borrow():
@@ -536,13 +487,17 @@ async def test_what_the_exchange_does_on_a_bad_day_is_told_in_tws_words():
 
 
 async def test_latency_can_change_as_it_runs():
-    """The next order takes it."""
-    async with desk() as (tws, ib, contract):
-        act(tws, "latency 0.05")
+    """The next order takes it, and its report takes it again."""
+    async with desk(clock=still()) as (tws, ib, contract):
+        act(tws, "latency 2")
         trade = ib.placeOrder(contract, ib_insync.MarketOrder("BUY", 1))
         await settle(ib)
-        assert trade.fills == []
-        await asyncio.wait_for(trade.filledEvent, 5)
+        assert tws.exchange.orders == {}
+
+        await pass_s(tws, ib, 2)
+        assert (tws.exchange.position("AAPL"), trade.fills) == (1, [])
+        await pass_s(tws, ib, 2)
+        assert len(trade.fills) == 1
 
 
 async def test_a_broken_history_farm_gives_none():

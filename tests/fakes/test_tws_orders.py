@@ -2,20 +2,19 @@
 
 from decimal import Decimal as Money
 
-import ib_insync
 import pytest
 
 from joed.exchange import laws
 from joed.model.events import Quote
 from joed.model.values import Status
-from tests.fakes.rig import CLIENT, bracket, client, desk, errors_of, settle, traded
+from tests.fakes.rig import CLIENT, bracket, client, desk, errors_of, lib, settle, traded
 from tests.fakes.tws.faults import act
 
 
 async def test_a_stop_limit_waits_in_tws_until_its_trigger():
     """PreSubmitted and unknown to the exchange; then a limit order like any other."""
     async with desk() as (tws, ib, contract):
-        order = ib_insync.StopLimitOrder("BUY", 5, 101.5, 101.0, orderRef="E1")
+        order = lib.StopLimitOrder("BUY", 5, 101.5, 101.0, orderRef="E1")
         (trade,) = await traded(ib, contract, [order])
         assert (trade.orderStatus.status, tws.exchange.orders) == ("PreSubmitted", {})
 
@@ -31,7 +30,7 @@ async def test_a_stop_limit_waits_in_tws_until_its_trigger():
 async def test_a_stop_limit_that_waits_can_be_cancelled():
     """The exchange has never heard of it."""
     async with desk() as (tws, ib, contract):
-        (trade,) = await traded(ib, contract, [ib_insync.StopLimitOrder("BUY", 5, 101.5, 101.0)])
+        (trade,) = await traded(ib, contract, [lib.StopLimitOrder("BUY", 5, 101.5, 101.0)])
         ib.cancelOrder(trade.order)
         await settle(ib)
         tws.quote(Quote("AAPL", 100.9, 101.0))
@@ -44,10 +43,10 @@ async def test_a_stop_limit_that_waits_can_be_cancelled():
 async def test_an_oca_group_without_an_entry_reduces_or_cancels_its_others(kind, left):
     """A position of before is protected by two orders of one group: types 2 and 3 reduce, 1 cancels."""
     async with desk() as (tws, ib, contract):
-        await traded(ib, contract, [ib_insync.MarketOrder("BUY", 10, orderRef="E0")])
+        await traded(ib, contract, [lib.MarketOrder("BUY", 10, orderRef="E0")])
         more = {"ocaGroup": "again", "ocaType": kind, "tif": "GTC"}
-        stop = ib_insync.StopOrder("SELL", 10, 95.0, orderRef="S", **more)
-        target = ib_insync.LimitOrder("SELL", 10, 110.0, orderRef="T", **more)
+        stop = lib.StopOrder("SELL", 10, 95.0, orderRef="S", **more)
+        target = lib.LimitOrder("SELL", 10, 110.0, orderRef="T", **more)
         trades = await traded(ib, contract, [stop, target])
 
         tws.quote(Quote("AAPL", 110.0, 110.1, bid_size=4.0))
@@ -66,7 +65,7 @@ async def test_a_child_that_comes_after_its_parent_filled_joins_it():
         await settle(ib)
         assert tws.exchange.protection("AAPL") == 0
 
-        again = ib_insync.StopOrder("SELL", 10, 96.0, orderRef="E1-S2", parentId=orders[0].orderId, tif="GTC")
+        again = lib.StopOrder("SELL", 10, 96.0, orderRef="E1-S2", parentId=orders[0].orderId, tif="GTC")
         await traded(ib, contract, [again])
         assert tws.exchange.protection("AAPL") == 10
         tws.quote(Quote("AAPL", 95.5, 95.6))
@@ -79,7 +78,7 @@ async def test_a_child_without_a_parent_is_refused():
     """135: there is nothing that it could be attached to."""
     async with desk() as (tws, ib, contract):
         errors = errors_of(ib)
-        order = ib_insync.StopOrder("SELL", 10, 96.0, parentId=999)
+        order = lib.StopOrder("SELL", 10, 96.0, parentId=999)
         await traded(ib, contract, [order])
 
         assert errors == [(order.orderId, 135)]
@@ -89,10 +88,10 @@ async def test_a_child_without_a_parent_is_refused():
 async def test_a_child_whose_parent_is_gone_is_refused():
     """201: the parent was cancelled before anything of it filled."""
     async with desk() as (tws, ib, contract):
-        (parent,) = await traded(ib, contract, [ib_insync.LimitOrder("BUY", 10, 99.0, orderRef="E1")])
+        (parent,) = await traded(ib, contract, [lib.LimitOrder("BUY", 10, 99.0, orderRef="E1")])
         ib.cancelOrder(parent.order)
         errors = errors_of(ib)
-        order = ib_insync.StopOrder("SELL", 10, 96.0, parentId=parent.order.orderId)
+        order = lib.StopOrder("SELL", 10, 96.0, parentId=parent.order.orderId)
         await traded(ib, contract, [order])
 
         assert errors[-1] == (order.orderId, 201)
@@ -102,11 +101,11 @@ async def test_a_child_whose_parent_is_gone_is_refused():
 @pytest.mark.parametrize(
     ("order", "code"),
     [
-        (ib_insync.LimitOrder("BUY", 1, 99.005), 110),
-        (ib_insync.LimitOrder("BUY", 0.5, 99.0), 10243),
-        (ib_insync.LimitOrder("BUY", 0, 99.0), 434),
-        (ib_insync.Order(action="BUY", totalQuantity=1, orderType="REL", lmtPrice=99.0), 387),
-        (ib_insync.LimitOrder("BUY", 1, 99.0, account="U999"), 321),
+        (lib.LimitOrder("BUY", 1, 99.005), 110),
+        (lib.LimitOrder("BUY", 0.5, 99.0), 10243),
+        (lib.LimitOrder("BUY", 0, 99.0), 434),
+        (lib.Order(action="BUY", totalQuantity=1, orderType="REL", lmtPrice=99.0), 387),
+        (lib.LimitOrder("BUY", 1, 99.0, account="U999"), 321),
     ],
 )
 async def test_what_cannot_be_an_order_is_refused_by_its_number(order, code):
@@ -124,7 +123,7 @@ async def test_a_read_only_api_takes_no_orders():
     async with desk() as (tws, ib, contract):
         tws.desk.read_only = True
         errors = errors_of(ib)
-        await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1)])
+        await traded(ib, contract, [lib.MarketOrder("BUY", 1)])
 
         assert [code for _, code in errors] == [321]
 
@@ -134,14 +133,14 @@ async def test_what_may_not_change_does_not():
     async with desk() as (tws, ib, contract):
         orders = bracket(ib, level=99.0)
         await traded(ib, contract, orders)
-        (over,) = await traded(ib, contract, [ib_insync.MarketOrder("BUY", 1, orderRef="M")])
+        (over,) = await traded(ib, contract, [lib.MarketOrder("BUY", 1, orderRef="M")])
         errors = errors_of(ib)
         entry, wait = orders[0].orderId, orders[2].orderId
         changes = (
-            (over.order.orderId, ib_insync.MarketOrder("BUY", 2)),
-            (entry, ib_insync.MarketOrder("BUY", 10)),
-            (entry, ib_insync.LimitOrder("SELL", 10, 99.0)),
-            (wait, ib_insync.StopOrder("SELL", 10, 94.0, parentId=entry)),
+            (over.order.orderId, lib.MarketOrder("BUY", 2)),
+            (entry, lib.MarketOrder("BUY", 10)),
+            (entry, lib.LimitOrder("SELL", 10, 99.0)),
+            (wait, lib.StopOrder("SELL", 10, 94.0, parentId=entry)),
         )
         for order_id, order in changes:
             ib.client.placeOrder(order_id, contract, order)
@@ -154,7 +153,7 @@ async def test_what_may_not_change_does_not():
 async def test_a_quantity_is_the_whole_of_an_order():
     """Ten become six; the same terms again change nothing and are acknowledged."""
     async with desk() as (tws, ib, contract):
-        order = ib_insync.LimitOrder("BUY", 10, 99.0, orderRef="E1")
+        order = lib.LimitOrder("BUY", 10, 99.0, orderRef="E1")
         (trade,) = await traded(ib, contract, [order])
         order.totalQuantity = 6
         await traded(ib, contract, [order])
@@ -167,7 +166,7 @@ async def test_everything_goes_by_a_global_cancel():
     """Both clients' orders, and what was made by hand."""
     async with desk() as (tws, ib, contract), client(tws, 18) as other:
         await traded(ib, contract, bracket(ib, level=99.0))
-        await traded(other, contract, [ib_insync.LimitOrder("BUY", 1, 98.0)])
+        await traded(other, contract, [lib.LimitOrder("BUY", 1, 98.0)])
         act(tws, "manual BUY 1 AAPL 97")
         other.reqGlobalCancel()
         await settle(other)
@@ -179,11 +178,11 @@ async def test_everything_goes_by_a_global_cancel():
 async def test_executions_can_be_asked_for_in_part():
     """By client, by symbol, by side, by time."""
     async with desk() as (tws, ib, contract), client(tws, 18) as other:
-        await traded(ib, contract, [ib_insync.MarketOrder("BUY", 2)])
-        await traded(other, contract, [ib_insync.MarketOrder("SELL", 1)])
+        await traded(ib, contract, [lib.MarketOrder("BUY", 2)])
+        await traded(other, contract, [lib.MarketOrder("SELL", 1)])
 
         async def count(**wanted):
-            return len(await other.reqExecutionsAsync(ib_insync.ExecutionFilter(**wanted)))
+            return len(await other.reqExecutionsAsync(lib.ExecutionFilter(**wanted)))
 
         assert [await count(), await count(clientId=CLIENT), await count(side="SELL")] == [2, 1, 1]
         assert [await count(symbol="MSFT"), await count(time="20991231 00:00:00")] == [0, 0]
@@ -192,9 +191,9 @@ async def test_executions_can_be_asked_for_in_part():
 async def test_the_end_of_a_day_ends_its_orders_and_the_next_forgets_them():
     """Cancelled with 202; a GTC order stays, and after one more day nothing of the first is told."""
     async with desk() as (tws, ib, contract):
-        day = ib_insync.LimitOrder("BUY", 1, 99.0, orderRef="D", tif="DAY")
-        good = ib_insync.LimitOrder("BUY", 1, 98.0, orderRef="G", tif="GTC")
-        trades = await traded(ib, contract, [day, good, ib_insync.MarketOrder("BUY", 1, orderRef="M")])
+        day = lib.LimitOrder("BUY", 1, 99.0, orderRef="D", tif="DAY")
+        good = lib.LimitOrder("BUY", 1, 98.0, orderRef="G", tif="GTC")
+        trades = await traded(ib, contract, [day, good, lib.MarketOrder("BUY", 1, orderRef="M")])
         tws.desk.end_of_day()
         await settle(ib)
         assert [trade.orderStatus.status for trade in trades] == ["Cancelled", "Submitted", "Filled"]

@@ -9,7 +9,7 @@ import pytest
 from joed.exchange import laws
 from joed.model.events import Quote
 from joed.sim.loop import LoopClock, run
-from tests.fakes.rig import bracket, ended, exchange_of
+from tests.fakes.rig import bracket, ended, errors_of, exchange_of
 from tests.fakes.tws import FakeTws
 from tests.fakes.tws.faults import act, play
 
@@ -63,6 +63,67 @@ def test_an_order_takes_the_latency_and_its_report_takes_it_again():
     took, held = run(main)
     assert 0.1 <= took < 0.11
     assert held == 1
+
+
+def test_an_open_port_promises_nothing():
+    """Accepted and left alone, shaken hands with and left alone, or up without a login: never ready."""
+
+    async def main(loop, state):
+        async with house(loop) as tws:
+            heard = []
+            act(tws, f"gateway {state}")
+            tws.journal = lambda way, _client, fields: heard.append((way, fields[0]))
+            with pytest.raises(asyncio.TimeoutError):
+                await visitor()
+            return heard
+
+    assert run(lambda loop: main(loop, "mute")) == []
+    assert run(lambda loop: main(loop, "silent")) == [("<<", "71")]
+    assert run(lambda loop: main(loop, "login")) == [("<<", "71"), (">>", 15)]
+
+
+ENDS = ("positionEnd", "openOrderEnd", "completedOrdersEnd", "accountDownloadEnd")
+
+
+@pytest.mark.parametrize("name", [*ENDS, "execDetailsEnd"])
+def test_an_end_that_never_comes_leaves_a_client_that_believes(name):
+    """ib_insync says it is connected all the same, but for the executions' end: the adapter has to look for itself."""
+
+    async def main(loop):
+        async with house(loop) as tws:
+            act(tws, f"drop {name}")
+            ib = await visitor()
+            believes = ib.isConnected()
+            ib.disconnect()
+            return believes
+
+    if name in ENDS:
+        assert run(main)
+    else:
+        with pytest.raises(asyncio.TimeoutError):
+            run(main)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_client_id_in_use_is_refused_by_its_number(gone):
+    """326, and the connection ends; it is in use too while TWS believes in a connection whose cable was pulled."""
+
+    async def main(loop):
+        async with house(loop) as tws:
+            first, second = await visitor(), ib_insync.IB()
+            if gone:
+                act(tws, "cable 60")
+            errors = errors_of(second)
+            with pytest.raises((asyncio.TimeoutError, ConnectionError)):
+                await second.connectAsync("127.0.0.1", PORT, clientId=17, timeout=10)
+            await asyncio.sleep(60)
+            alive = tws.clients.get(17) is not None
+            if gone:
+                (await visitor()).disconnect()
+            first.disconnect()
+            return errors, alive
+
+    assert run(main) == ([(-1, 326)], not gone)
 
 
 def test_a_pulled_cable_is_seen_by_nothing_but_a_question():
