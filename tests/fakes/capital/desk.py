@@ -69,6 +69,8 @@ class Desk:
             return
         self._begin()
         left = ticket.size if self.funds.account.hedging else self.net(ticket)
+        if ticket.working and left < ticket.size:
+            ticket.protection = None  # a working order's is not inherited by what it leaves over
         if left and (reason := self.enter(ticket, left, f"{ticket.order}.m" if ticket.working else "")):
             self.reject(ticket, reason)
             return
@@ -342,7 +344,7 @@ class Desk:
         self.source = "USER"
 
     def opposed(self, quote):
-        """Find the working orders that this price fills against a position, which only netting can carry out."""
+        """Find the working orders that this price fills against a position, or one another: only netting does that."""
         if self.funds.account.hedging:
             return []
         found = []
@@ -350,11 +352,11 @@ class Desk:
             entry = self.exchange.orders.get(order.entry)
             if order.over or order.listing.name != quote.instrument or entry is None or not entry.reached_by(quote):
                 continue
-            ticket = Ticket(order.listing, order.side, entry.left)  # what it leaves over has no protection
+            ticket = Ticket(order.listing, order.side, entry.left, protection=self.protection_of(order))
             ticket.order, ticket.reference, ticket.working = order.deal, self.ids.reference(), True
-            if self.against(ticket):
-                found.append((order, ticket))
-        return found
+            found.append((order, ticket))
+        both = len({order.side for order, _ in found}) > 1
+        return found if both or any(self.against(ticket) for _, ticket in found) else []
 
     def protection_of(self, order):
         """Give a working order's protection."""
