@@ -15,6 +15,8 @@ SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
+REWRITERS = ("none", "openai", "anthropic")
+SECURE = re.compile(r"https://[^\s]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\s]*)?$")
 LIBRARIES = ("ib_insync", "ib_async")
 BLIND_MAX_S = 60
 """How long a link to Interactive Brokers may be dead before joed knows, at most."""
@@ -100,6 +102,16 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     *(
         (f"ibkr.{key}", partial(_no_window, key), "must be stretches as HH:MM-HH:MM America/New_York, was {was}")
         for key in ("reset_windows", "no_submit_windows")
+    ),
+    (
+        "summary.rewrite",
+        lambda s: s.summary.rewrite not in REWRITERS,
+        f"must be one of {', '.join(REWRITERS)}, was {{was}}",
+    ),
+    (
+        "summary.url",
+        lambda s: s.summary.rewrite != "none" and not (s.summary.model and SECURE.match(s.summary.url)),
+        "must be https, or an address on this machine, with summary.model beside it, was {was}",
     ),
     ("scan.price_min", lambda s: s.scan.price_min >= s.scan.price_max, "is not below scan.price_max, was {was}"),
     ("scan.atr_min", lambda s: s.scan.atr_min >= s.scan.atr_max, "is not below scan.atr_max, was {was}"),

@@ -24,6 +24,7 @@ from joed.model.values import SECOND
 if TYPE_CHECKING:
     from joed.daemon.clock import Clock
     from joed.daemon.credentials import Secrets
+    from joed.daemon.log import Log
     from joed.daemon.plan import Plan
     from joed.daemon.supervise import Work
     from joed.daemon.trading import Worker
@@ -170,9 +171,11 @@ def daemon(options: Namespace) -> int:
     where.make()
     secrets = Secrets.of()
     plan = replace(_plan(options, settings, folder, where, secrets), upkeep=upkeep(settings, where))
+    key = secrets.maybe("summary_key")
     log = Log(pick_format(options.log_format), utc_ns, secrets=secrets.values)
     adopt(log)
     try:
+        plan = _with_reports(plan, where, key, log)
         return asyncio.run(Daemon(plan, where, Notifier(), log).run())
     finally:
         log.close()
@@ -189,6 +192,24 @@ def _plan(options: Namespace, settings: Settings, folder: Path | None, where: Pl
     from joed.brokerage import reload_of as reload_real
 
     return replace(real_plan(options, settings, folder, where, secrets), reload=reload_real(read))
+
+
+def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
+    """Have each day's summary written into `reports/`; what writes it is imported when there is one."""
+    from joed.daemon.reporter import Reporter
+
+    def write(session: str, words: str, origin: str) -> Path:
+        from joed.report.summary import write_report
+
+        return write_report(where, session, words, origin)
+
+    reporter = Reporter(plan.settings.summary, key, write, log)
+
+    def worker(at: "Clock", root: Path) -> "tuple[Worker, list[Work]]":
+        made, works = plan.worker(at, root)
+        return made, [*works, reporter.run]
+
+    return replace(plan, worker=worker, tell=reporter.tell)
 
 
 def failsafe(options: Namespace) -> int:

@@ -156,3 +156,17 @@ class Strategies:
     momentum: Momentum = field(default_factory=Momentum)
     reversion: Reversion = field(default_factory=Reversion)
     own: dict[str, Own] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How the day's summary is put into words: by its template, or by a model that is held to the template's figures.
+
+    The model's key is the credential `summary_key`; a local one may need none.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    rewrite: str = "none"
+    url: str = ""
+    model: str = ""
+    deadline_s: Annotated[float, Gt(0), Le(120)] = 20.0
