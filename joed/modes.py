@@ -328,8 +328,13 @@ def _tell_verdict(verdict: Any, *, as_json: bool) -> int:  # noqa: ANN401 - audi
 def backtest(options: Namespace) -> int:
     """Run bars or quotes through the core and print the report."""
     from joed.backtest import run_backtest
+    from joed.data import read
+    from joed.walkforward import is_daily, run_forward
 
     settings, _ = settings_of(options, needed=False)
+    file = read(options.backtest, utc_ns())
+    if is_daily(file):
+        return run_forward(options.backtest, file, settings, options)
     return run_backtest(options.backtest, settings, options)
 
 
