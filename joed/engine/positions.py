@@ -151,7 +151,8 @@ def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:
         return False  # the revision first: each whole read brings the session's executions again
     group = group_of(state, order)
     before = sums_of(state, group)
-    order.executions[fill.execution] = Execution(fill.quantity, fill.price, fill.fee, fill.revision)
+    corrected = known is not NOTHING and (known.quantity, known.price) != (fill.quantity, fill.price)
+    order.executions[fill.execution] = Execution(fill.quantity, fill.price, fill.fee, fill.revision, corrected)
     signed = order.side.sign * (fill.quantity * fill.price - known.quantity * known.price)
     order.filled += fill.quantity - known.quantity
     order.cost += fill.quantity * fill.price - known.quantity * known.price

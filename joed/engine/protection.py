@@ -94,7 +94,8 @@ def judge(state: State, now: int, fill: OrderFilled, commands: list[Command]) ->
     """
     order = state.orders.get(fill.order)
     corrected = f"corrected:{fill.execution}:{fill.revision}"
-    if order is not None and fill.revision and corrected not in state.alerts:
+    word = order.executions.get(fill.execution) if order is not None else None
+    if order is not None and word is not None and word.corrected and corrected not in state.alerts:
         words = f"{fill.execution} is now {fill.quantity} {fill.instrument} at {fill.price}: its exits are fitted anew"
         commands += [RaiseAlert(corrected, Severity.WARNING, words), ReadBroker(order.broker, corrected)]
     what = f"{fill.execution}: {fill.side} {fill.quantity} {fill.instrument} at {fill.price} of {fill.order or 'no id'}"

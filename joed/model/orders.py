@@ -8,12 +8,16 @@ from joed.model.values import ZERO, Kind, Leg, Side, Status
 
 
 class Execution(Struct, frozen=True, gc=False):
-    """The latest word on one execution, keyed by its root."""
+    """The latest word on one execution, keyed by its root; `corrected` says that it changed what an earlier one told.
+
+    A fee that is told later is a newer word and corrects nothing.
+    """
 
     quantity: Decimal
     price: Decimal
     fee: Decimal
     revision: int
+    corrected: bool = False
 
 
 class Order(Struct, gc=False):

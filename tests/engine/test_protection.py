@@ -426,6 +426,17 @@ def test_a_correction_or_a_bust_replaces_is_told_and_the_stop_is_fitted_within_t
     assert cancelled == ([] if held else [stop_of("AAPL"), target_of("AAPL")])
 
 
+def test_a_fee_that_is_told_later_is_booked_and_alarms_nobody():
+    """The same execution at the same price: a newer word that corrects nothing."""
+    state = holding("AAPL")
+    before = state.fees
+
+    told = step(state, START + SECOND, fill("AAPL-e", "10", "200", execution="x-AAPL", revision=1, fee="1.25"))
+
+    assert told == []
+    assert state.fees == before + D("1.25")
+
+
 @pytest.mark.parametrize(("theirs", "kept"), [("6", 6), ("0", 0), ("-5", 0)])
 def test_exits_follow_what_somebody_closed_by_hand(theirs, kept):
     """F70: less, flat, turned: after two reads the stop covers what is left there, and what guards nothing goes."""

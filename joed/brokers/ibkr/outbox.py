@@ -10,6 +10,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from joed.brokers.base import Clock, Emit
 from joed.model.events import Event, OrderFilled
 from joed.model.values import SECOND
@@ -49,6 +51,7 @@ class Outbox:
         self._emit = emit
         self._words: deque[Event | Waiting | Ending] = deque()
         self._late: dict[str, Make] = {}
+        self._bare: dict[str, None] = {}
 
     def put(self, event: Event) -> None:
         """Tell this, after what waits."""
@@ -85,8 +88,13 @@ class Outbox:
             del self.fees[next(iter(self.fees))]
         self.fees[execution_id] = fee
         if (make := self._late.pop(execution_id, None)) is not None:
-            self.put(make(fee))
+            self.put(self.newest(execution_id, make(fee)))
         self._tell()
+
+    def newest(self, execution_id: str, fill: OrderFilled) -> OrderFilled:
+        """Give the word on an execution that is newer than one without its fee, where that was told."""
+        known = execution_id in self._bare and execution_id in self.fees
+        return replace(fill, revision=fill.revision + 1) if known else fill
 
     def flush(self) -> None:
         """Tell everything now, with the fees that are known."""
@@ -108,6 +116,7 @@ class Outbox:
                     return
                 if fee is None:
                     self._late[word.execution_id] = word.make
+                    self._bare[word.execution_id] = None
                 self._words.popleft()
                 self._emit(word.make(fee))
             elif isinstance(word, Ending):
