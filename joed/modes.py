@@ -163,6 +163,7 @@ def daemon(options: Namespace) -> int:
     from joed.daemon.credentials import Secrets
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
+    from joed.daemon.order_lines import order_lines
     from joed.daemon.systemd import Notifier
     from joed.daemon.upkeep import upkeep
 
@@ -174,6 +175,7 @@ def daemon(options: Namespace) -> int:
     key = secrets.maybe("summary_key")
     log = Log(pick_format(options.log_format), utc_ns, secrets=secrets.values)
     adopt(log)
+    plan = replace(plan, tell=order_lines(log))
     try:
         plan = _with_reports(plan, where, key, log)
         return asyncio.run(Daemon(plan, where, Notifier(), log).run())

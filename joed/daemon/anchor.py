@@ -5,18 +5,17 @@ one line in the system log at each start, flush and end, which `joectl audit ver
 """
 
 import re
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 from joed.daemon.chain import connect_readonly, witnessed
 from joed.daemon.log import Log
+from joed.daemon.native import JOURNALD, Native
 from joed.daemon.sidecars import Head, read_witness
 
 ANCHOR = "anchor"
 """The name of the witness file, beside the socket."""
-JOURNALD = Path("/run/systemd/journal/socket")
 EVENT = "audit_anchor"
 HASH = re.compile(r"hash[\"']?[=:@ ]+[\"']?([0-9a-f]{64})", re.IGNORECASE)
 SEQ = re.compile(r"seq[\"']?[=:@ ]+[\"']?(\d{1,19})", re.IGNORECASE)
@@ -96,11 +95,8 @@ def _sent(path: Path, session: str, head: Head) -> bool:
         "JOED_SEQ": str(head.seq),
         "JOED_HASH": head.hash.hex(),
     }
-    data = "".join(f"{name}={value}\n" for name, value in fields.items()).encode()
+    wire = Native(path, wait_s=0.0)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
-            wire.setblocking(False)  # noqa: FBT003 - the standard library's only way
-            wire.sendto(data, str(path))
-    except OSError:
-        return False
-    return True
+        return wire.send(fields)
+    finally:
+        wire.close()

@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Final, Literal
 from urllib.parse import quote, quote_plus
 
+from joed.daemon.native import Native
 from joed.model.values import Severity
 
 Format = Literal["journald", "text", "json"]
@@ -33,6 +34,10 @@ SECRET_CHARS_MIN = 4
 """A shorter secret would blot out ordinary words, and protects nothing."""
 BLOT = "***"
 
+ORDER = "order"
+"""The key by which a line is known to be about an order."""
+NAMES = {"order": "JOED_ORDER_ID", "group": "JOED_ORDER_GROUP", "instrument": "JOED_INSTRUMENT", "seq": "JOED_SEQ"}
+"""Key -> the journal's field, which `journalctl FIELD=` asks for."""
 PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """syslog's numbers, by which the journal filters: `journalctl -p warning`."""
 RANK = {level: at for at, level in enumerate(PRIORITY)}
@@ -59,7 +64,10 @@ class Log:
         descriptor: int = 2,
         level: str = "info",
         size_max: int = QUEUE_MAX,
+        native: Native | None = None,
     ) -> None:
+        """Write `form` to a descriptor; under journald what is about an order goes by `native`, with its fields."""
+        self._native = native or (Native() if form == "journald" else None)
         self.records: Counter[str] = Counter(dict.fromkeys(PRIORITY, 0))
         self.dropped = 0
         self.form, self._now, self._descriptor = form, now, descriptor
@@ -122,7 +130,10 @@ class Log:
         self._closing = True
         self._ring()
         self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        ended = not self._thread.is_alive()
+        if ended and self._native is not None:
+            self._native.close()
+        return ended
 
     def _ring(self) -> None:
         with suppress(BlockingIOError):  # then bells enough are waiting
@@ -135,7 +146,8 @@ class Log:
             closing = self._closing  # read before the queue: what came in before the end is written
             while self._queue:
                 count = min(len(self._queue), BATCH_MAX)
-                lines = [self._rendered(self._queue.popleft()) for _ in range(count)]
+                taken = [self._queue.popleft() for _ in range(count)]
+                lines = [self._rendered(line) for line in taken if not self._entered(line)]
                 if (dropped := self.dropped) > self._told:
                     fields = {"count": dropped - self._told}
                     lines.append(self._rendered((self._now(), "warning", "log_dropped", fields, "")))
@@ -158,6 +170,10 @@ class Log:
 
     def _rendered(self, line: Line) -> str:
         return RENDER[self.form](self._hidden, line)
+
+    def _entered(self, line: Line) -> bool:
+        """Give journald what is about an order as an entry with fields; False where it is a line like any other."""
+        return self._native is not None and ORDER in line[3] and self._native.send(_fields(self._hidden, line))
 
     def _hidden(self, text: str) -> str:
         return self._pattern.sub(BLOT, text) if self._pattern else text
@@ -192,6 +208,14 @@ def _journald(hide: Hide, line: Line) -> str:
     """Render for the journal, which reads the priority in front of each line and stamps it itself."""
     prefix = f"<{PRIORITY[line[1]]}>"
     return f"{prefix}{_said(hide, line)}\n{_below(hide, line[4], prefix)}"
+
+
+def _fields(hide: Hide, line: Line) -> dict[str, str]:
+    """Give a line as the fields of a journal's entry."""
+    _, level, event, fields, _ = line
+    ours = {field: _cut(hide(str(fields[key]))) for key, field in NAMES.items() if key in fields}
+    head = {"MESSAGE": _said(hide, line), "PRIORITY": str(PRIORITY[level]), "SYSLOG_IDENTIFIER": "joed"}
+    return {**head, "JOED_EVENT": hide(event), **ours}
 
 
 def _json(hide: Hide, line: Line) -> str:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from joed.daemon import log as module
 from joed.daemon.log import Bridge, Log, adopt, pick_format
+from joed.daemon.native import Native
 from joed.model.values import Severity, Side
 
 NOW = 1_790_000_000_123_456_789
@@ -40,6 +42,33 @@ class Desk:
 def desk(tmp_path):
     """Give a function that makes a desk."""
     return lambda form="journald", **keywords: Desk(tmp_path / "log", form, **keywords)
+
+
+def test_under_journald_what_is_about_an_order_is_an_entry_with_fields_and_no_secret(tmp_path):
+    """The rest stays a line with its priority; where the journal is away, so does this."""
+    path, reader, writer = tmp_path / "journal", *os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        wire.bind(str(path))
+        log = Log("journald", lambda: 0, descriptor=writer, native=Native(path), secrets=["s3cret"])
+        log.info("OrderFilled", order="j1-7", instrument="KO", words="s3cret words")
+        log.info("ready")
+        assert log.close()
+        said = wire.recv(4096).decode().splitlines()
+    late = Log("journald", lambda: 0, descriptor=writer, native=Native(path.with_name("nowhere")))
+    late.info("OrderFilled", order="j1-8")
+    assert late.close()
+    os.close(writer)
+
+    assert said == [
+        'MESSAGE=OrderFilled order=j1-7 instrument=KO words="*** words"',
+        "PRIORITY=6",
+        "SYSLOG_IDENTIFIER=joed",
+        "JOED_EVENT=OrderFilled",
+        "JOED_ORDER_ID=j1-7",
+        "JOED_INSTRUMENT=KO",
+    ]
+    with os.fdopen(reader) as lines:
+        assert lines.read() == "<6>ready\n<6>OrderFilled order=j1-8\n"
 
 
 def test_each_level_has_the_priority_that_the_journal_filters_by(desk):

@@ -97,3 +97,22 @@ def test_a_reload_applies_what_is_safe_and_names_what_needs_a_restart(machine):
     assert machine.ask("systemctl", "reload", UNIT, check=False).returncode != 0
     assert "did you mean" in machine.journal(UNIT)
     assert json.loads(machine.ask("joectl", "status", "--json").stdout)["epoch"] == 1
+
+
+def test_an_order_is_followed_in_the_journal_by_its_id(holding):
+    """`journalctl JOED_ORDER_ID=…`: what was asked and what came of it, from the unit, with nothing of other orders."""
+    machine = holding
+    instrument = next(iter(at_stake(machine)))
+    machine.ask("joectl", "flatten", instrument, "--reason", "a test")
+    wait_for(lambda: not at_stake(machine), "it is flat", WITHIN)
+
+    def told(*fields):
+        out = machine.ask("journalctl", "--no-pager", "-o", "json", "-u", UNIT, *fields).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    [fill] = wait_for(lambda: told(f"JOED_INSTRUMENT={instrument}", "JOED_EVENT=OrderFilled"), "the fill", WITHIN)[-1:]
+    order = fill.get("JOED_ORDER_ID")
+    events = [line["JOED_EVENT"] for line in told(f"JOED_ORDER_ID={order}")]
+    assert "OrderFilled" in events
+    assert len(events) > 1
+    assert {line["JOED_ORDER_ID"] for line in told(f"JOED_ORDER_ID={order}")} == {order}
