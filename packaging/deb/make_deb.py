@@ -36,6 +36,11 @@ HELD = "opt/joed/held"
 EXTRAS = ("alerts", "tui")
 """What joed can do without, and a person with a package cannot add."""
 KEPT_PROGRAMS = ("joectl", "python", "python3")
+OTHERS = {
+    "needrestart.conf": "etc/needrestart/conf.d/joed.conf",
+    "joed.rules": "usr/share/polkit-1/rules.d/50-joed.rules",
+}
+"""What other programs are told of joed: file here -> its place."""
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 SHELLS = {
     "bash": "usr/share/bash-completion/completions/joectl",
@@ -88,9 +93,9 @@ def stage(root: Path, work: Path, python: str) -> None:
     shells(root)
     documents(root)
     shutil.copytree(TREE / "etc" / "joed", root / "etc" / "joed")
-    needrestart = root / "etc/needrestart/conf.d/joed.conf"
-    needrestart.parent.mkdir(parents=True)
-    shutil.copy(HERE / "needrestart.conf", needrestart)
+    for name, place in OTHERS.items():
+        (root / place).parent.mkdir(parents=True)
+        shutil.copy(HERE / name, root / place)
     programs = root / "usr/bin"
     programs.mkdir(parents=True)
     for name in ("joed", "joectl"):

@@ -34,7 +34,7 @@ def machine(booted):
     booted.ask("systemctl", "stop", "joed*", check=False)
     booted.ask("systemctl", "kill", "--signal=SIGKILL", "joed.service", check=False)
     booted.ask("systemctl", "reset-failed", check=False)
-    clean = "rm -rf /etc/systemd/system/joed*.d /var/lib/joed/*; mkdir -p /var/lib/joed"
+    clean = "rm -rf /etc/systemd/system/joed*.d /var/lib/joed/* /var/lib/joed-witness/*; mkdir -p /var/lib/joed"
     booted.ask("/bin/sh", "-c", clean)
     booted.ask("systemd-tmpfiles", "--create", "joed.conf")
     booted.ask("systemctl", "daemon-reload")

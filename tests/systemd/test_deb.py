@@ -33,7 +33,7 @@ def machine(bare):
     yield bare
     bare.ask("systemctl", "kill", "--signal=SIGKILL", UNIT, check=False)
     bare.ask("dpkg", "--purge", "joed", check=False)
-    bare.ask("/bin/sh", "-c", "rm -rf /var/lib/joed /etc/joed /etc/systemd/system/joed* /run/joed")
+    bare.ask("/bin/sh", "-c", "rm -rf /var/lib/joed* /etc/joed /etc/systemd/system/joed* /run/joed")
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_an_installation_has_everything_in_its_place_and_starts_nothing(machine)
     assert mode_of(machine, "/etc/joed/joed.yaml") == "644 root root"
     assert machine.ask("id", "-nG", "joed").stdout.split() == ["joed", "joed-view", "joed-op"]
     assert machine.ask("dpkg", "--verify", "joed").stdout == ""
+    machine.ask(*PYTHON, "-c", "from joed.daemon.installed import mixed; assert mixed() == ''")
     assert machine.ask("joed", "--version").stdout.startswith("joed ")
     assert machine.ask("joed", "--check").returncode == 0
     for page in ("man8/joed.8.gz", "man1/joectl.1.gz", "man5/joed.yaml.5.gz"):

@@ -1,0 +1,57 @@
+"""A person's machine: records that are put back, days that were slept through."""
+
+import json
+
+from tests.systemd.machine import wait_for
+from tests.systemd.test_life import UNIT, drop_in, status
+from tests.systemd.test_timers import SHORT_FRIDAY
+
+STAMP = "/var/lib/systemd/timers/stamp-joed-open.timer"
+
+
+def test_a_record_that_was_put_back_comes_up_killed_and_undoes_no_kill(machine):
+    """The witness outside of the state directory has seen more; what is released then holds, until the next old one."""
+    machine.ask("systemctl", "start", UNIT)
+    machine.ask("systemctl", "stop", UNIT)
+    machine.ask("cp", "-a", "/var/lib/joed/joed.db", "/var/lib/joed/backup/joed.db")
+    machine.ask("systemctl", "start", UNIT)
+    assert status(machine)["killed"] is None
+    machine.ask("joectl", "pause", "--reason", "something to forget")
+    machine.ask("systemctl", "stop", UNIT)
+
+    machine.ask("/bin/sh", "-c", "cd /var/lib/joed && rm joed.db* && cp -a backup/joed.db .")
+    machine.ask("systemctl", "start", UNIT)
+
+    assert status(machine)["killed"] == "orders"
+    alerts = machine.ask("joectl", "alerts", "--json").stdout
+    assert "older copy" in alerts
+    latched = ("test", "-e", "/var/lib/joed/latch/KILL")
+    wait_for(lambda: machine.ask(*latched, check=False).returncode == 0, "the kill is a file too", 20)
+
+
+def test_an_opening_that_was_slept_through_is_made_up_for_once(machine):
+    """The timer last rang ten days ago: it rings when it is started, and not again."""
+    gate = f"\nExecCondition=/usr/bin/joed --gate --config /etc/joed/joed.yaml --clock {SHORT_FRIDAY}"
+    drop_in(machine, "joed-open.service", ExecCondition=gate)
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {SHORT_FRIDAY}")
+    machine.ask("/bin/sh", "-c", f"mkdir -p $(dirname {STAMP}); touch -d '10 days ago' {STAMP}")
+
+    machine.ask("systemctl", "start", "joed-open.timer")
+
+    machine.until(UNIT, ActiveState="active", SubState="running", wait_s=20)
+    machine.until("joed-open.service", ActiveState="inactive", Result="success")
+    machine.ask("systemctl", "stop", UNIT)
+    machine.ask("systemctl", "restart", "joed-open.timer")
+    assert machine.shows("joed-open.service", "ActiveState") == {"ActiveState": "inactive"}
+    assert machine.journal("joed-open.service").count("Finished") == 1
+
+
+def test_on_a_closed_day_a_manual_start_idles_and_says_when_it_opens_next(machine):
+    """Thanksgiving: it runs, opens nothing, and the status names the Friday."""
+    drop_in(machine, ExecStart="\nExecStart=/usr/bin/joed --daemon --clock 2026-11-26T15:00:00Z@1")
+    machine.ask("systemctl", "start", UNIT)
+
+    found = machine.until(UNIT, StatusText="CLOSED: next open Fri 09:30 EST, paper", wait_s=20)
+
+    assert found
+    assert "no_session" in json.dumps(status(machine)["blocks"])
