@@ -6,10 +6,12 @@ A block is what is asked for first, and a delay (some seconds) where joed may no
 
 import asyncio
 import contextlib
+import os
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
 from joed.daemon.log import Log
+from joed.daemon.worker import PRIVATE
 from joed.model.state import State
 
 LOOK_EVERY_S = 2.0
@@ -75,7 +77,8 @@ class Awake:
     async def _hold(self, mode: str) -> str:
         """Start a child that holds a lock of this mode; give what it said where it got none."""
         words = (*self._program, f"--mode={mode}", *HOLDER)
-        child = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
+        environ = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+        child = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, env=environ)
         try:
             async with asyncio.timeout(SETTLED_S):
                 await child.wait()

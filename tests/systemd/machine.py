@@ -18,7 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "packaging" / "systemd"
 BOOT = Path(__file__).with_name("boot.sh")
 PYTHON = f"/usr/bin/python3.{sys.version_info.minor}"
-NEEDED = ("/lib/systemd/systemd", "/usr/bin/unshare", "/usr/bin/nsenter", "/usr/sbin/ip", "/usr/bin/setpriv", PYTHON)
+NEEDED = (
+    "/lib/systemd/systemd",
+    "/usr/bin/unshare",
+    "/usr/bin/nsenter",
+    "/usr/sbin/ip",
+    "/usr/bin/setpriv",
+    "/usr/bin/dbus-daemon",
+    PYTHON,
+)
 BOOT_WAIT_S = 60.0
 COMMAND_WAIT_S = 60.0
 LOOK_EVERY_S = 0.05

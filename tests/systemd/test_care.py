@@ -3,6 +3,7 @@
 import json
 
 from tests.systemd.machine import wait_for
+from tests.systemd.positions import GO_ON, SOON, take_over, wait_held
 from tests.systemd.test_life import UNIT, drop_in, status
 from tests.systemd.test_timers import SHORT_FRIDAY
 
@@ -55,3 +56,25 @@ def test_on_a_closed_day_a_manual_start_idles_and_says_when_it_opens_next(machin
 
     assert found
     assert "no_session" in json.dumps(status(machine)["blocks"])
+
+
+def test_the_machine_does_not_fall_asleep_while_something_is_open(machine):
+    """A lock of logind's is there, by joed, while a position is held; it goes with joed."""
+    machine.ask("/bin/sh", "-c", "rm -f /run/systemd/system/systemd-logind.service; systemctl daemon-reload")
+    machine.ask("systemctl", "start", "dbus.service", "systemd-logind.service")
+    take_over(machine)
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon {GO_ON}")
+    machine.ask("systemctl", "start", UNIT)
+    wait_held(machine)
+
+    def locks():
+        shown = machine.ask("systemd-inhibit", "--list", "--no-legend", "--no-pager").stdout
+        return [line for line in shown.splitlines() if line.startswith("joed ")]
+
+    [lock] = wait_for(locks, "the lock", SOON)
+    assert " sleep " in lock
+    wait_for(lambda: "sleep_" in machine.journal(UNIT), "it is said of which kind the lock is", SOON)
+    assert "notification message" not in machine.journal(UNIT)
+    machine.ask("systemctl", "kill", "--signal=SIGKILL", "--kill-who=main", UNIT)
+    machine.ask("systemctl", "stop", UNIT)
+    assert locks() == []
