@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 BROKER, HOUSE = "tests/sim/test_broker_faults.py", "tests/sim/test_house_faults.py"
 ALONE = "test_each_kind_alone_breaks_no_law"
+UNITS, PACKAGE = "tests/packaging/test_units.py", "tests/packaging/test_make_deb.py"
 WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
 CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
 IBKR, CAPITAL, BOTH = "not yet: needs IBKR", "not yet: needs Capital.com", "not yet: needs a real broker's adapter"
@@ -264,6 +265,13 @@ ATTACKS: dict[str, Row] = {
     "S15": Row("two confirmations race", f"{ATTACK}::test_s15_of_two_confirmations_one_wins"),
     "S16": Row("a card is guessed", f"{ATTACK}::test_s16_a_guessed_card_is_guessed_five_times"),
     "S31": Row("fills and orders that joed never sent", f"{BROKER}::{ALONE}", ("forged",)),
+    "S36": Row(
+        "a secret that others may read", "tests/daemon/test_credentials.py::test_what_others_may_read_is_refused"
+    ),
+    "S37": Row(
+        "secrets in a core, in swap, before a debugger",
+        "tests/systemd/test_life.py::test_no_core_is_written_and_no_power_is_gained",
+    ),
     "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
     "S41": Row(
         "a record that was tampered with",
@@ -273,6 +281,16 @@ ATTACKS: dict[str, Row] = {
         "an old state directory put back",
         "tests/daemon/test_anchor.py::test_a_restored_state_directory_does_not_undo_a_kill",
     ),
+    "S43": Row("a loose sandbox", f"{UNITS}::test_what_runs_for_long_or_holds_secrets_is_shut_in"),
+    "S44": Row(
+        "a joed that was taken over", "tests/systemd/test_life.py::test_a_joed_that_has_been_taken_over_gets_nowhere"
+    ),
+    "S45": Row(
+        "a file other than the one that was locked",
+        f"{PACKAGE}::test_a_file_that_is_not_the_one_that_was_locked_is_not_installed",
+    ),
+    "S46": Row("somebody new among the dependencies", f"{PACKAGE}::test_nobody_new_comes_along_unseen"),
+    "S47": Row("a build that cannot be repeated", f"{PACKAGE}::test_two_builds_of_one_commit_are_the_same_bytes"),
     "S50": Row("a link in a file's place", "tests/daemon/test_lock.py::test_a_link_is_not_followed"),
 }
 """The attacks that something shows; the others wait for what they attack, or for their issue."""

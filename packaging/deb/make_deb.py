@@ -10,6 +10,7 @@ outlive its interpreter. The same commit makes the same bytes.
 import argparse
 import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.metadata import distributions
 from pathlib import Path
 
 from click.shell_completion import get_completion_class
@@ -92,6 +94,7 @@ def stage(root: Path, work: Path, python: str) -> None:
     pages(root)
     shells(root)
     documents(root)
+    bill(root)
     shutil.copytree(TREE / "etc" / "joed", root / "etc" / "joed")
     for name, place in OTHERS.items():
         (root / place).parent.mkdir(parents=True)
@@ -167,6 +170,29 @@ def documents(root: Path) -> None:
         for file in sorted(TREE.glob(pattern)):
             shutil.copy(file, folder)
     shutil.copy(TREE / "LICENSE", folder / "copyright")
+
+
+def bill(root: Path) -> None:
+    """Write the bill of materials: who is in the environment, in which version, under which licence (CycloneDX 1.5)."""
+    [library] = (root / HOME / "lib").glob("python3*/site-packages")
+    rows = []
+    for found in sorted(distributions(path=[str(library)]), key=lambda found: plain(found.name)):
+        name, said = plain(found.name), found.metadata
+        terms = said.get("License-Expression") or next(
+            (word.rpartition(" :: ")[2] for word in said.get_all("Classifier", []) if word.startswith("License :: ")),
+            (said.get("License") or "not said").splitlines()[0],
+        )
+        rows.append(
+            {
+                "type": "library",
+                "name": name,
+                "version": found.version,
+                "purl": f"pkg:pypi/{name}@{found.version}",
+                "licenses": [{"license": {"name": terms}}],
+            }
+        )
+    said = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": rows}
+    (root / "usr/share/doc/joed/bill.cdx.json").write_text(json.dumps(said, indent=1) + "\n", "utf-8")
 
 
 def pack(root: Path, out: Path, version: str) -> Path:

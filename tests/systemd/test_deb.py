@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.packaging.test_make_deb import SHIPPED
 from tests.systemd.machine import Machine, wait_for
 from tests.systemd.positions import GO_ON, SOON, WORLD, at_stake, stops_at_exchange, take_over, wait_held
 from tests.systemd.test_life import UNIT, drop_in, pid_of, status
@@ -70,6 +71,8 @@ def test_an_installation_has_everything_in_its_place_and_starts_nothing(machine)
     assert machine.ask("joed", "--check").returncode == 0
     for page in ("man8/joed.8.gz", "man1/joectl.1.gz", "man5/joed.yaml.5.gz"):
         assert machine.ask("zcat", f"/usr/share/man/{page}").stdout.startswith(".TH JOE")
+    bill = json.loads(machine.ask("cat", "/usr/share/doc/joed/bill.cdx.json").stdout)
+    assert {row["name"] for row in bill["components"]} == SHIPPED | {"joed"}
     asked = "_JOECTL_COMPLETE=bash_complete COMP_WORDS='joectl flat' COMP_CWORD=1 joectl"
     assert machine.ask("/bin/sh", "-c", asked).stdout.split(",")[1].strip() == "flatten"
     machine.ask("bash", "-n", "/usr/share/bash-completion/completions/joectl")

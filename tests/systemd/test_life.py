@@ -160,6 +160,21 @@ def test_people_may_do_what_their_groups_may(machine):
     assert machine.ask("stat", "-c", "%U %a", "/var/lib/joed/latch/KILL").stdout.split()[0] in {"olga", "joed"}
 
 
+def test_no_core_is_written_and_no_power_is_gained(machine):
+    """What is in joed's memory stays there: no core file, no swap beyond what the unit allows, no way to be root."""
+    machine.ask("systemctl", "start", UNIT)
+    process = f"/proc/{pid_of(machine)}"
+
+    limits = machine.ask("cat", f"{process}/limits").stdout
+    held = dict(line.split(":", 1) for line in machine.ask("cat", f"{process}/status").stdout.splitlines())
+
+    assert [line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core")] == [["0", "0"]]
+    assert (held["NoNewPrivs"].strip(), held["Seccomp"].strip()) == ("1", "2")
+    assert {held[name].strip(" \t0") for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
+    assert held["Uid"].split()[0] != "0"
+    assert machine.shows(UNIT, "MemorySwapMax", "CoredumpFilter")["MemorySwapMax"] == "0"
+
+
 PROBES = {
     "writes the configuration": "echo x > /etc/joed/joed.yaml",
     "writes a program": "echo x > /usr/bin/joectl-too",
