@@ -21,7 +21,7 @@ from joed.model.commands import RaiseAlert
 from joed.model.state import State
 from joed.model.values import MINUTE, Severity
 
-LOOK_EVERY_S = 15.0
+LOOK_EVERY_S = 5.0
 AFTER_CLOSE_NS = MINUTE
 """How long after the close the last fills have to arrive."""
 ROOM = 2

@@ -122,7 +122,7 @@ def test_around_the_clock_it_is_made_when_the_day_has_turned(where):
 
 
 def test_a_copy_that_cannot_be_made_is_told_once(where, monkeypatch):
-    """A disk without room: an alert, and no attempt every fifteen seconds."""
+    """A disk without room: an alert, and no attempt every five seconds."""
     told = Told()
     backups = Backups(where, 30, at(CLOSE + HOUR), told.alert, told)
     monkeypatch.setattr("joed.daemon.backups.ROOM", 1 << 40)

@@ -78,3 +78,25 @@ def test_the_machine_does_not_fall_asleep_while_something_is_open(machine):
     machine.ask("systemctl", "kill", "--signal=SIGKILL", "--kill-who=main", UNIT)
     machine.ask("systemctl", "stop", UNIT)
     assert locks() == []
+
+
+def test_around_the_clock_the_day_turns_without_a_restart_and_is_backed_up(machine):
+    """Over midnight UTC: another session in the same life, and yesterday's record is copied, verified."""
+    machine.write("/etc/joed/joed.yaml", "calendar: CRYPTO_24X7\ndaemon: {metrics_port: 0}\n")
+    drop_in(machine, ExecStart="\nExecStart=/usr/bin/joed --daemon --clock 2026-09-01T22:30:00Z@300")
+    machine.ask("systemctl", "start", UNIT)
+    first = wait_for(lambda: status(machine)["clock"]["session"], "a session", SOON)
+
+    second = wait_for(lambda: (now := status(machine)["clock"]["session"]) != first and now, "the next one", SOON)
+
+    assert second > first
+    assert status(machine)["epoch"] == 1
+    backup = f"/var/lib/joed/backup/{first}"
+    wait_for(lambda: machine.ask("test", "-d", backup, check=False).returncode == 0, "a backup", SOON)
+    assert machine.ask("joed", "--audit", "export", "--state-dir", backup).stdout.count("OpenSession") >= 1
+    [row] = [
+        row
+        for row in json.loads(machine.ask("joectl", "doctor", "--json", check=False).stdout)["checks"]
+        if row["name"] == "backup"
+    ]
+    assert (row["ok"], row["words"]) == (True, f"{first}, 0 days ago")
