@@ -7,10 +7,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table ib-async
+.PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table joectl-book ib-async
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: .venv/.installed  ## make .venv from requirements.lock, each file by its hash
 
@@ -39,6 +39,9 @@ crashes: .venv/.installed  ## let the power go at every numbered point of fiftee
 
 table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (ARGS=--measure: with figures measured anew)
 	$(BIN)/python -m tests.fault_table $(ARGS)
+
+joectl-book: .venv/.installed  ## write docs/joectl.md from the code
+	$(BIN)/python -m tests.joectl_book
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)

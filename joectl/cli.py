@@ -39,28 +39,57 @@ class Verb(NamedTuple):
     params: tuple[click.Parameter, ...] = ()
 
 
+VARIABLE = "_JOECTL_COMPLETE"
+"""In which a shell says that it only wants to know how a line could go on."""
+
+
+def living(kind: str) -> Any:  # noqa: ANN401 - click's own type of what completes
+    """Give what completes a parameter with values that joed has now; imported when Tab is pressed."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        from joectl.completing import values
+
+        return [value for value in values(kind, context) if value.startswith(incomplete)]
+
+    return complete
+
+
 CHECK = click.Option(["--check"], is_flag=True, help="Exit 8 when degraded, 9 when halted.")
 SCOPE = click.Option(["--scope"], type=click.Choice(SCOPES), default=SCOPE_DEFAULT, show_default=True, help="How far.")
 NO_WAIT = click.Option(["--no-wait"], is_flag=True, help="Print the first receipt and go; joed goes on.")
 DRILL = click.Option(["--drill"], is_flag=True, help="Rehearse it on a paper account; it releases itself.")
 SHOW = click.Option(["--show", "show_only"], is_flag=True, help="Kill nothing: show how far the last kill or drill is.")
-CARD = click.Option(["--card"], default="", metavar="HASH", help="Sign this card, shown before; no question is asked.")
+CARD = click.Option(
+    ["--card"],
+    default="",
+    metavar="HASH",
+    shell_complete=living("cards"),
+    help="Sign this card, shown before; no question is asked.",
+)
 YES = click.Option(["--yes"], is_flag=True, help="Sign the card as it is; no question is asked.")
 BLOCK = click.Option(
-    ["--block"], default="", metavar="SCOPE/REASON", help="The latched block to lift; the kill's if none."
+    ["--block"],
+    default="",
+    metavar="SCOPE/REASON",
+    shell_complete=living("blocks"),
+    help="The latched block to lift; the kill's if none.",
 )
 SINCE = click.Option(["--since"], type=click.IntRange(min=0), metavar="SEQ", help="Begin after this record.")
-ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT|SIGNAL")
-NAMED = click.Argument(["order"], metavar="ORDER")
+ORDER = click.Argument(["order"], metavar="ORDER|INSTRUMENT|SIGNAL", shell_complete=living("named"))
+NAMED = click.Argument(["order"], metavar="ORDER", shell_complete=living("orders"))
+DOUBTED = click.Argument(["order"], metavar="ORDER", shell_complete=living("doubts"))
 DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Show exactly what would be sent, and send nothing.")
-INSTRUMENT = click.Argument(["instrument"], metavar="[INSTRUMENT]", default="", required=False)
+INSTRUMENT = click.Argument(
+    ["instrument"], metavar="[INSTRUMENT]", default="", required=False, shell_complete=living("positions")
+)
 ALL = click.Option(["--all"], is_flag=True, help="Every position of joed's.")
 DEAL = click.Option(["--deal"], default="", metavar="ID", help="The broker's number of what the order became.")
 ABSENT = click.Option(["--absent"], is_flag=True, help="The order never reached the broker.")
-POSITION = click.Argument(["instrument"], metavar="POSITION")
+POSITION = click.Argument(["instrument"], metavar="POSITION", shell_complete=living("strangers"))
 STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its stop goes, at the broker at once.")
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
-KEY = click.Argument(["key"], default="", metavar="KEY")
+KEY = click.Argument(["key"], default="", metavar="KEY", shell_complete=living("alerts"))
+SHELL = click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))
 EVERY = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
@@ -95,7 +124,7 @@ VERBS = {
     "cancel": Verb("verbs.hands:cancel", "Cancel one order; never the only stop of a position.", (NAMED, DRY_RUN)),
     "flatten": Verb("verbs.hands:flatten", "Close one position, or --all; needs no kill.", (INSTRUMENT, ALL, DRY_RUN)),
     "resolve": Verb(
-        "verbs.hands:resolve", "Say what became of an order in doubt; needs --reason.", (NAMED, DEAL, ABSENT, DRY_RUN)
+        "verbs.hands:resolve", "Say what became of an order in doubt; needs --reason.", (DOUBTED, DEAL, ABSENT, DRY_RUN)
     ),
     "adopt": Verb("verbs.hands:adopt", "Make a position of somebody else joed's.", (POSITION, STOP, QUANTITY, DRY_RUN)),
     "reload": Verb("verbs.changes:reload", "Read the configuration again; on any error all stays as it was."),
@@ -108,6 +137,7 @@ VERBS = {
     "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),
     "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, EVERY)),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
+    "top": Verb("top:top", "The whole picture in the terminal, live; q ends it."),
     "why": Verb(
         "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
     ),
@@ -120,6 +150,7 @@ VERBS = {
     "doctor": Verb(
         "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)
     ),
+    "completion": Verb("completing:completion", "Print what a shell reads to complete joectl.", (SHELL,)),
     "version": Verb("verbs.local:version", "The versions of joectl and of the daemon."),
 }
 """Everything joectl does."""
@@ -231,7 +262,7 @@ COMMAND.callback = bare
 def main() -> NoReturn:
     """Run joectl, and end with one of the exit codes of `joed.protocol.Exit`."""
     try:
-        code = COMMAND.main(standalone_mode=False)
+        code = COMMAND.main(prog_name="joectl", complete_var=VARIABLE, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

@@ -50,12 +50,52 @@ def cleaned(value: Any) -> Any:  # noqa: ANN401 - JSON is anything
     return value
 
 
+def visible(words: str) -> int:
+    """Count the characters that a terminal shows: colours take no room."""
+    if "\x1b" not in words:
+        return len(words)
+    from re import sub
+
+    return len(sub(r"\x1b\[[0-9;]*m", "", words))
+
+
+def fitted(text: str, width: int) -> str:
+    """Break lines that are wider than a terminal between two words, indented under their beginning; nothing is lost.
+
+    A word that alone is wider stays whole: an order's id is there to be copied.
+    """
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if visible(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    lines, current = [], ""
+    for word in _words(line):
+        if current.strip() and visible(current + word.rstrip()) > width:
+            lines.append(current.rstrip())
+            current = indent + word.lstrip()
+        else:
+            current += word
+    return [*lines, current.rstrip()]
+
+
+def _words(line: str) -> list[str]:
+    """Give the words of a line, each with the spaces before it."""
+    from re import findall
+
+    return findall(r"\s*\S+", line)
+
+
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
     """Set rows in columns, as wide as their widest cell; the last column is free."""
     rows = [list(row) for row in rows]
-    widths = [max((len(cell) for cell in column), default=0) for column in zip(*rows, strict=False)]
+    widths = [max((visible(cell) for cell in column), default=0) for column in zip(*rows, strict=False)]
     return [
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+        indent
+        + "  ".join(cell + " " * (width - visible(cell)) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
     ]
 
 
@@ -64,7 +104,7 @@ def status(body: Body, paint: Paint = plain) -> str:
     phase, _, rest = body["line"].partition(":")
     lines = [f"{paint(phase, phase)}:{rest}"]
     lines += needs(body, paint)
-    lines += table(_facts(body), indent="")
+    lines += summary(body)
     if body["positions"]:
         lines += ["positions", *table(position(row, paint, body["base_currency"]) for row in body["positions"])]
     if body["orders"]:
@@ -77,9 +117,22 @@ def needs(body: Body, paint: Paint) -> list[str]:
     lines = []
     for need in body["needs"]:
         lines.append(f"  {paint('!', need['severity'])} {need['words']}")
+        if need["code"] == "unconfirmed" and (signed := signed_by(body)):
+            lines.append(f"      {signed}")
         if remedy := REMEDIES.get(need["code"], ""):
             lines.append(f"      {remedy}")
     return ["needs you", *lines] if lines else []
+
+
+def signed_by(body: Body) -> str:
+    """Say how many of those who must sign have signed, "" where one person is enough."""
+    found = body.get("signatures") or {"signed": 0, "needed": 1}
+    return f"signed {found['signed']} of {found['needed']}" if found["needed"] > 1 else ""
+
+
+def summary(body: Body) -> list[str]:
+    """Give the facts of `joectl status` as lines."""
+    return table(_facts(body), indent="")
 
 
 def _facts(body: Body) -> list[tuple[str, str]]:

@@ -33,7 +33,21 @@ def paint() -> render.Paint:
 
 def show(options: Options, body: dict[str, Any], drawn: Callable[[dict[str, Any]], str]) -> None:
     """Print an answer: JSON as it came, or the text that is drawn of it."""
-    print(json.dumps(body) if options.json else drawn(render.cleaned(body)))
+    if options.json:
+        print(json.dumps(body))
+        return
+    text = drawn(render.cleaned(body))
+    print(render.fitted(text, width) if (width := columns()) else text)
+
+
+def columns() -> int:
+    """Give the width of the terminal, 0 where there is none: a file or a pipe takes lines as long as they are."""
+    if not sys.stdout.isatty():
+        return 0
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (OSError, ValueError):
+        return 0
 
 
 def status(options: Options, *, check: bool) -> Exit:

@@ -229,3 +229,33 @@ def test_a_position_that_strategies_share_shows_each_ones_lot():
         ("momentum", "10", ["AAPL-e"]),
         ("breakout", "5", ["AAPL2-e"]),
     ]
+
+
+def test_a_line_wider_than_the_terminal_is_broken_between_words_and_loses_nothing():
+    """Under its own beginning; a word that alone is wider stays whole, colours take no room."""
+    row = "  XOM   stop  sell 255 stop 96.50  working  j1-20260901-1-34918.0-S-9a43"
+
+    assert render.fitted(row, 80) == row
+    assert render.fitted(row, 50).split("\n") == [
+        "  XOM   stop  sell 255 stop 96.50  working",
+        "      j1-20260901-1-34918.0-S-9a43",
+    ]
+    assert render.fitted(row, 10).replace("\n", " ").split() == row.split()
+    assert render.fitted(render.coloured("TRADING", "TRADING") + ": x", 10).count("\n") == 0
+
+
+def test_colours_do_not_push_columns_apart():
+    """A cell is as wide as what is seen of it."""
+    rows = [[render.coloured("a", "critical"), "b"], ["aa", "b"]]
+
+    assert [line.endswith("b") and render.visible(line) for line in render.table(rows, "")] == [5, 5]
+
+
+def test_status_says_who_is_still_to_sign():
+    """One of two; nothing of it where one is enough."""
+    state = unconfirmed(state_of_a_day())
+    assert "signed" not in render.status(body(state, "status"))
+    state.settings = Settings(universe=state.settings.universe, confirm=Confirm(require_distinct_uid=True))
+    state.day.signing, state.day.signers = card_hash(state), (1000,)
+
+    assert "      signed 1 of 2\n      joectl confirm" in render.status(body(state, "status"))

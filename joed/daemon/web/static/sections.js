@@ -124,14 +124,19 @@ export function feeds(told) {
     const kind = !row.up ? "critical" : row.differences || !row.reconciled ? "warning" : "good";
     const books = row.differences ? count(row.differences, "difference") : row.reconciled ? "books agree" : "books not read";
     return h("li", { key: row.name, "data-feed": row.name }, mark(kind), h("span", { class: "name" }, row.name),
-      h("span", {}, row.up ? "up" : "down"), h("span", {}, `quote ${age(row.quote_age_s)}`),
-      h("span", { class: "quiet" }, `${books}, read ${age(row.read_age_s)}${row.foreign ? `, ${row.foreign} of others` : ""}`));
+      h("span", {}, row.up ? row.source || "up" : "down"), h("span", {}, `quote ${age(row.quote_age_s)}`),
+      h("span", { class: "quiet" }, `${books}, read ${age(row.read_age_s)}${row.foreign ? `, ${row.foreign} of others` : ""}${lacking(row)}`));
   });
   const rates = told.rates.map((row) => h("li", { key: `rate-${row.currency}` }, mark(row.stale ? "warning" : "good"),
     h("span", { class: "name" }, row.currency), h("span", {}, row.rate === null ? "no rate" : row.rate),
     h("span", {}, row.age_s === null ? "" : age(row.age_s)), h("span", { class: "quiet" }, row.source)));
   return panel("feeds", "Feeds", "", brokers.length || rates.length ? h("ul", { class: "plain" }, brokers, rates)
     : h("p", { class: "quiet" }, "No broker yet."));
+}
+
+function lacking(row) {
+  const aside = Object.keys(row.aside).length, amiss = row.findings.filter((found) => !found.ok);
+  return `${aside ? `, ${aside} set aside` : ""}${amiss.length ? `, ${amiss.map((found) => found.name).join(", ")} amiss` : ""}`;
 }
 
 export function jobs(told) {
