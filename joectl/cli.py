@@ -137,7 +137,7 @@ VERBS = {
     "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),
     "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, EVERY)),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
-    "top": Verb("top:top", "The whole picture in the terminal, live; q ends it."),
+    "top": Verb("verbs.screen:top", "The whole picture in the terminal, live; q ends it."),
     "why": Verb(
         "verbs.looks:why", "Why an entry was made or refused, from the quote that fired it to what it made.", (ORDER,)
     ),

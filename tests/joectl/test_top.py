@@ -3,11 +3,10 @@
 from textual.widgets import DataTable, Static
 
 from joectl.client import Failure, look
-from joectl.top import made, rows_of
+from joectl.top import Top, rows_of
 from joed import protocol
 from joed.protocol import Exit
 from tests.daemon.serving import serving, state_of_a_day, unconfirmed
-from tests.joectl.running import environment, joectl
 
 
 def status_at(state_dir):
@@ -32,7 +31,7 @@ async def test_the_whole_picture_is_on_one_screen(tmp_path):
     with serving(tmp_path / "s", unconfirmed(state_of_a_day())):
         fetch = status_at(tmp_path / "s")
         body = fetch()
-        app = made(fetch, body)
+        app = Top(fetch, body)
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
 
@@ -52,7 +51,7 @@ async def test_it_follows_what_changes(tmp_path):
     with serving(tmp_path / "s", state):
         body = status_at(tmp_path / "s")()
     later = body | {"line": "TRADING: later", "now_ns": body["now_ns"] + 1, "positions": []}
-    app = made(lambda: later, body)
+    app = Top(lambda: later, body)
     async with app.run_test() as pilot:
         await pilot.press("r")
         await app.workers.wait_for_complete()
@@ -74,7 +73,7 @@ async def test_what_is_old_is_said_to_be(tmp_path):
             raise found
         return found
 
-    app = made(fetch, body)
+    app = Top(fetch, body)
     async with app.run_test() as pilot:
         await pilot.press("r")
         await app.workers.wait_for_complete()
@@ -95,29 +94,9 @@ async def test_no_word_of_the_daemons_is_read_as_markup(tmp_path):
         body = status_at(tmp_path / "s")()
     body["positions"][0]["instrument"] = "[red]X[/red]"
     body["line"] = "[bold]TRADING[/bold]: x"
-    app = made(lambda: body, body)
+    app = Top(lambda: body, body)
     async with app.run_test() as pilot:
         await pilot.pause()
 
         assert said(app, "#line") == "[bold]TRADING[/bold]: x"
         assert cells(app, "positions")[0][0] == "[red]X[/red]"
-
-
-def test_without_textual_it_says_how_to_get_it(tmp_path):
-    """And what does the same without."""
-    (tmp_path / "textual").mkdir()
-    (tmp_path / "textual" / "__init__.py").write_text("raise ModuleNotFoundError('no textual', name='textual')\n")
-    with serving(tmp_path / "s"):
-        paths = ":".join([str(tmp_path), environment()["PYTHONPATH"]])
-        ran = joectl("top", state_dir=tmp_path / "s", env=environment(PYTHONPATH=paths))
-
-    assert (ran.code, ran.out) == (1, "")
-    assert "needs textual" in ran.err
-    assert "joed[tui]" in ran.err
-
-
-def test_without_a_daemon_it_ends_before_it_takes_the_screen(tmp_path):
-    """3, as every verb does."""
-    ran = joectl("top", state_dir=tmp_path)
-
-    assert (ran.code, ran.out) == (3, "")
