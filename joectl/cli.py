@@ -94,7 +94,7 @@ EVERY = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
 ANCHOR = click.Option(["--anchor"], multiple=True, metavar="HASH@SEQ", help="A head that was noted elsewhere.")
 CALENDAR = click.Argument(
-    ["action"], type=click.Choice(["show", "close", "emit-timers"]), default="show", required=False
+    ["action"], type=click.Choice(["show", "close", "emit-timers", "textfile"]), default="show", required=False
 )
 DATE = click.Argument(["date"], metavar="[DATE]", default="", required=False)
 MARKET = click.Option(["--market"], default="", metavar="NAME", help="This calendar, and not the configured one.")
@@ -144,7 +144,7 @@ VERBS = {
     "audit": Verb("verbs.local:audit", "Verify or export the journal; needs no daemon.", (ACTION, ANCHOR, LOG)),
     "calendar": Verb(
         "verbs.calendar:calendar",
-        "The days ahead, their source and age; close DATE by hand; emit-timers for another market.",
+        "The days ahead, their source and age; close DATE by hand; emit-timers; textfile for Prometheus.",
         (CALENDAR, DATE, MARKET, DAYS, INTO, CONFIG),
     ),
     "doctor": Verb(

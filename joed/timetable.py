@@ -8,8 +8,10 @@ import argparse
 import datetime as dt
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from joed.model.settings import Session, Settings
 from joed.model.values import MINUTE, SECOND
 
 OK, REFUSED = 0, 1
-CONFIG = Path("/etc/joed/joed.yaml")
+CONFIG, STATE = Path("/etc/joed/joed.yaml"), Path("/var/lib/joed")
 DAYS, DAYS_MAX = 8, 400
 HAND = "by-hand-{name}.yaml"
 """The file of calendar.d that this program writes; the others are a person's."""
@@ -196,7 +198,45 @@ def emit_timers(options: argparse.Namespace, settings: Settings, calendars: dict
     return OK
 
 
-ACTIONS = {"show": show, "close": close, "emit-timers": emit_timers}
+def textfile(options: argparse.Namespace, settings: Settings, calendars: dict[str, Calendar]) -> int:
+    """Write for the node exporter's textfile collector what joed cannot say while it is down; whole or not at all."""
+    text = exposition(calendars, utc_ns(), failsafe_ns(options.state_dir / "joed.db"))
+    if options.into is None:
+        print(text, end="")
+        return OK
+    part = options.into.with_suffix(".part")  # the collector reads what ends in .prom
+    part.write_text(text, "utf-8")
+    part.chmod(0o644)
+    part.replace(options.into)
+    return OK
+
+
+def exposition(calendars: dict[str, Calendar], now: int, failsafe: int) -> str:
+    """Give each market's session that is on or comes next, and the failsafe's last run (0: never), in UTC seconds."""
+    sessions = {calendar.name: next(iter(upcoming(calendar, now, 1)), None) for calendar in calendars.values()}
+    lines = []
+    for edge in ("open", "close"):
+        name = f"joed_calendar_session_{edge}_timestamp_seconds"
+        lines += [f"# HELP {name} the {edge} of the session that is on or comes next", f"# TYPE {name} gauge"]
+        for market, found in sessions.items():
+            if found is not None:
+                lines.append(f'{name}{{market="{market}"}} {getattr(found, f"{edge}_ns") // SECOND}')
+    name = "joed_failsafe_last_run_timestamp_seconds"
+    lines += [f"# HELP {name} when the failsafe last closed something", f"# TYPE {name} gauge"]
+    return "\n".join([*lines, f"{name} {failsafe // SECOND}", ""])
+
+
+def failsafe_ns(journal: Path) -> int:
+    """Give when a failsafe last stood in the record, 0 for never or where there is none to read."""
+    if not journal.exists():
+        return 0
+    there = f"{journal.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(there, uri=True)) as base:
+        return int(base.execute("SELECT max(at_ns) FROM records WHERE kind = 'FailsafeRan'").fetchone()[0] or 0)
+    return 0
+
+
+ACTIONS = {"show": show, "close": close, "emit-timers": emit_timers, "textfile": textfile}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--config", type=Path, default=CONFIG)
     made.add_argument("--days", type=int, default=DAYS)
     made.add_argument("--into", type=Path)
+    made.add_argument("--state-dir", type=Path, default=STATE)
     made.add_argument("--reason", default="")
     made.add_argument("--json", action="store_true")
     options = made.parse_args(arguments)

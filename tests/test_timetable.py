@@ -6,13 +6,16 @@ import subprocess
 
 import exchange_calendars
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from joed.daemon.calendars import load_calendars, load_table
+from joed.daemon.store import Store
 from joed.engine.sessions import session_on
 from joed.errors import ConfigError
+from joed.model.events import FailsafeRan
 from joed.model.settings import Session
 from joed.model.values import HOUR, MINUTE, SECOND
-from joed.timetable import close_day, main, table, timers, words
+from joed.timetable import close_day, exposition, failsafe_ns, main, table, timers, words
 from tests.packaging.test_units import values
 
 YEAR = 2027
@@ -148,3 +151,38 @@ def test_the_program_answers_in_words_or_json_and_refuses_in_words(tmp_path, cap
     err = capsys.readouterr().err
     assert "YYYY-MM-DD" in err
     assert "no calendar is called 'NOWHERE'" in err
+
+
+def test_the_textfile_says_when_a_session_is_due_whether_joed_lives_or_not(tmp_path, capsys):
+    """Open and close of the session that is on or comes next, as Prometheus reads them; the failsafe's last run, 0."""
+    found = exposition(load_calendars(("XNYS",)), ns("2027-03-15T15:00:00+00:00"), 7 * SECOND)
+    into = tmp_path / "joed.prom"
+
+    done = main(
+        ["textfile", "--config", str(tmp_path / "none.yaml"), "--into", str(into), "--state-dir", str(tmp_path)]
+    )
+
+    assert (
+        f'joed_calendar_session_open_timestamp_seconds{{market="XNYS"}} {ns("2027-03-15T13:30:00+00:00") // SECOND}'
+        in found
+    )
+    assert (
+        f'joed_calendar_session_close_timestamp_seconds{{market="XNYS"}} {ns("2027-03-15T20:00:00+00:00") // SECOND}'
+        in found
+    )
+    assert found.endswith("joed_failsafe_last_run_timestamp_seconds 7\n")
+    assert done == 0
+    assert into.read_text().endswith("joed_failsafe_last_run_timestamp_seconds 0\n")
+    assert list(text_string_to_metric_families(into.read_text()))
+
+
+def test_a_failsafe_in_the_record_is_found(tmp_path):
+    """Its record's time; a file that is no journal is none."""
+    store = Store.open(tmp_path / "joed.db", bounds=None)
+    store.add(1, 9 * SECOND, "", FailsafeRan(1, "0"), [])
+    store.commit()
+    store.close()
+    (tmp_path / "torn.db").write_bytes(b"no journal at all")
+
+    assert failsafe_ns(tmp_path / "joed.db") == 9 * SECOND
+    assert failsafe_ns(tmp_path / "torn.db") == failsafe_ns(tmp_path / "none.db") == 0

@@ -17,6 +17,7 @@ def calendar(options: Options, *, action: str, date: str, market: str, days: int
         raise Failure(Exit.USAGE, "a date goes with close, and close with a date", "joectl calendar close 2027-01-09")
     words = [sys.executable, *PROGRAM, action, *([date] if date else []), "--days", str(days)]
     given = {"--market": market, "--config": config, "--into": into, "--reason": options.reason}
+    given["--state-dir"] = str(options.state_dir or "")
     words += [word for name, value in given.items() if value for word in (name, value)]
     sys.stdout.flush()
     done = subprocess.run([*words, *(["--json"] if options.json else [])], check=False)
