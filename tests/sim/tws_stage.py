@@ -8,6 +8,8 @@ import asyncio
 import sys
 from dataclasses import replace
 
+from msgspec.structs import replace as known_as
+
 from joed.brokers.ibkr.broker import IbkrBroker
 from joed.model.settings import Ibkr
 from joed.sim.loop import LoopClock, VirtualLoop
@@ -31,6 +33,8 @@ class TwsBroker:
         self.adapter = None
         self.shut = False
         self.wanted = tuple(exchange.instruments)
+        self.sent = {}
+        self.enter, exchange.submit = exchange.submit, self.take
         self.tws = FakeTws(exchange, clock, account=ACCOUNT, latency_s=settings.paper.latency_s)
         clock.loop.run_until_complete(self.tws.listen())
         known = Ibkr(port=self.tws.port, connect_s=2.0, answer_s=4.0, order_s=2.0)
@@ -88,8 +92,16 @@ class TwsBroker:
         """Have a fault of the TWS happen at once, on the loop."""
         self.clock.call_at(self.clock.now(), lambda: act(self.tws, words))
 
+    def take(self, now, command):
+        """Let the exchange know what no wire tells and its laws ask: an order's leg, and for whose position it is."""
+        known = self.sent.get(command.order)
+        if known is not None:
+            command = known_as(command, leg=known.leg, foreign=known.foreign, signal=known.signal)
+        return self.enter(now, command)
+
     def submit(self, command, permit):
         """Hand a new order over."""
+        self.sent[command.order] = command
         return self.adapter.submit(command, permit) if self.adapter else "not connected"
 
     def amend(self, command, permit):
