@@ -37,6 +37,8 @@ from joed.model.values import SECOND, ZERO, Status
 
 KEPT_MAX = 20_000
 """Orders that are remembered; of those that are over the oldest go first."""
+OWNERS_MAX = 50_000
+"""Numbers of all clients' orders that are remembered; the oldest go first."""
 FINAL = frozenset({"rejected", "not_allowed", "no_permission"})
 """Refusals that end even an order that was acknowledged before: IBKR's servers look later than TWS does."""
 
@@ -110,6 +112,8 @@ class Orders:
 
     def open_order(self, number: int, contract: Any, order: Any, state: Any) -> None:
         """Take an order's terms; the library's Contract, Order and OrderState."""
+        if len(self.owners) >= OWNERS_MAX:
+            self.owners.pop(next(iter(self.owners)))
         self.owners[str(order.permId)] = (order.clientId, number)
         if order.clientId != self._client_id or number <= 0 or not order.orderRef:
             return
@@ -233,7 +237,6 @@ class Orders:
             for held in over[: KEPT_MAX // 10]:
                 del self.by_ref[held.order]
                 self.by_number.pop(held.number, None)
-            self.owners = dict(list(self.owners.items())[-KEPT_MAX:])
 
 
 def _ended(order: str, words: str) -> Event:

@@ -8,7 +8,7 @@ the words (202) that tell an expiry from a cancel.
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from joed.model.values import SECOND
 HOLD_NS = SECOND // 10
 """How long a fill waits for its fee: what protects the position is at the broker, and this is soon enough."""
 FEES_MAX = 100_000
-"""Fees that are kept for the next reading; the oldest go first."""
+"""Fees, and fills without one, that are kept for the next reading; the oldest go first."""
 
 Make = Callable[[Decimal | None], OrderFilled]
 """Gives the fill with this fee, or without one."""
@@ -84,8 +84,8 @@ class Outbox:
 
     def put_fee(self, execution_id: str, fee: Decimal) -> None:
         """Take what an execution cost; where it was told without, tell it again."""
-        while len(self.fees) >= FEES_MAX:
-            del self.fees[next(iter(self.fees))]
+        for kept in (self.fees, self._late, self._bare):
+            _trim(kept)
         self.fees[execution_id] = fee
         if (make := self._late.pop(execution_id, None)) is not None:
             self.put(self.newest(execution_id, make(fee)))
@@ -127,3 +127,9 @@ class Outbox:
             else:
                 self._words.popleft()
                 self._emit(word)
+
+
+def _trim(kept: dict[str, Any]) -> None:
+    """Let the oldest go where there are too many."""
+    while len(kept) >= FEES_MAX:
+        del kept[next(iter(kept))]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from joed.brokers.ibkr import orders as orders_module
 from joed.brokers.ibkr.codes import meaning
 from joed.brokers.ibkr.orders import Orders
 from joed.brokers.ibkr.outbox import Outbox
@@ -257,3 +258,17 @@ def test_an_end_that_nobody_asked_for_is_what_its_words_say(house, words, kind, 
         house.orders.error(5, 202, meaning(202), words)
 
     assert [type(event) for event in house.told] == [kind]
+
+
+def test_what_is_remembered_has_a_bound(house, monkeypatch):
+    """A day of a busy account, or a gateway gone mad: the oldest that are over go first, what lives stays."""
+    monkeypatch.setattr(orders_module, "KEPT_MAX", 20)
+    monkeypatch.setattr(orders_module, "OWNERS_MAX", 20)
+    working(house)
+    for number in range(100, 160):
+        house.orders.add(Ticket(f"X{number}", {}), number, None).ended = True
+        house.shown("Submitted", number=number, ref="", client=THEM, perm=number)
+
+    assert len(house.orders.by_ref) <= 20
+    assert len(house.orders.owners) <= 20
+    assert house.orders.by_ref["E1"].works
