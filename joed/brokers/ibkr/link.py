@@ -148,7 +148,7 @@ class Link:
 
         session = Session(self.library, self._ibkr, self._clock, self.pacer, self._listeners(), self.lines.flush, ended)
         self.pacer.clear()
-        self._lines_live = False
+        self._lost = self._lines_live = False
         try:
             self.session = session
             await session.open()
@@ -156,7 +156,7 @@ class Link:
             self._note_failure(str(error))
             self.session = None
             return
-        if self._choose_account(session):
+        if self._choose_account(session) and not self._lost:
             self._begin(session)
         connection = self.connection
         await gone.wait()

@@ -81,6 +81,35 @@ def test_lost_servers_are_a_lost_link_although_the_socket_lives(rig, code):
     assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
 
 
+def test_a_gateway_without_servers_at_the_login_is_waited_for(rig):
+    """The port is open, somebody is logged in, and IBKR is away: not up, no reconnecting, up with the servers."""
+    rig.fault("1100")
+    rig.fault("reset")
+    rig.wait(40.0)
+    sessions = len(rig.tws.sessions)
+    assert (BrokerUp in kinds(rig), sessions, rig.broker.up) == (False, 1, False)
+
+    rig.fault("1102")
+    rig.wait()
+
+    assert kinds(rig) == [BrokerUp]
+
+
+def test_a_question_of_before_the_loss_answers_nothing_of_after_it(rig):
+    """Asked, servers gone, servers back: TWS answers late, and the new reading is whole by itself."""
+    resting(rig)
+    rig.broker.read(ReadBroker("paper"))
+    rig.fault("1100")
+    rig.wait(5.0)
+    rig.fault("1102")
+    rig.wait()
+    assert [kind for kind in kinds(rig) if kind is not BrokerExamined] == [BrokerDown, BrokerUp]
+
+    seen = read(rig)
+
+    assert (seen.connection, [row.order for row in seen.orders]) == (2, ["E1", "E1-S", "E1-T"])
+
+
 def test_servers_that_come_back_without_the_lines_have_them_asked_for_anew(rig):
     """1101: every line is gone; the desired state is streamed again, a first tick each."""
     rig.broker.subscribe(("AAA",))
