@@ -64,6 +64,7 @@ class Held:
     accepted: bool = False
     doubted: bool = False
     ended: bool = False
+    missing: bool = False
     cancels: int = 0
     asked: tuple[Decimal, Decimal | None] | None = None
     asked_ns: int = 0
@@ -107,7 +108,8 @@ class Orders:
     def settle(self, living: set[int]) -> None:
         """Take those that a whole reading does not show among the living for over, and speak again."""
         for held in self.by_ref.values():
-            held.ended = held.ended or held.number not in living
+            if not held.ended and held.number not in living:
+                held.ended = held.missing = True
         self.quiet = False
 
     def open_order(self, number: int, contract: Any, order: Any, state: Any) -> None:
@@ -120,6 +122,8 @@ class Orders:
         held = self.by_number.get(number)
         if held is None or held.order != order.orderRef:
             held = self.add(Ticket(order.orderRef, {}), number, contract)
+        if held.missing:  # it came after all: what was on its way when its link went
+            held.ended = held.missing = False
         held.contract = held.contract or contract
         held.fields = {**held.fields, **fields_of(order)}
         held.perm = order.permId or held.perm

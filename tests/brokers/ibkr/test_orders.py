@@ -272,3 +272,13 @@ def test_what_is_remembered_has_a_bound(house, monkeypatch):
     assert len(house.orders.by_ref) <= 20
     assert len(house.orders.owners) <= 20
     assert house.orders.by_ref["E1"].works
+
+
+def test_an_order_that_a_reading_lacked_and_that_comes_after_all_is_told(house):
+    """Under way as its link went, slower than the reading: it is no ghost."""
+    house.orders.settle(set())
+    assert house.held.ended
+
+    house.shown("Submitted")
+
+    assert house.told == [OrderAccepted("E1", "77"), OrderWorking("E1", Money(10), Money(99))]
