@@ -94,6 +94,7 @@ def score_before_the_fees():
 
 
 BUGS = {
+    drop_a_fill_after_the_end: ("a person is told of a bare position", "a bare position is mended"),
     count_a_fill_twice: ("positions agree", "cash agrees", "counters agree", "always protected"),
     drop_fills_that_a_read_brings: ("positions agree", "ends agree", "orders agree", "counters agree"),
     call_a_part_the_whole: ("orders agree", "ends agree", "one entry at a time"),

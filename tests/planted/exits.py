@@ -56,11 +56,6 @@ def close_twice():
     return patched(exits, "under_way", lambda state, now, position: False)
 
 
-def close_over_a_link_unread():
-    """Close what is believed to be held, read or not."""
-    return patched(exits, "listens", lambda state, broker: True)
-
-
 BUGS = {
     enter_without_a_stop: ("always protected",),
     cancel_stops_at_shutdown: ("stops stay", "always protected"),

@@ -1,7 +1,7 @@
 """Slips in the gate: limits that do not hold, prices that are none, Blocks that match nothing."""
 
 from joed.daemon import carry_out, intake
-from joed.engine import fear, markets, risk, triggers
+from joed.engine import fear, markets, risk
 from joed.model.blocks import ALL
 from tests.planted.planting import patched, together
 
@@ -26,11 +26,6 @@ def match_blocks_by_another_scope():
     return together(patched(risk, "matches", mistaken), patched(carry_out, "matches", mistaken))
 
 
-def trade_on_stale_quotes():
-    """Act on a price however long it has waited."""
-    return passing("quote_stale")
-
-
 def trade_on_crossed_prices():
     """Take a bid above its ask for a price."""
 
@@ -53,11 +48,6 @@ def count_only_what_is_held():
         return "too many" if held >= state.settings.risk.position_max else ""
 
     return patched(risk.CHECKS, "position_max", held_only)
-
-
-def let_a_breaker_go():
-    """Refuse one entry where a breaker should hold until a person has looked."""
-    return patched(triggers, "latch", lambda state, now, commands: None)
 
 
 BUGS = {

@@ -3,9 +3,9 @@
 from msgspec.structs import replace as with_fields
 
 from joed.engine import life, orders, reconcile, risk, triggers
-from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT
+from joed.engine.changes import APPLY_EVENT
 from joed.engine.step import RULES
-from joed.model.commands import MarkUncertain, RaiseBlock, RetireOrder, SubmitOrder
+from joed.model.commands import RaiseBlock, RetireOrder, SubmitOrder
 from joed.model.events import BrokerRead, BrokerUp, CancelRejected, EpochStarted
 from joed.model.values import SECOND, Status
 from tests.planted.planting import around, patched, together
@@ -70,19 +70,6 @@ def call_a_timeout_a_refusal():
     return around(orders, "overdue", impatient)
 
 
-def call_doubt_a_refusal():
-    """Let an order whose fate is unknown be one that was refused."""
-
-    def refused(apply):
-        def doubt(state, now, command):
-            apply(state, now, command)
-            state.orders[command.order].status = Status.REJECTED
-
-        return doubt
-
-    return around(APPLY_COMMAND, MarkUncertain, refused)
-
-
 def forget_orders_at_a_restart():
     """Call refused what a new process cannot vouch for."""
 
@@ -129,11 +116,6 @@ def believe_an_empty_answer():
     return reading(
         lambda read: read if read.complete else with_fields(read, complete=True, orders=(), positions=(), ended={})
     )
-
-
-def believe_an_older_read():
-    """Let a reading overrule what has been heard since it was asked for."""
-    return patched(reconcile, "fresh", lambda order, read: False)
 
 
 def forget_reconciliation():

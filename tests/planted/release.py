@@ -4,8 +4,8 @@ from joed.daemon.carry_out import CarryOut
 from joed.daemon.intake import Intake
 from joed.daemon.latch import Latches
 from joed.engine import closing, kill, operator
-from joed.engine.changes import APPLY_COMMAND, APPLY_EVENT, PAUSED
-from joed.model.commands import LatchKill, SubmitOrder
+from joed.engine.changes import APPLY_EVENT, PAUSED
+from joed.model.commands import SubmitOrder
 from joed.model.events import EpochStarted, Quote
 from tests.planted.planting import around, patched, together
 
@@ -91,19 +91,6 @@ def leave_queued_sends_after_a_kill():
         return after
 
     return around(CarryOut, "permit", patient)
-
-
-def let_a_narrower_kill_win():
-    """Take the scope of the last kill for that of all."""
-
-    def last(apply):
-        def latch(state, now, command):
-            apply(state, now, command)
-            state.killed = command.scope
-
-        return latch
-
-    return around(APPLY_COMMAND, LatchKill, last)
 
 
 def kill_without_closing():
