@@ -1,16 +1,18 @@
 """The daemon's desk: where requests come in and answers go out, nothing of it ahead of the durable horizon."""
 
 import asyncio
+import sqlite3
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
 from joed.daemon.loop import Loop
-from joed.daemon.past import read_past, search_past
+from joed.daemon.past import read_marks, read_past, search_past
 from joed.daemon.reads import Record
 from joed.daemon.record import encode_commands, encode_event, encode_state
 from joed.daemon.reloading import Reloader
@@ -119,6 +121,15 @@ class Desk:
         """
         durable = self.durable
         return [record for record in tuple(self._records) if record.seq <= durable]
+
+    def marks(self, session: str) -> Sequence[tuple[int, Decimal]]:
+        """Give what a session has made so far, as far as it is on the disk; any thread but the loop's may ask."""
+        if self._path is None:
+            return ()
+        try:
+            return read_marks(self._path, session)
+        except sqlite3.Error:
+            return ()  # a line on a page is no reason to fail
 
     def hurry(self) -> None:
         """Ask that what is recorded become durable now, so that it can be shown; any thread may ask.

@@ -9,10 +9,12 @@ from joed.daemon import desk as desks
 from joed.daemon.desk import Desk
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
+from joed.model.commands import MarkEquity
 from joed.model.events import OperatorAsked, Tick
 from joed.model.values import Scope
 from tests.daemon.records import SESSION, commands, fill, order
 from tests.daemon.shell import Rig
+from tests.engine.build import D
 
 
 class Office:
@@ -235,3 +237,16 @@ def test_what_waits_for_company_can_be_hurried(office):
 
     with office.journal._moved:
         assert office.journal._moved.wait_for(lambda: office.desk.durable >= 1, 0.9)
+
+
+def test_a_sessions_marks_can_be_had_and_a_desk_without_a_file_has_none(tmp_path, office):
+    """What a page draws after a restart; nothing of another session."""
+    office.desk.append(1, 5, SESSION, Tick(), [MarkEquity(D(100), D(50), D("3.5"), D("2"), D("1"))])
+    office.desk.append(2, 6, "another", Tick(), [MarkEquity(D(100), D(50), D(9), D(0), D(0))])
+    office.journal.flush()
+
+    assert office.desk.marks(SESSION) == [(5, D("4.5"))]
+    office.desk._path = tmp_path / "none.db"
+    assert office.desk.marks(SESSION) == ()
+    office.desk._path = None
+    assert office.desk.marks(SESSION) == ()

@@ -4,12 +4,14 @@ import sqlite3
 
 import pytest
 
+from joed.daemon import past
 from joed.daemon.past import read_past, search_past
 from joed.daemon.store import Store
-from joed.model.commands import Answer
-from joed.model.events import OperatorAsked
+from joed.model.commands import Answer, MarkEquity
+from joed.model.events import OperatorAsked, Tick
 from joed.model.values import SECOND
-from tests.daemon.records import add, commands, fill, order
+from tests.daemon.records import SESSION, add, commands, fill, order
+from tests.engine.build import D
 
 
 @pytest.fixture
@@ -62,3 +64,16 @@ def test_a_search_gives_the_newest_that_hold_all_words(tmp_path):
     assert [record.seq for record in found] == [3, 1]
     assert [record.seq for record in search_past(path, (), ('"type":"Answer"',), 99, 2)] == [4, 3]
     assert list(search_past(path, ("nothing",), (), 99, 2)) == []
+
+
+def test_the_marks_of_a_session_are_found_among_its_newest_facts(tmp_path, monkeypatch):
+    """Oldest first; beyond the bound nothing is looked at, however long the journal is."""
+    store = Store.open(tmp_path / "joed.db")
+    for seq in range(1, 6):
+        store.add(seq, seq, SESSION, Tick(), [MarkEquity(D(1), D(1), D(seq), D(0), D(0))])
+    store.commit()
+    store.close()
+
+    assert past.read_marks(tmp_path / "joed.db", SESSION) == [(seq, D(seq)) for seq in range(1, 6)]
+    monkeypatch.setattr(past, "MARKS_AMONG", 2)
+    assert past.read_marks(tmp_path / "joed.db", SESSION) == [(4, D(4)), (5, D(5))]

@@ -190,3 +190,13 @@ def test_what_the_page_reads_is_what_joectl_reads(living):
     assert {name: page[name] for name in ("equity", "positions", "orders", "brokers", "line")} == {
         name: before[name] for name in ("equity", "positions", "orders", "brokers", "line")
     }
+
+
+def test_the_days_line_goes_on_over_a_crash(living):
+    """What this process has not seen is in the record: the line begins with the session, not with the restart."""
+    demo, url = living
+    demo.until(lambda shown: any(row["protected"] for row in shown["positions"]), 60)
+
+    day = json.loads(fetched(url, "curves.json"))["day"]
+
+    assert day[-1][0] - day[0][0] > 10 * 60 * 1000

@@ -3,7 +3,8 @@
 Each line is bounded: when it is full every second point goes, and the next ones come half as often.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 
 from joed.model.values import SECOND, Crossing
 from joed.model.view import TriggerView, View
@@ -13,6 +14,10 @@ POINTS_MAX = 480
 LINES_MAX = 256
 DAY = "day"
 """The name of the line of the day's result; instruments have theirs under `prices`."""
+
+
+def _none(_session: str) -> Sequence[tuple[int, Decimal]]:
+    return ()
 
 
 class Line:
@@ -41,10 +46,16 @@ class Curves:
         self.day = Line()
         self.prices: dict[str, Line] = {}
 
-    def look(self, shown: View) -> None:
-        """Take what this View shows."""
+    def look(self, shown: View, marks: Callable[[str], Sequence[tuple[int, Decimal]]] = _none) -> None:
+        """Take what this View shows; of a session that is new here, first the marks that an earlier process left.
+
+        A mark has what was realised, is open and was paid; what was open before the day began is none of its result.
+        """
         if shown.clock.session != self.session:
             self.session, self.day, self.prices = shown.clock.session, Line(), {}
+            before = shown.realised + shown.unrealised - shown.fees - shown.daily_pnl
+            for at_ns, made in marks(self.session) if self.session else ():
+                self.day.add(at_ns + shown.utc_ns - shown.now_ns, float(made - before))
         if not shown.brokers:
             return  # nothing is valued yet
         self.day.add(shown.utc_ns, float(shown.daily_pnl))

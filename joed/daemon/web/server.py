@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from importlib import resources
 from traceback import format_exc
@@ -52,6 +53,10 @@ class Side(Protocol):
 
     def recent(self) -> Sequence[Record]:
         """Give the newest durable records that memory has, oldest first."""
+        ...
+
+    def marks(self, session: str) -> Sequence[tuple[int, Decimal]]:
+        """Give what a session has made so far, as far as it is on the disk: engine time, and the amount."""
         ...
 
     def hurry(self) -> None:
@@ -155,7 +160,7 @@ class Server:
         if shown is self._shown:
             return
         self._shown = shown
-        self._curves.look(shown)
+        self._curves.look(shown, self._side.marks)
         if self.streams:
             self._tell(shown)
 

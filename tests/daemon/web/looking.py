@@ -26,6 +26,10 @@ class Shown:
         """Note that somebody looks."""
         self.hurried = True
 
+    def marks(self, session):
+        """Give none: nothing was before."""
+        return ()
+
     def recent(self):
         """Give the records."""
         return self.records

@@ -6,7 +6,7 @@ from joed.daemon.web.curves import LINES_MAX, POINTS_MAX, Curves, Line
 from joed.engine.step import step
 from joed.engine.view import view
 from joed.model.values import SECOND, Crossing
-from tests.engine.build import START, armed, holding, quote, trigger
+from tests.engine.build import START, D, armed, holding, quote, trigger
 
 
 def test_a_line_takes_one_point_a_second():
@@ -75,3 +75,22 @@ def test_there_are_at_most_so_many_lines():
 
     assert len(curves.rows()["prices"]) == LINES_MAX
     assert "I0" not in curves.rows()["prices"]
+
+
+def test_what_an_earlier_process_left_of_the_session_comes_first():
+    """The day's line goes on over a crash: its marks are in the record; what was open before the day does not count."""
+    shown = view(holding())
+    shown = replace(shown, daily_pnl=shown.realised + shown.unrealised - shown.fees - 7, utc_ns=shown.now_ns + SECOND)
+    curves, asked = Curves(), []
+
+    def marks(session):
+        asked.append(session)
+        return [(shown.now_ns - 60 * SECOND, D("10.00")), (shown.now_ns - 30 * SECOND, D("12.50"))]
+
+    curves.look(shown, marks)
+    curves.look(replace(shown, utc_ns=shown.utc_ns + SECOND), marks)
+
+    assert asked == ["2026-09-21"]
+    assert [value for _, value in curves.rows()["day"]][:2] == [3.0, 5.5]
+    assert curves.rows()["day"][0][0] == (shown.utc_ns - 60 * SECOND) // 1_000_000
+    assert len(curves.rows()["day"]) == 4
