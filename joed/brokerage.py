@@ -87,7 +87,10 @@ def real_plan(options: Namespace, settings: Settings, folder: Path | None, where
         return RealClock(max(last_ns, origin_ns, newest_ns(where)), speed)
 
     def connect(at: Clock, emit: Emit) -> Mapping[str, Broker]:
-        return {name: maker_of(name).make(name, settings, at, emit, credentials[name]) for name in settings.brokers}
+        return {
+            name: maker_of(name).make(name, settings, at, emit, credentials[name], root=where.root)
+            for name in settings.brokers
+        }
 
     def worker(at: Clock, root: Path) -> tuple[Worker, list[Work]]:
         child = Child(root / "bars.db", settings.daemon.worker_memory_mb)

@@ -6,6 +6,7 @@ are features: who trades on paper imports no broker's library, who trades at one
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from joed.brokers.base import Broker, Clock, Emit
@@ -22,17 +23,21 @@ class Maker(NamedTuple):
     """How one broker's adapter is made: what it needs of the secrets (read before anything connects), and the making.
 
     Credentials are that adapter's own kind, None where it needs none; `credentials` raises ConfigError where they lack.
+    `make` takes name, settings, clock, emit, credentials, and as `root` the state directory where it keeps what it must
+    remember over a restart; None for a visit that trades nothing.
     """
 
     credentials: Callable[[Secrets], Any]
-    make: Callable[[str, Settings, Clock, Emit, Any], Broker]
+    make: Callable[..., Broker]
 
 
 def _none(secrets: Secrets) -> None:
     """Give none: TWS and Gateway hold the login themselves."""
 
 
-def _ibkr(name: str, settings: Settings, clock: Clock, emit: Emit, credentials: object) -> Broker:
+def _ibkr(
+    name: str, settings: Settings, clock: Clock, emit: Emit, credentials: object, *, root: Path | None = None
+) -> Broker:
     from joed.brokers.ibkr.broker import IbkrBroker
 
     return IbkrBroker(name, settings, clock, emit)
@@ -44,9 +49,17 @@ def _capital_credentials(secrets: Secrets) -> Any:  # noqa: ANN401 - its own kin
     return kind(*values, host=secrets.maybe("capital-host"))
 
 
-def _capital(name: str, settings: Settings, clock: Clock, emit: Emit, credentials: Any) -> Broker:  # noqa: ANN401 - its own kind
+def _capital(
+    name: str,
+    settings: Settings,
+    clock: Clock,
+    emit: Emit,
+    credentials: Any,  # noqa: ANN401 - its own kind
+    *,
+    root: Path | None = None,
+) -> Broker:
     adapter = import_module("joed.brokers.capital.broker")
-    made: Broker = adapter.CapitalBroker(name, settings, clock, emit, credentials)
+    made: Broker = adapter.CapitalBroker(name, settings, clock, emit, credentials, directory=root)
     return made
 
 

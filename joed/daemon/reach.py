@@ -43,7 +43,7 @@ def paper(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Bro
 def real(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Broker, Clock]:
     """Give the daemon's own adapter: the same client id and account, for the daemon that held them is dead."""
     maker, clock = MAKERS[name], RealClock()
-    return maker.make(name, settings, clock, emit, maker.credentials(Secrets.of())), clock
+    return maker.make(name, settings, clock, emit, maker.credentials(Secrets.of()), root=where.root), clock
 
 
 Adapter = Callable[[str, Settings, Places, Emit], tuple[Broker, Clock]]

@@ -19,6 +19,10 @@ class IbkrRig:
     """The adapter with its library, a network in memory, and the TWS with the exchange at its other end."""
 
     account = "DU1234567"
+    asks = 1
+    stranger_rows = 3
+    burst = ("", "", "killed", "killed")
+    unsure = ()
 
     def __init__(self, exchange, name="paper", library="ib_insync", universe=None, **settings):
         self.loop = VirtualLoop(START_NS)

@@ -1,6 +1,7 @@
 """What the broker tests share: orders in words, and rigs that put an adapter before an exchange the test holds.
 
-To have another adapter judged, give it a rig and a row in RIGS. A rig is made with an empty directory and then has
+To have another adapter judged, give it a rig and a row in RIGS, and a row in LACKS for each case that its broker cannot
+show, with the reason. A rig is made with an empty directory and then has
 `broker` (the adapter, started), `exchange` (the matching model behind the fake that speaks the broker's wire), `clock`
 and `events` (all that was emitted), and six verbs: `quote` (a price at the exchange, with its consequences), `wait`
 (time passes at both ends), `take` (what was emitted, quotes left out), `doubt` (the next answer never comes), `cut` and
@@ -21,6 +22,7 @@ from joed.model.commands import SubmitOrder
 from joed.model.events import BrokerUp, Quote
 from joed.model.settings import Instrument, Paper
 from joed.model.values import SECOND, Kind, Leg, Side, Tif
+from tests.brokers.rig_capital import CapitalRig
 from tests.brokers.rig_ibkr import IbkrRig
 
 UNIVERSE = {name: Instrument(name) for name in ("AAA", "BBB")}
@@ -100,6 +102,14 @@ class PaperRig:
     """The paper broker with its exchange in the same process."""
 
     account = "PAPER-1"
+    asks = 1
+    """How often permission is asked for one command that leaves."""
+    stranger_rows = 3
+    """How many open orders a stranger's bracket is."""
+    burst = ("", "", "killed", "killed")
+    """What four orders at once are told, where a kill comes after the second permission."""
+    unsure = ()
+    """Words that may be said of an order between the loss of the link and its discovery."""
 
     def __init__(self, directory, settings=SETTINGS):
         self.clock = OwnClock(START_NS)
@@ -224,4 +234,26 @@ def ibkr_rig(directory):
     return IbkrRig(exchange_of())
 
 
-RIGS = {"paper": PaperRig, "remote": RemoteRig, "ibkr": ibkr_rig}
+def capital_rig(directory):
+    """Give Capital.com's adapter before a service whose exchange is as the others', without fees."""
+    settings = Paper(SETTINGS.cash, SETTINGS.latency_s, Decimal(0), Decimal(0), SETTINGS.slippage, 0.0)
+    return CapitalRig(directory, exchange_of(settings))
+
+
+RIGS = {"paper": PaperRig, "remote": RemoteRig, "ibkr": ibkr_rig, "capital": capital_rig}
+
+WHOLE = "an order fills whole or not at all: a deal has one level and one size"
+LACKS = {
+    "capital": {
+        "TC-11": WHOLE,
+        "TC-32": WHOLE,
+        "TC-33": WHOLE,
+        "TC-38": "a stop is an attribute of its position, for all of it: tests/brokers/capital/test_exits.py",
+    }
+}
+"""Cases that a broker cannot show, and why."""
+
+
+def having(case):
+    """Name the rigs whose brokers can show a case."""
+    return [name for name in RIGS if case not in LACKS.get(name, {})]

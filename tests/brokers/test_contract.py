@@ -22,6 +22,7 @@ The catalogue goes on in test_contract_life.py. Which cases hold which guarantee
 """
 
 from decimal import Decimal as Money
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ from joed.model.events import (
     Quote,
 )
 from joed.model.values import Status
-from tests.brokers.rigs import RIGS, bracket, close, permitted
+from tests.brokers.rigs import LACKS, RIGS, bracket, close, having, permitted
 
 
 @pytest.fixture(params=RIGS)
@@ -81,6 +82,14 @@ def read(rig):
     return of(rig.take(), BrokerRead)[-1]
 
 
+def test_each_case_that_a_broker_lacks_is_a_case_and_has_its_reason():
+    """A row that names none would hide nothing today and something tomorrow."""
+    cases = "".join(file.read_text() for file in Path(__file__).parent.glob("test_contract*.py"))
+    for case, reason in (row for rows in LACKS.values() for row in rows.items()):
+        assert f"def test_{case.lower().replace('-', '_')}_" in cases, case
+        assert len(reason.split()) > 3
+
+
 def test_tc_01_a_link_is_announced_once_with_its_account_and_number(rig):
     """BrokerUp is the first word, says whose money it is, and counts from one."""
     assert rig.take() == [BrokerUp("paper", rig.account, "paper", 1)]
@@ -113,14 +122,15 @@ def test_tc_03_what_is_not_permitted_never_reaches_the_broker(quoted):
 
 
 def test_tc_04_permission_is_asked_once_for_the_very_command(quoted):
-    """Within the call, not before and not after."""
+    """Within the call, not before; after it only where the bytes leave later, and then once, there."""
     asked = []
 
     quoted.broker.submit(bracket(), lambda command: asked.append(command) or "")
     at_once = list(asked)
     quoted.wait()
 
-    assert at_once == asked == [bracket()]
+    assert at_once == [bracket()]
+    assert asked == [bracket()] * quoted.asks
 
 
 def test_tc_05_a_command_handed_over_twice_makes_one_order(quoted):
@@ -177,6 +187,7 @@ def test_tc_10_a_stop_closes_the_position_and_ends_the_target(holding):
     assert [event.order for event in of(events, OrderCancelled)] == ["E1-T"]
 
 
+@pytest.mark.parametrize("rig", having("TC-11"), indirect=True)
 def test_tc_11_a_partial_target_shrinks_the_stop(holding):
     """Four sold: the stop works for six."""
     holding.quote(110.0, 110.1, bid_size=4.0)
@@ -337,7 +348,7 @@ def test_tc_24_what_is_not_ours_is_cancelled_by_its_number_and_nothing_else_is(h
     assert holding.broker.cancel_foreign(CancelForeign("paper", numbers), permitted) == ""
     holding.wait()
 
-    assert len(numbers) == 3
+    assert len(numbers) == holding.stranger_rows
     assert {row.order for row in read(holding).orders} == {"E1-S", "E1-T"}
 
 

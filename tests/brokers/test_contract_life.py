@@ -24,7 +24,7 @@ from joed.model.events import (
     Quote,
 )
 from joed.model.values import Side, Status
-from tests.brokers.rigs import RIGS, bracket, close, permitted
+from tests.brokers.rigs import RIGS, bracket, close, having, permitted
 from tests.brokers.test_contract import of, read
 
 
@@ -73,8 +73,9 @@ def test_tc_26_nothing_of_a_burst_is_sent_after_a_kill(quoted):
     said = [quoted.broker.submit(bracket(f"E{n}", level="99.00"), permit) for n in range(1, 5)]
     quoted.wait(30.0)
 
-    assert said == ["", "", "killed", "killed"]
-    assert [event.order for event in of(quoted.take(), OrderAccepted) if "-" not in event.order] == ["E1", "E2"]
+    left = [f"E{n}" for n, word in enumerate(said, 1) if not word]
+    assert tuple(said) == quoted.burst
+    assert [event.order for event in of(quoted.take(), OrderAccepted) if "-" not in event.order] == left
 
 
 def test_tc_27_a_refusal_here_says_nothing_later(quoted):
@@ -129,6 +130,7 @@ def test_tc_31_children_wait_for_their_entry(resting):
     assert of(resting.take(), OrderFilled) == []
 
 
+@pytest.mark.parametrize("rig", having("TC-32"), indirect=True)
 def test_tc_32_children_work_for_what_has_filled(resting):
     """Four of ten bought: the stop works for four, in the same breath as the fill."""
     resting.quote(98.8, 98.9, ask_size=4.0)
@@ -140,6 +142,7 @@ def test_tc_32_children_work_for_what_has_filled(resting):
     assert resting.exchange.protection("AAA") == Money(4)
 
 
+@pytest.mark.parametrize("rig", having("TC-33"), indirect=True)
 def test_tc_33_a_partial_fill_that_is_cancelled_keeps_its_protection(resting):
     """The rest of the entry ends, what was bought and its stop stay."""
     resting.quote(98.8, 98.9, ask_size=4.0)
@@ -194,6 +197,7 @@ def test_tc_37_an_amendment_of_what_is_unknown_is_refused_by_event(quoted):
     assert [(type(event), event.order) for event in quoted.take()] == [(AmendRejected, "E9")]
 
 
+@pytest.mark.parametrize("rig", having("TC-38"), indirect=True)
 def test_tc_38_an_amended_quantity_is_the_whole(holding):
     """A stop for ten that is to be six works for six, and the rest of the bracket stands."""
     holding.broker.amend(AmendOrder("E1-S", quantity=Money(6)), permitted)
@@ -277,7 +281,8 @@ def test_tc_45_what_was_on_the_wire_when_the_link_went_comes_never(quoted):
     quoted.wait()
     quoted.mend()
 
-    assert [type(event) for event in quoted.take()] == [BrokerDown, BrokerUp]
+    told = [type(event) for event in quoted.take() if not isinstance(event, quoted.unsure)]
+    assert told == [BrokerDown, BrokerUp]
     seen = read(quoted)
     found = {order.order for order in seen.orders} | set(seen.ended)
     assert found in ({"E1", "E1-S", "E1-T"}, set())

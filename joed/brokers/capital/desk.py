@@ -1,0 +1,282 @@
+"""Orders on their way: one POST, PUT or DELETE each, what its answer proves, and the events that tell it.
+
+Nothing is sent twice. An answer that is lost leaves the order in doubt, and only the books tell (books, evidence).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+from joed.brokers.base import Clock, Permit
+from joed.brokers.capital.books import Books, end, fill, rest
+from joed.brokers.capital.evidence import apart, taken
+from joed.brokers.capital.faults import Doubted, Fault, Gone, NotSent, Refused, SessionOver, refusal_code
+from joed.brokers.capital.ledger import Intent, Ledger, Stage
+from joed.brokers.capital.limiter import Kind, Lane
+from joed.brokers.capital.session import Session
+from joed.brokers.capital.shapes import Confirm, Reference
+from joed.brokers.capital.whole import Whole
+from joed.brokers.capital.wire import decode, encode, finite, utc_ns, written_utc
+from joed.errors import BadMessage, BrokerUnavailable
+from joed.model.commands import CancelForeign, CancelOrder, SubmitOrder
+from joed.model.events import (
+    CancelRejected,
+    Event,
+    OrderDoubted,
+    OrderRejected,
+)
+from joed.model.settings import Capital
+from joed.model.values import SECOND, Status
+
+IMAGE_NS = 2 * SECOND
+"""How old the look may be that an order's before-image is taken from."""
+CONFIRM_S = (0.2, 0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0)
+"""The waits between two questions for a confirmation, the last for ever."""
+PROOF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""The waits before the questions whether an amendment shows."""
+
+Tell = Callable[[Iterable[Event]], None]
+
+
+class Desk:
+    """Carries out orders at one account."""
+
+    def __init__(
+        self,
+        settings: Capital,
+        clock: Clock,
+        session: Session,
+        ledger: Ledger,
+        books: Books,
+        look: Callable[[], Awaitable[Whole]],
+    ) -> None:
+        """Send over this session; `look` takes a fresh look at positions and working orders."""
+        self.hands: dict[str, int] = {}
+        self.skew_ns = 0
+        self.hasten: Callable[[], None] = lambda: None
+        self._settings = settings
+        self._clock = clock
+        self._session = session
+        self._ledger = ledger
+        self._books = books
+        self._look = look
+        self._deals: dict[str, asyncio.Lock] = {}
+
+    def hold(self, order: str) -> None:
+        """Keep the books from judging an order while it is being carried out."""
+        self.hands[order] = self.hands.get(order, 0) + 1
+
+    def release(self, order: str) -> None:
+        """Let the books judge it again."""
+        self.hands[order] -= 1
+        if not self.hands[order]:
+            del self.hands[order]
+
+    @contextmanager
+    def _in_hand(self, order: str) -> Iterator[None]:
+        """Hold an order for as long as this lasts."""
+        self.hold(order)
+        try:
+            yield
+        finally:
+            self.release(order)
+
+    async def enter(
+        self, command: SubmitOrder, intent: Intent, permit: Permit, image: Whole | None, tell: Tell
+    ) -> None:
+        """Open a position with its stop and target in the same POST, or rest an order for one."""
+        with self._in_hand(intent.order):
+            try:
+                if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
+                    image = await self._look()
+                intent.before = image.deals
+                intent.sent_ns = self._clock.now() + self.skew_ns
+                intent.changed_ns = self._clock.now()
+                self._ledger.put(intent)
+            except BrokerUnavailable as error:
+                self._refused(intent, "not_sent", str(error), tell)
+                return
+            try:
+                answer = await self._session.write(
+                    "POST",
+                    "/workingorders" if intent.rests else "/positions",
+                    Lane.ORDER,
+                    body=encode(self._body(intent)),
+                    kind=Kind.CREATE,
+                    permit=lambda: permit(command),
+                )
+                intent.reference = decode(Reference, answer).deal_reference
+            except NotSent as fault:
+                self._refused(intent, "not_sent", fault.words, tell)
+                return
+            except Refused as fault:
+                self._refused(intent, refusal_code(fault.code), fault.words, tell)
+                await self._mend(fault)
+                return
+            except (Doubted, BadMessage) as error:
+                self._doubt(intent, str(error), tell)
+                return
+            if not intent.reference:
+                self._doubt(intent, "an answer without a reference", tell)
+                return
+            intent.stage = Stage.SENT
+            self._put(intent)
+            await self._confirm(intent, tell)
+        if intent.cancel:
+            await self.cancel(CancelOrder(intent.order, intent.cancel), lambda _command: "", tell)
+
+    def _body(self, intent: Intent) -> dict[str, Any]:
+        """Give the body of an order: absolute levels, so that even a lost one is born with its stop."""
+        body: dict[str, Any] = {
+            "epic": intent.epic,
+            "direction": intent.side.value,
+            "size": intent.quantity,
+            "guaranteedStop": False,
+            "trailingStop": False,
+            "stopLevel": intent.stop,
+        }
+        if intent.target is not None:
+            body["profitLevel"] = intent.target
+        if intent.rests:
+            until_ns = self._clock.now() + self.skew_ns + int(self._settings.rest_s * SECOND)
+            body |= {"type": "LIMIT", "level": intent.level, "goodTillDate": written_utc(until_ns)}
+        return body
+
+    async def _confirm(self, intent: Intent, tell: Tell) -> None:
+        """Ask what became of a reference, until it says something that belongs to this action."""
+        until_ns = self._clock.now() + int(self._settings.confirm_s * SECOND)
+        waits = iter(CONFIRM_S)
+        while self._clock.now() < until_ns:
+            await asyncio.sleep(next(waits, CONFIRM_S[-1]))
+            with suppress(Doubted, Gone):
+                found = await self._session.get(Confirm, f"/confirms/{intent.reference}", Lane.CONFIRM)
+                if self.settle(intent, found, tell):
+                    return
+        self._doubt(intent, f"no confirmation within {self._settings.confirm_s:g} s", tell)
+
+    def settle(self, intent: Intent, found: Confirm, tell: Tell) -> bool:
+        """Take a confirmation over, if it is of this action; say whether that ended the waiting."""
+        if found.deal_status == "REJECTED":
+            reason = found.reject_reason or found.reason or "UNKNOWN"
+            self._refused(intent, refusal_code(reason), reason, tell)
+            return True
+        if found.deal_status != "ACCEPTED" or found.status != "OPEN" or found.epic not in ("", intent.epic):
+            return False
+        intent.working = intent.working or found.deal_id
+        if intent.rests:
+            deals = [row.deal_id for row in found.affected_deals] or [found.deal_id]
+            if not found.deal_id:
+                return False
+            self._keep(intent, list(rest(intent, deals[0])), tell)
+            return True
+        opened = [row.deal_id for row in found.affected_deals if row.status == "OPENED"]
+        level, size = finite(found.level), finite(found.size)
+        if len(opened) != 1 or level is None or level <= 0:
+            return False
+        at_ns = utc_ns(found.date) or intent.sent_ns
+        self._keep(intent, list(fill(self._books.name, intent, opened[0], size or intent.quantity, level, at_ns)), tell)
+        return True
+
+    async def cancel(self, command: CancelOrder, permit: Permit, tell: Tell) -> None:
+        """Take a working order back; one that has no number yet as soon as it has one."""
+        intent = self._ledger.of(command.order)
+        if intent is None or not intent.opens:
+            tell([CancelRejected(command.order, "it is unknown, or a close")])
+            return
+        if command.broker_id and command.broker_id.partition(":")[0] not in (intent.working, *intent.deals):
+            tell([CancelRejected(command.order, f"it is not {command.broker_id}")])
+            return
+        if command.order == intent.order and intent.stage in (Stage.ARMED, Stage.SENT):
+            intent.cancel = command.reason or "cancelled"
+            self._put(intent)
+        elif command.order == intent.order and intent.stage is Stage.RESTING:
+            await self._withdraw(intent, command, permit, tell)
+        else:
+            tell([CancelRejected(command.order, "there is nothing left to cancel")])
+
+    async def _withdraw(self, intent: Intent, command: CancelOrder, permit: Permit, tell: Tell) -> None:
+        """Take a working order back; its reference is that of its making, so only DELETED proves it."""
+        with self._in_hand(intent.order):
+            async with self._lock(intent.working):
+                await self._delete(intent, command, permit, tell)
+
+    async def _delete(self, intent: Intent, command: CancelOrder, permit: Permit, tell: Tell) -> None:
+        if intent.stage is not Stage.RESTING:
+            tell([CancelRejected(command.order, "there is nothing left to cancel")])
+            return
+        path = f"/workingorders/{intent.working}"
+        try:
+            body = await self._session.write("DELETE", path, Lane.CLOSE, permit=lambda: permit(command))
+            reference = decode(Reference, body).deal_reference or intent.reference
+        except (Fault, BadMessage) as error:
+            tell([CancelRejected(command.order, str(error))])
+            self.hasten()
+            if isinstance(error, Fault):
+                await self._mend(error)
+            return
+        for wait_s in PROOF_S:
+            await asyncio.sleep(wait_s)
+            with suppress(Fault):
+                found = await self._session.get(Confirm, f"/confirms/{reference}", Lane.CONFIRM)
+                if found.status == "DELETED" and found.deal_status == "ACCEPTED":
+                    self._keep(intent, list(end(intent, Status.CANCELLED, command.reason)), tell)
+                    return
+        self.hasten()
+
+    async def clear(self, command: CancelForeign, permit: Permit) -> None:
+        """Delete working orders that are not ours; one that is gone is deleted already."""
+        owned = self._ledger.owned()
+        for number in command.numbers:
+            if number in owned:
+                continue
+            with suppress(Fault):
+                await self._session.write(
+                    "DELETE", f"/workingorders/{number}", Lane.KILL, permit=lambda: permit(command)
+                )
+        self.hasten()
+
+    def prepare(self, intent: Intent, tick: Decimal) -> str:
+        """Give an order a fingerprint of its own; say why that cannot be, or ""."""
+        others = taken(self._ledger.intents.values(), self._clock.now())
+        return "" if apart(intent, others, tick) else "too many orders of one shape within a day"
+
+    def refuse(self, order: str, legs: tuple[str, ...], code: str, words: str, tell: Tell) -> None:
+        """Tell that an order is refused before anything was sent."""
+        tell(OrderRejected(name, code, words) for name in legs or (order,))
+
+    def _refused(self, intent: Intent, code: str, words: str, tell: Tell) -> None:
+        """End an order that was not carried out, and all of its legs."""
+        intent.stage = Stage.ENDED
+        intent.ended |= dict.fromkeys(intent.legs, Status.REJECTED)
+        self._keep(intent, [OrderRejected(name, code, words) for name in intent.legs], tell)
+
+    def _doubt(self, intent: Intent, words: str, tell: Tell) -> None:
+        """Tell that nobody knows; from here on the books search for it."""
+        order = intent.closer if intent.opens and intent.stage is Stage.OPEN else intent.order
+        intent.doubted = intent.doubted or intent.stage in (Stage.ARMED, Stage.SENT)
+        self._keep(intent, [OrderDoubted(order, words)], tell)
+
+    def _keep(self, intent: Intent, events: list[Event], tell: Tell) -> None:
+        """Write down what became of an order, then tell it."""
+        intent.changed_ns = self._clock.now()
+        self._put(intent)
+        tell(events)
+
+    def _put(self, intent: Intent) -> None:
+        """Write a row down; a disk that refuses costs the memory of a restart, never the order's way."""
+        with suppress(BrokerUnavailable):
+            self._ledger.put(intent)
+
+    def _lock(self, deal: str) -> asyncio.Lock:
+        """Give the lock of one deal: its requests go one after the other."""
+        if len(self._deals) > len(self._ledger.intents) + 100:
+            self._deals = {name: lock for name, lock in self._deals.items() if lock.locked()}
+        return self._deals.setdefault(deal, asyncio.Lock())
+
+    async def _mend(self, fault: Fault) -> None:
+        """Log in anew after a refusal that says so; what was refused is not sent again."""
+        if isinstance(fault, SessionOver):
+            with suppress(Fault):
+                await self._session.renew(self._session.generation)
