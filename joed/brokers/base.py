@@ -74,6 +74,15 @@ class Historian(Protocol):
         ...
 
 
+@runtime_checkable
+class Settler(Protocol):
+    """What an adapter is besides, where it alone remembers its orders: it is told how a person settled a doubt."""
+
+    def settle(self, order: str, broker_id: str) -> None:
+        """Take an order for what the broker holds under this number, "" for never having been there."""
+        ...
+
+
 class Broker(Protocol):
     """One broker's adapter; the table above is its contract, `tests/brokers/test_contract.py` its proof."""
 

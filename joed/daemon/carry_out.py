@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from joed.brokers.base import Broker
+from joed.brokers.base import Broker, Settler
 from joed.daemon.counters import Counters
 from joed.daemon.job_context import JobContext, context_of
 from joed.engine.risk import matches
@@ -169,6 +169,8 @@ class CarryOut:
                 self._rehearse(command)
             case c.Unlatch():
                 self._unlatch()
+            case c.ClaimOrder() | c.RetireOrder():
+                self._settle(command)
             case c.Stop():
                 self._shell.stop(command)
             case _:
@@ -187,6 +189,13 @@ class CarryOut:
             self._counters.sent += 1
             self._counters.decision_to_send.observe((self._now() - at_ns) / SECOND)
             self._emit(CommandSent(seq, index, command.order, kind))
+
+    def _settle(self, command: c.ClaimOrder | c.RetireOrder) -> None:
+        """Let an adapter that remembers its orders by itself know what ended a doubt: a person, or two whole reads."""
+        order = self._state.orders.get(command.order)
+        broker: object = self._brokers.get(order.broker) if order is not None else None
+        if isinstance(broker, Settler):
+            broker.settle(command.order, command.broker_id if isinstance(command, c.ClaimOrder) else "")
 
     def _clear(self, seq: int, index: int, command: c.CancelForeign) -> None:
         """Have a broker cancel what is not ours; the next whole read tells what became of it."""

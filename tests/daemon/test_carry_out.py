@@ -14,10 +14,12 @@ from joed.model.commands import (
     Answer,
     CancelForeign,
     CancelOrder,
+    ClaimOrder,
     MarkEquity,
     RaiseAlert,
     ReadBroker,
     RehearseKill,
+    RetireOrder,
     RunJob,
     Stop,
     SubmitOrder,
@@ -238,3 +240,31 @@ def test_without_a_journal_a_refused_release_is_answered_and_a_granted_one_waits
 
     station.out.release(7)
     assert (station.shell.answers, station.file.present()) == ([refused, granted], False)
+
+
+class Remembering(Broker):
+    """A broker whose adapter alone remembers its orders."""
+
+    def __init__(self, emit):
+        super().__init__(emit)
+        self.settled = []
+
+    def settle(self, order, broker_id):
+        """Note how a doubt was settled."""
+        self.settled.append((order, broker_id))
+
+
+def test_an_adapter_that_remembers_its_orders_hears_how_a_doubt_was_settled():
+    """By the number that a person named, or by none; who needs no such word is not asked."""
+    entry = bracket("KO")
+    station = Station(entry)
+    station.out.release(7)
+    deeds = [ClaimOrder(entry.order, "d7", "seen"), RetireOrder(entry.order, "absent"), ClaimOrder("no-such", "d1", "")]
+    station.out.queue(8, START, deeds)
+    station.out.release(8)
+
+    brokers = {"paper": Remembering(station.events.append)}
+    station.out._brokers = brokers
+    station.out.queue(9, START, deeds)
+    station.out.release(9)
+    assert brokers["paper"].settled == [(entry.order, "d7"), (entry.order, "")]

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from joed.brokers.capital.evidence import Judgement, Verdict, judge, late
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
+from joed.brokers.capital.nights import booked
 from joed.brokers.capital.whole import Act, Held, Whole
 from joed.model.events import (
     Event,
@@ -82,7 +83,7 @@ class Books:
             if _digest(row) != before:
                 row.changed_ns = now
                 self.ledger.note(row)
-        return events
+        return [*events, *booked(self.ledger, whole, now)]
 
     def _one(self, row: Intent, whole: Whole, now: int, skew_ns: int, owned: frozenset[str]) -> Iterator[Event]:
         """Give what a look tells of one entry."""
@@ -103,6 +104,9 @@ class Books:
         if (held := next((one for one in whole.held if _told(row, one)), None)) is not None:
             yield from fill(self.name, row, held.deal, held.size, held.level, held.at_ns)
             return
+        if row.deals:  # named, and not to be seen: its activity says that it was there
+            yield from self._adopt(row, Judgement(Verdict.PROVISIONAL, row.deals), whole, now)
+            return
         found = judge(row, whole, owned, now + skew_ns, self._absent_ns)
         if found.verdict in (Verdict.ADOPT, Verdict.PROVISIONAL):
             yield from self._adopt(row, found, whole, now)
@@ -111,6 +115,20 @@ class Books:
             yield OrderDoubted(row.order, "it may be one of several", found.deals)
         elif found.verdict is Verdict.ABSENT and row.stage is not Stage.QUARANTINED:
             row.stage = Stage.ABSENT
+
+    def settle(self, row: Intent, deal: str, image: Whole | None) -> bool:
+        """Take a person's word for an order in doubt: this deal, or none; say whether there was a doubt."""
+        if not row.opens or not row.unresolved:
+            return False
+        row.candidates = ()
+        if not deal:
+            row.stage = Stage.ABSENT
+        elif image is not None and any(one.deal == deal for one in image.resting):
+            row.stage, row.working, row.deals = Stage.RESTING, deal, ()
+        else:
+            row.stage, row.deals = Stage.SENT, (deal,)
+        self.ledger.note(row)
+        return True
 
     def _adopt(self, row: Intent, found: Judgement, whole: Whole, now: int) -> Iterator[Event]:
         """Take what was found for the order."""

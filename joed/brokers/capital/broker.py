@@ -257,6 +257,12 @@ class CapitalBroker:
         if self._listening:
             self.link.ask()
 
+    def settle(self, order: str, broker_id: str) -> None:
+        """Take an order in doubt for the deal that a person named, "" for none; the next look follows it."""
+        row = self._ledger.of(order)
+        if row is not None and self._books.settle(row, broker_id, self.link.image):
+            self.link.hasten()
+
     async def daily(self, instrument: str, days: int) -> tuple[Bar, ...]:
         """Give the last daily bars, oldest first."""
         try:

@@ -90,6 +90,7 @@ class Link:
         self._hurry = asyncio.Event()
         self._looking = asyncio.Lock()
         self._missed = 0
+        self._history_ns = 0
         self._examined: dict[str, tuple[bool, str]] = {}
         desk.hasten = self._hurry.set
 
@@ -98,6 +99,10 @@ class Link:
         if self.up and self._reads < READS_MAX:
             self._reads += 1
             self._hurry.set()
+
+    def hasten(self) -> None:
+        """Look at the account at once."""
+        self._hurry.set()
 
     def tell(self, events: list[Event], connection: int) -> None:
         """Emit what was learned over a link, unless another has taken its place."""
@@ -229,8 +234,7 @@ class Link:
             account = await self._account() if history else None
             orders = await session.get(WorkingOrders, "/workingorders", Lane.RECONCILE)
             positions = await session.get(Positions, "/positions", Lane.RECONCILE)
-            acts = await self._activity() if history else None
-            trades = await session.get(Transactions, "/history/transactions", Lane.RECONCILE) if history else None
+            acts, trades = await self._history() if history else (None, None)
             whole = Whole(
                 from_ns,
                 self._clock.now(),
@@ -257,15 +261,19 @@ class Link:
             raise Doubted(f"account {self.account} is not among the accounts")
         return found
 
-    async def _activity(self) -> Activities:
-        """Ask for what happened, back to before the oldest order that is still open to question."""
+    async def _history(self) -> tuple[Activities, Transactions]:
+        """Ask for what happened, back to the last time and to before the oldest order that is open to question."""
         server_ns = self._clock.now() + self._desk.skew_ns
         open_rows = [row for row in self._books.ledger.rows() if not row.over and row.stage is not Stage.OPEN]
         began_ns = min((row.sent_ns or row.armed_ns for row in open_rows), default=server_ns)
-        last_ns = self.image.from_ns if self.image is not None else server_ns - DAY + MINUTE
+        last_ns = self._history_ns or server_ns - DAY + MINUTE
         since_ns = max(min(began_ns - 30 * SECOND, last_ns - HISTORY_NS), server_ns - DAY + MINUTE)
-        params = {"from": written_utc(since_ns), "to": written_utc(server_ns), "detailed": "true"}
-        return await self._session.get(Activities, "/history/activity", Lane.RECONCILE, params)
+        params = {"from": written_utc(since_ns), "to": written_utc(server_ns)}
+        detailed = {**params, "detailed": "true"}
+        acts = await self._session.get(Activities, "/history/activity", Lane.RECONCILE, detailed)
+        trades = await self._session.get(Transactions, "/history/transactions", Lane.RECONCILE, params)
+        self._history_ns = server_ns
+        return acts, trades
 
     async def _resume(self) -> None:
         """Ask once more for the confirmations of orders that have a reference and nothing else (C5 to C8)."""

@@ -257,3 +257,29 @@ def test_a_close_whose_position_lives_on_was_never_carried_out():
 def test_history_is_asked_for_only_where_the_lists_leave_something_open(row, look, wants):
     """Two requests more each look would starve the orders."""
     assert book_of(row).wants_history(look) is wants
+
+
+def test_a_person_settles_which_of_several_an_order_is():
+    """The named one is it from the next look on, open, closed meanwhile, or resting; none is never having been."""
+    for look, stage in ((whole(held("d2")), Stage.OPEN), (whole(acts=[act("d2"), closing(deal="d2")]), Stage.ENDED)):
+        row = entry(stage=Stage.QUARANTINED, candidates=("d1", "d2"))
+        books = book_of(row)
+        assert books.settle(row, "d2", None)
+        fold(books, look)
+        assert (row.stage, row.deals, row.fills[0].execution) == (stage, ("d2",), "d2:open")
+
+    row = entry(stage=Stage.QUARANTINED, candidates=("w1", "w2"), rests=True)
+    assert book_of(row).settle(row, "w2", whole(resting("w2")))
+    assert (row.stage, row.working) == (Stage.RESTING, "w2")
+
+    row = entry(stage=Stage.QUARANTINED, candidates=("d1", "d2"))
+    assert book_of(row).settle(row, "", None)
+    assert row.stage is Stage.ABSENT
+
+
+def test_a_word_about_what_is_in_no_doubt_changes_nothing():
+    """Two whole reads retire an order here that is known to rest there: the ledger knows better."""
+    row = opened()
+
+    assert not book_of(row).settle(row, "", None)
+    assert row.stage is Stage.OPEN

@@ -5,12 +5,12 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-from joed.brokers.base import Broker, Historian
+from joed.brokers.base import Broker, Historian, Settler
 from joed.brokers.capital.broker import JOBS_MAX, CapitalBroker, entry_intent
 from joed.brokers.capital.session import Credentials
 from joed.errors import BrokerUnavailable, ConfigError
 from joed.model.commands import AmendOrder, CancelForeign, CancelOrder
-from joed.model.events import OrderRejected
+from joed.model.events import OrderDoubted, OrderRejected
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import bracket, permitted
 
@@ -24,10 +24,11 @@ def place(tmp_path):
 
 
 def test_it_is_a_broker_and_tells_of_the_past(place):
-    """Both protocols, by the one object."""
+    """All three protocols, by the one object."""
     broker: Broker = place.broker
 
     assert isinstance(broker, Historian)
+    assert isinstance(broker, Settler)
     assert broker.name == "paper"
 
 
@@ -170,3 +171,22 @@ def test_nothing_is_made_before_it_runs(tmp_path):
     assert made.streams == ()
     assert made.submit(bracket(), permitted) == "not connected"
     place.close()
+
+
+def test_of_two_that_it_may_be_a_person_says_which(place):
+    """One lost answer and strangers' orders of the very same shape: named, frozen, settled; the others are external."""
+    place.fake.faults.lose_answer("POST", "/positions")
+    place.exchange.submit(place.clock.now(), replace(bracket("APP-1"), signal="APP-1"))
+    place.submit(bracket())
+    place.exchange.submit(place.clock.now(), replace(bracket("APP-2"), signal="APP-2"))
+    place.wait(2.0)
+    doubt = place.of(OrderDoubted)[-1]
+    assert len(doubt.candidates) == 3
+    assert "the fate of E1" in place.broker.submit(bracket("E2"), permitted)
+
+    place.broker.settle("E1", doubt.candidates[0])
+    place.wait()
+    seen = place.read()
+    assert [fill.execution for fill in seen.executions] == [f"{doubt.candidates[0]}:open"]
+    assert {row.order for row in seen.orders} == {"E1-S", "E1-T"}
+    assert [held.quantity for held in seen.positions] == [30]
