@@ -127,7 +127,8 @@ class Link:
                 self._examine("login", words, ok=False, halts=True)
                 return
             except (Fault, BadMessage) as error:
-                self._examine("login", f"no session: {error}", ok=False)
+                if not self.connection or not isinstance(error, NotSent):  # a lost link was told as one
+                    self._examine("login", f"no session: {error}", ok=False)
             await asyncio.sleep(DELAYS_S[min(tries, len(DELAYS_S) - 1)])
             tries += 1
 
@@ -217,7 +218,7 @@ class Link:
         self._missed = self._missed + 1 if isinstance(error, NotSent) else 0
         silent_ns = self._clock.now() - self._rest.answered_ns
         if self._missed >= CUT_LOOKS:
-            raise Lost(f"no connection: {error}")
+            raise Lost(str(error))
         if silent_ns > int(self._capital.dead_s * SECOND):
             raise Lost(f"no answer for {silent_ns // SECOND} s: {error}")
 
