@@ -5,7 +5,6 @@ are features: who trades on paper imports no broker's library, who trades at one
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,9 +43,10 @@ def _ibkr(
 
 
 def _capital_credentials(secrets: Secrets) -> Any:  # noqa: ANN401 - its own kind
-    kind = import_module("joed.brokers.capital.session").Credentials
-    values = [secrets.get(name) for name in CAPITAL]
-    return kind(*values, host=secrets.maybe("capital-host"))
+    from joed.brokers.capital.session import Credentials
+
+    key, identifier, password = (secrets.get(name) for name in CAPITAL)
+    return Credentials(key, identifier, password, host=secrets.maybe("capital-host"))
 
 
 def _capital(
@@ -58,9 +58,9 @@ def _capital(
     *,
     root: Path | None = None,
 ) -> Broker:
-    adapter = import_module("joed.brokers.capital.broker")
-    made: Broker = adapter.CapitalBroker(name, settings, clock, emit, credentials, directory=root)
-    return made
+    from joed.brokers.capital.broker import CapitalBroker
+
+    return CapitalBroker(name, settings, clock, emit, credentials, directory=root)
 
 
 MAKERS: dict[str, Maker] = {
