@@ -159,6 +159,7 @@ class Exits(Desk):
                 self.hasten()
                 if intent.opens:
                     tell([AmendRejected(intent.closer, fault.words)])
+                    intent.closer = ""
                 else:
                     code = "not_sent" if isinstance(fault, NotSent) else refusal_code(fault.code)
                     self._refused(intent, code, fault.words, tell)

@@ -45,6 +45,8 @@ READS_MAX = 32
 SKEW_MAX_NS = 30 * SECOND
 HISTORY_NS = 10 * MINUTE
 """How far back activity is asked for at least, while something is open."""
+HISTORY_PAUSE_NS, HISTORY_LATE_NS, LATE_NS = 2 * SECOND, 5 * SECOND, 30 * SECOND
+"""How often history is asked for while something is open: each 2 s, and after half a minute each 5 s."""
 WORLDS = {Host.DEMO: "paper", Host.LIVE: "live"}
 DEALING = "ENABLED"
 REAL_STOCKS = "PHYSICAL"
@@ -90,7 +92,7 @@ class Link:
         self._hurry = asyncio.Event()
         self._looking = asyncio.Lock()
         self._missed = 0
-        self._history_ns = 0
+        self._history_ns = self._asked_ns = self._opened_ns = 0
         self._examined: dict[str, tuple[bool, str]] = {}
         desk.hasten = self._hurry.set
 
@@ -187,8 +189,8 @@ class Link:
             self._hurry.clear()
             asked, connection = self._reads, self.connection
             try:
-                whole = await self._look(history=bool(asked))
-                if not asked and self._books.wants_history(whole):
+                whole = await self._look(history=bool(asked) or self._wants_history(self.image))
+                if whole.acts is None and self._wants_history(whole):
                     whole = await self._look(history=True)
                 await self._resume()
             except (Fault, BadMessage) as error:
@@ -200,6 +202,14 @@ class Link:
             self.tell(told, connection)
             self._reads -= asked
             self.tell([self._read(whole)] * asked, connection)
+
+    def _wants_history(self, whole: Whole | None) -> bool:
+        """Say whether a look leaves open what history would tell, and it was not asked for a moment ago."""
+        pause_ns = HISTORY_PAUSE_NS if self._clock.now() - self._opened_ns < LATE_NS else HISTORY_LATE_NS
+        if whole is None or not self._books.wants_history(whole):
+            self._opened_ns = self._clock.now()
+            return False
+        return self._clock.now() - self._asked_ns >= pause_ns
 
     def _read(self, whole: Whole) -> Event:
         hands = frozenset(self._desk.hands)
@@ -273,7 +283,7 @@ class Link:
         detailed = {**params, "detailed": "true"}
         acts = await self._session.get(Activities, "/history/activity", Lane.RECONCILE, detailed)
         trades = await self._session.get(Transactions, "/history/transactions", Lane.RECONCILE, params)
-        self._history_ns = server_ns
+        self._history_ns, self._asked_ns = server_ns, self._clock.now()
         return acts, trades
 
     async def _resume(self) -> None:

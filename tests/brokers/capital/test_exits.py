@@ -190,6 +190,18 @@ def test_a_target_that_is_to_trade_at_once_closes_its_position_by_its_number(pla
     assert place.fake.asked("PUT", "/positions") == 0
 
 
+def test_a_target_whose_close_was_refused_does_not_own_what_somebody_else_closes(place):
+    """Refused once; then a hand in the app closes it: no fill of ours."""
+    place.fake.faults.error("DELETE", "/positions", "error.of.tomorrow", status=400)
+    place.broker.amend(AmendOrder("E1-T", closes=True), permitted)
+    place.wait()
+    place.fake.close_externally(place.fake.desk.deals and next(iter(place.fake.desk.deals)))
+    place.wait(2.0)
+
+    assert [event.order for event in place.of(AmendRejected)] == ["E1-T"]
+    assert place.filled() == []
+
+
 def test_what_nobody_of_ours_holds_is_closed_by_its_rows(place):
     """A close for what is not ours: its fill is its own."""
     place.quote(49.9, 50.0, "BBB")

@@ -38,6 +38,31 @@ def test_a_service_that_never_answers_is_seen_within_thirty_seconds(place):
     place.until(BrokerUp)
 
 
+def test_a_search_leaves_room_for_everything_else(tmp_path):
+    """An order in doubt is searched for each 2 s, then each 5 s; orders and prices are not starved meanwhile."""
+
+    class Usual(Place):
+        capital = Capital()
+
+    place = Usual(tmp_path)
+    place.fake.faults.lose_request("POST", "/positions")
+    place.submit(bracket())
+    place.spin(5.0)
+    rates, searches = [], []
+    for _ in range(2):
+        before, asked = len(place.fake.log), place.fake.asked("GET", "/history/activity")
+        place.spin(20.0)
+        rates.append((len(place.fake.log) - before) / 20)
+        searches.append(place.fake.asked("GET", "/history/activity") - asked)
+        place.spin(15.0)
+
+    assert max(rates) <= 5.0
+    assert searches[0] >= 5
+    assert searches[1] <= 4
+    assert place.fake.door.limits.refused == 0
+    place.close()
+
+
 def test_a_read_that_fails_once_is_no_flat_account(place):
     """A 502, half a list, a bomb: the look is void and the next one counts."""
     place.submit(bracket())
