@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from joed.brokers.base import Broker, Historian, Settler
-from joed.brokers.capital.broker import JOBS_MAX, CapitalBroker, entry_intent
+from joed.brokers.capital.broker import JOBS_MAX, LINK_LOST, CapitalBroker, entry_intent
 from joed.brokers.capital.session import Credentials
 from joed.errors import BrokerUnavailable, ConfigError
 from joed.model.commands import AmendOrder, CancelForeign, CancelOrder
@@ -123,6 +123,18 @@ def test_what_waited_when_the_link_was_lost_never_leaves_over_the_next(place):
 
     assert place.posts() == 0
     assert place.exchange.position("AAA") == 0
+
+
+def test_a_permission_ends_with_the_link_that_it_was_asked_over(place):
+    """However long an order waits for its turn: at its write it is asked over which link it was handed over."""
+    permit = place.broker._bound(permitted)
+    assert permit(bracket()) == ""
+    place.cut()
+    assert permit(bracket()) == LINK_LOST
+    place.mend()
+
+    assert permit(bracket()) == LINK_LOST
+    assert place.broker._bound(permitted)(bracket()) == ""
 
 
 def test_history_comes_by_its_name_and_its_absence_as_unavailable(place):

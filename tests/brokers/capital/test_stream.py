@@ -40,18 +40,25 @@ def test_quotes_come_as_they_are_pushed(place):
     assert 0 <= quote.received_ns - now <= SECOND // 10
 
 
-def test_a_socket_that_sends_nothing_is_made_again(place):
-    """Half open: not even a pong; a new one within the silence that is allowed and a little."""
+def test_a_socket_that_sends_nothing_is_made_again(tmp_path):
+    """Half open: not even a pong; a new one within the silence that is allowed, before the library's pings give up."""
+
+    class Impatient(Place):
+        capital = Capital(orders_poll_s=5.0, silence_s=30.0)
+
+    place = Impatient(tmp_path)
     place.fake.stream.freeze()
     before = stream(place).reconnects
-    place.spin(45.0)
+    place.spin(35.0)
     assert stream(place).reconnects > before
+    assert stream(place).reason == "no frame for 30 s"
 
     place.fake.stream.thaw()
     place.spin(40.0)
     place.events.clear()
     place.quote(99.6, 100.0)
     assert place.of(Quote)
+    place.close()
 
 
 def test_an_open_market_without_quotes_is_subscribed_to_again_then_connected_to_again_more_and_more_patiently(place):
