@@ -150,6 +150,8 @@ class CapitalBroker:
             return f"the fate of {other.order} in {command.instrument} is open"
         if reason := shut(listing, row):
             return reason
+        if (wrong := self.feed.aside.get(command.instrument)) is not None:
+            return f"{command.instrument} is set aside: {wrong}"
         if price is None or self._clock.now() - price.at_ns > int(self._settings.feed.stale_s * SECOND):
             return f"no price of {command.instrument} is young enough to place an order by"
         assert listing is not None, "what is not listed is shut"

@@ -6,7 +6,7 @@ from decimal import Decimal
 from joed.brokers.base import Clock, Emit
 from joed.brokers.capital.faults import Fault, Gone
 from joed.brokers.capital.limiter import Lane, Limiter
-from joed.brokers.capital.listings import Listing, listing_of
+from joed.brokers.capital.listings import Listing, amiss, listing_of
 from joed.brokers.capital.poll import Need, Net, batches, query
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Market, Markets
@@ -113,8 +113,8 @@ class Feed:
                 self._set_aside(name, "unknown", f"Capital.com lists no epic {epic}: mend `epic` in universe.yaml")
                 continue
             listing = self.listings[epic] = listing_of(market, now)
-            if mode := listing.restricted:
-                self._set_aside(name, mode.lower(), f"Capital.com has it {mode}: it can be closed, not opened")
+            if (wrong := amiss(listing, self.instruments[name])) is not None:
+                self._set_aside(name, wrong.code, wrong.words)
             elif self.aside.pop(name, None) is not None:
                 self._emit(InstrumentServed(self._name, name))
 

@@ -108,6 +108,19 @@ def shut(listing: Listing | None, instrument: Instrument) -> str:
     return ""
 
 
+def amiss(listing: Listing, row: Instrument) -> Refusal | None:
+    """Say why an instrument cannot be opened as it is listed, whatever the order: its mode, or our row's own fault."""
+    if mode := listing.restricted:
+        return Refusal(mode.lower(), f"Capital.com has it {mode}: it can be closed, not opened")
+    if listing.currency and listing.currency != row.currency:
+        words = f"Capital.com deals it in {listing.currency}, the universe says {row.currency}: mend `currency`"
+        return Refusal("currency", words)
+    if listing.size_step is not None and row.lot % listing.size_step:
+        words = f"Capital.com's step of sizes is {listing.size_step}, the universe says {row.lot}: mend `lot`"
+        return Refusal("lot", words)
+    return None
+
+
 def misfit(
     listing: Listing, instrument: Instrument, command: SubmitOrder, bid: Decimal, ask: Decimal
 ) -> Refusal | None:

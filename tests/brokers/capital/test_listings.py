@@ -5,7 +5,7 @@ from decimal import Decimal as Money
 import pytest
 from msgspec.structs import replace
 
-from joed.brokers.capital.listings import Gap, is_level, listing_of, misfit, shut
+from joed.brokers.capital.listings import Gap, amiss, is_level, listing_of, misfit, shut
 from joed.brokers.capital.shapes import Markets
 from joed.brokers.capital.wire import decode
 from joed.model.settings import Instrument
@@ -87,3 +87,21 @@ def test_a_level_is_a_positive_number_of_ticks():
     assert is_level(Money("97.01"), ROW)
     assert not any(is_level(Money(text), ROW) for text in ("97.001", "0", "-1", "NaN", "Infinity"))
     assert not is_level(None, ROW)
+
+
+@pytest.mark.parametrize(
+    ("listing", "row", "code"),
+    [
+        (LISTING, ROW, None),
+        (replace(LISTING, currency=""), ROW, None),
+        (LISTING, Instrument("AAA", currency="EUR"), "currency"),
+        (LISTING, Instrument("AAA", lot=Money("0.015")), "lot"),
+        (replace(LISTING, size_step=None), Instrument("AAA", lot=Money("0.015")), None),
+        (replace(LISTING, modes=("CLOSE_ONLY",)), ROW, "close_only"),
+    ],
+)
+def test_a_row_of_the_universe_that_does_not_fit_its_listing_says_what_to_mend(listing, row, code):
+    """Money in another currency and sizes off the step are wrong numbers: nothing is opened on them."""
+    found = amiss(listing, row)
+
+    assert (found.code if found else None) == code
