@@ -12,7 +12,7 @@ from typing import Any
 from joed.brokers.base import Clock, Permit
 from joed.brokers.capital.books import Books, end, fill, rest
 from joed.brokers.capital.evidence import apart, taken
-from joed.brokers.capital.faults import Doubted, Fault, Gone, NotSent, Refused, SessionOver, refusal_code
+from joed.brokers.capital.faults import Doubted, Fault, NotSent, Refused, SessionOver, refusal_code
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
 from joed.brokers.capital.limiter import Kind, Lane
 from joed.brokers.capital.session import Session
@@ -95,7 +95,7 @@ class Desk:
                 intent.sent_ns = self._clock.now() + self.skew_ns
                 intent.changed_ns = self._clock.now()
                 self._ledger.put(intent)
-            except BrokerUnavailable as error:
+            except (BrokerUnavailable, BadMessage) as error:
                 self._refused(intent, "not_sent", str(error), tell)
                 return
             try:
@@ -150,7 +150,7 @@ class Desk:
         waits = iter(CONFIRM_S)
         while self._clock.now() < until_ns:
             await asyncio.sleep(next(waits, CONFIRM_S[-1]))
-            with suppress(Doubted, Gone):
+            with suppress(Fault, BadMessage):
                 found = await self._session.get(Confirm, f"/confirms/{intent.reference}", Lane.CONFIRM)
                 if self.settle(intent, found, tell):
                     return

@@ -12,7 +12,7 @@ from decimal import Decimal
 from joed.brokers.base import Permit
 from joed.brokers.capital.books import Ending
 from joed.brokers.capital.desk import PROOF_S, Desk, Tell
-from joed.brokers.capital.faults import Doubted, Fault, NotSent, Refused, refusal_code
+from joed.brokers.capital.faults import Doubted, Fault, Gone, NotSent, refusal_code
 from joed.brokers.capital.ledger import Intent, Stage
 from joed.brokers.capital.limiter import Lane
 from joed.brokers.capital.shapes import Confirm, PositionRow, Reference
@@ -102,11 +102,11 @@ class Exits(Desk):
             await asyncio.sleep(wait_s)
             try:
                 part = (await self._session.get(PositionRow, f"/positions/{deal}", Lane.CONFIRM)).position
-            except Refused as fault:
+            except Gone as fault:
                 self.hasten()
                 return fault.words
-            except Doubted:
-                continue
+            except Fault:
+                continue  # too many requests, a reset: the position is there, and shows its levels later
             shown = finite(part.stop_level), finite(part.profit_level)
             if shown == wanted:
                 break

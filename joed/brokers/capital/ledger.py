@@ -191,4 +191,5 @@ class Ledger:
                 for name in row.legs:
                     self._legs.pop(name, None)
                 if self._base is not None:
-                    self._base.execute("DELETE FROM intents WHERE id = ?", (row.order,))
+                    with suppress(sqlite3.Error):  # forgotten another time
+                        self._base.execute("DELETE FROM intents WHERE id = ?", (row.order,))

@@ -31,7 +31,7 @@ from joed.brokers.capital.shapes import (
 )
 from joed.brokers.capital.whole import Whole, act_of, held_of, resting_of, trade_of
 from joed.brokers.capital.wire import decode, written_utc
-from joed.errors import BadMessage
+from joed.errors import BadMessage, BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp, Event
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Settings
@@ -52,7 +52,7 @@ DEALING = "ENABLED"
 REAL_STOCKS = "PHYSICAL"
 
 
-class Lost(Exception):
+class Lost(BrokerUnavailable):
     """The link is gone, for this reason."""
 
 
@@ -290,7 +290,7 @@ class Link:
         """Ask once more for the confirmations of orders that have a reference and nothing else (C5 to C8)."""
         for row in self._books.ledger.rows():
             if row.opens and row.stage is Stage.SENT and row.reference and row.order not in self._desk.hands:
-                with suppress(Fault):
+                with suppress(Fault, BadMessage):
                     found = await self._session.get(Confirm, f"/confirms/{row.reference}", Lane.CONFIRM)
                     self._desk.settle(row, found, lambda _events: None)
 

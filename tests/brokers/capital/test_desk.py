@@ -225,3 +225,45 @@ def test_an_amendment_meanwhile_of_another_order_is_not_held_up(place):
     place.wait()
 
     assert OrderWorking("E1-S", 10, bracket().stop + 1) in place.events
+
+
+@pytest.mark.parametrize("fault", ["too_many", "html", "truncate", "lose_answer", "bomb"])
+@pytest.mark.parametrize("path", ["/confirms", "/positions", "/workingorders", "/session"])
+def test_whatever_fails_around_an_order_ends_neither_the_adapter_nor_the_truth(place, fault, path):
+    """A storm on any question while an order is carried out: one POST at most, and the books have it in the end."""
+    getattr(place.fake.faults, fault)("GET", path, 12)
+    said = place.broker.submit(bracket(), permitted)
+    place.wait(12.0)
+    place.fake.faults.clear()
+    place.wait(12.0)
+    seen = place.read(3.0)
+
+    assert not place.running.done()
+    assert said == ""
+    assert place.posts() <= 1
+    assert place.exchange.position("AAA") == 10 * place.posts()
+    assert len(seen.executions) == place.posts()
+
+
+def test_an_account_that_is_switched_as_an_order_is_handed_over_gets_no_order(place):
+    """The look before the order finds another account: nothing leaves, and the adapter lives on."""
+    place.broker.link.image = None
+    place.fake.switch_account(next(name for name in place.fake.accounts if name != "PAPER-1"))
+    place.broker.submit(bracket(), permitted)
+    place.wait(3.0)
+
+    assert place.posts() == 0
+    assert not place.running.done()
+
+
+def test_a_confirmation_whose_time_is_none_is_asked_for_again_and_the_books_tell(place):
+    """What cannot be read is no answer, and no end of anything."""
+    body = b'{"dealStatus":"ACCEPTED","status":"OPEN","dealId":"x","level":1,"size":1,"date":"soon",'
+    body += b'"affectedDeals":[{"dealId":"y","status":"OPENED"}]}'
+    trick = place.fake.faults.error("GET", "/confirms", "", 99, status=200)
+    trick.body = body
+    place.submit(bracket())
+    place.wait(10.0)
+
+    assert not place.running.done()
+    assert place.read().ended["E1"] is Status.FILLED

@@ -75,6 +75,16 @@ def test_an_amendment_that_was_never_carried_out_is_refused(place):
     assert levels(place)["STOP"] == Money("95.00")
 
 
+def test_an_amendment_that_a_storm_hides_for_a_moment_is_proven_after_it(place):
+    """429 on the proof says nothing of the amendment: the position shows it when it may be asked again."""
+    place.fake.faults.too_many("GET", "/positions/", 4)
+    place.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted)
+    place.wait(6.0)
+
+    assert OrderWorking("E1-S", Money(10), Money("97.00")) in place.events
+    assert not place.running.done()
+
+
 def test_two_amendments_at_once_go_one_after_the_other(place):
     """Each sends the whole bracket as it is then: neither takes the other's back."""
     place.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted)
