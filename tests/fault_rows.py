@@ -11,7 +11,9 @@ ALONE = "test_each_kind_alone_breaks_no_law"
 UNITS, PACKAGE = "tests/packaging/test_units.py", "tests/packaging/test_make_deb.py"
 WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
 CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
-IBKR, CAPITAL, BOTH = "not yet: needs IBKR", "not yet: needs Capital.com", "not yet: needs a real broker's adapter"
+CAPITAL, BOTH = "not yet: needs Capital.com", "not yet: needs a real broker's adapter"
+TWS = "tests/brokers/ibkr"
+TWS_LINK = f"{TWS}/test_link.py"
 
 
 class Row(NamedTuple):
@@ -29,9 +31,15 @@ def alone(what: str, *kinds: str, file: str = BROKER) -> Row:
 
 FAULTS: dict[str, Row] = {
     "F1": Row("killed at each commit and hand-over", CRASHES, ("cut",)),
-    "F2": Row("killed between send and ack, IBKR", IBKR),
+    "F2": Row(
+        "killed between send and ack, IBKR",
+        f"{TWS_LINK}::test_a_process_killed_between_send_and_answer_makes_no_second_order_and_loses_none",
+    ),
     "F3": Row("killed between send and ack, Capital.com", CAPITAL),
-    "F4": Row("killed between a bracket's parent and its last child", IBKR),
+    "F4": Row(
+        "killed between a bracket's parent and its last child",
+        f"{TWS}/test_broker.py::test_a_bracket_whose_link_dies_between_its_legs_is_no_order_and_is_cleared_away",
+    ),
     "F5": Row(
         "the process is stopped",
         "tests/faults/test_kill.py::test_f5_a_stopped_process_is_killed_and_sends_nothing_when_it_goes_on",
@@ -150,17 +158,26 @@ FAULTS: dict[str, Row] = {
     "F37": alone("the broker's clock is off", "broker_clock"),
     "F38": Row("midnight within an outage", BOTH),
     "F39": Row("the link breaks", WORLD, ("disconnect",)),
-    "F40": Row("half-open link", BOTH),
-    "F41": Row("the peer is gone without a word", BOTH),
-    "F42": Row("1100, 1101, 1102", IBKR),
+    "F40": Row("half-open link", f"{TWS}/test_session.py::test_a_pulled_cable_without_fin_is_known_within_8_s"),
+    "F41": Row(
+        "the peer is gone without a word",
+        f"{TWS}/test_session.py::test_a_gateway_that_stops_answering_is_known_although_prices_still_come",
+    ),
+    "F42": Row("1100, 1101, 1102", f"{TWS_LINK}::test_lost_servers_are_a_lost_link_although_the_socket_lives"),
     "F43": Row("fills while the link was gone", WORLD, ("disconnect", "lost_reports")),
     "F44": Row(
         "two numbers of one order",
         "tests/engine/test_strangers.py::test_of_two_orders_under_one_id_both_count_and_one_is_cancelled",
     ),
     "F45": alone("a snapshot times out or has no end", "lost_reads", "partial_reads"),
-    "F46": Row("TWS restarts, client id in use", IBKR),
-    "F47": Row("nextValidId goes back", IBKR),
+    "F46": Row(
+        "TWS restarts, client id in use",
+        f"{TWS}/test_session.py::test_a_client_id_in_use_fails_at_once_and_is_asked_for_again",
+    ),
+    "F47": Row(
+        "nextValidId goes back",
+        f"{TWS_LINK}::test_a_gateway_that_restarts_and_numbers_from_lower_down_loses_and_doubles_nothing",
+    ),
     "F48": alone("late by seconds", "late_entries", "lag"),
     "F49": Row("the link flaps", WORLD, ("flap",)),
     "F50": Row("names, certificates", BOTH),
@@ -201,8 +218,14 @@ FAULTS: dict[str, Row] = {
         "tests/daemon/test_daemon.py::test_an_event_that_a_rule_cannot_handle_ends_the_process_and_not_the_next",
         ("poison",),
     ),
-    "F84": Row("messages of another version", BOTH),
-    "F85": Row("the nightly reset", IBKR),
+    "F84": Row(
+        "messages of another version",
+        f"{TWS}/test_session.py::test_what_is_only_new_or_no_price_is_passed_over",
+    ),
+    "F85": Row(
+        "the nightly reset",
+        f"{TWS_LINK}::test_a_loss_within_the_reset_window_says_that_it_was_expected",
+    ),
     "F86": Row("a gap through a bracket", WORLD, ("jump",)),
     "F87": alone("a close is refused", "close_rejected"),
     "F88": alone("the same signals ten thousand times", "repeat_signals", file=HOUSE),

@@ -232,6 +232,27 @@ def test_an_order_of_another_process_is_known_by_its_reference(make_rig):
     rig.run(rig.running)
 
 
+@pytest.mark.parametrize("moment_s", [0.0, 0.000_5, 0.5])
+def test_a_process_killed_between_send_and_answer_makes_no_second_order_and_loses_none(make_rig, moment_s):
+    """Before the bytes arrive, as they do, after the answer: all three legs or none, never two of one id."""
+    old = make_rig()
+    old.quote(99.9, 100.0)
+    assert old.broker.submit(bracket(level="99.00"), permitted) == ""
+    if moment_s:
+        old.wait(moment_s)
+    rig = AnotherProcess(old)
+    rig.wait()
+
+    found = [row.order for row in read(rig).orders]
+    assert found in ([], ["E1", "E1-S", "E1-T"])
+    rig.broker.submit(bracket(level="99.00"), permitted)
+    rig.wait()
+    assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
+    assert len(rig.exchange.orders) == 3
+    rig.broker.stop()
+    rig.run(rig.running)
+
+
 class AnotherProcess(IbkrRig):
     """The adapter anew before the same TWS; the first one died."""
 
