@@ -40,7 +40,7 @@ def test_each_row_names_a_test_that_exists_or_what_it_waits_for(name):
 def test_every_kind_of_fault_in_the_world_has_its_row():
     """And every row's kinds are in the world; what has no row of the catalogue says so here."""
     named = {kind for row in ROWS.values() for kind in row.kinds}
-    beyond = {"amend_rejected", "expire", "fail_jobs", "fear", "flush", "lost_commands", "overfill", "pause"}
+    beyond = {"amend_rejected", "dark", "expire", "fail_jobs", "fear", "flush", "lost_commands", "overfill", "pause"}
 
     assert named <= set(KINDS)
     assert set(KINDS) - named == beyond
