@@ -8,6 +8,7 @@ import pytest
 
 from joectl.cli import VERBS
 from joed.__main__ import parser
+from joed.engine.phase import RANK
 from tests.systemd.tree import ROOT
 
 
@@ -62,3 +63,10 @@ def test_the_formatter_finds_nothing_wrong(name):
     words = ["groff", "-man", "-Tutf8", "-ww", "-z"]
     done = subprocess.run(words, input=PAGES[name], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_each_phase_is_told_in_the_operations_document():
+    """Whoever reads a STATUS finds it there, with what to do."""
+    told = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in told.splitlines() if line.startswith("| ")]
+    assert [name for name in RANK if not any(name in row for row in rows)] == []

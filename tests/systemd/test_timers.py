@@ -1,5 +1,7 @@
 """The timers under a real systemd: joed comes up on trading days, and no day ends with it still there."""
 
+import json
+
 from tests.systemd.machine import wait_for
 from tests.systemd.test_life import drop_in, status
 
@@ -75,6 +77,20 @@ def test_a_joed_that_ignores_its_close_is_stopped_by_the_backstop(machine):
     machine.until(UNIT, ActiveState="inactive", Result="success", wait_s=30)
     machine.until("joed-close.service", ActiveState="inactive", Result="success")
     assert "SIGTERM" in machine.journal(UNIT)
+
+
+def test_the_weekly_drill_passes_on_a_paper_account_and_is_skipped_where_nothing_runs(machine):
+    """The timer's own unit: a rehearsal with a receipt, and no kill left behind."""
+    assert machine.ask("systemctl", "start", "joed-drill.service", check=False).returncode != 0
+    machine.ask("systemctl", "start", UNIT)
+    wait_for(lambda: any(row["reconciled"] for row in status(machine)["brokers"]), "the books are read", 20)
+
+    drilled = machine.ask("systemctl", "start", "joed-drill.service", check=False)
+
+    assert drilled.returncode == 0, machine.journal("joed-drill.service")
+    assert machine.shows("joed-drill.service", "Result") == {"Result": "success"}
+    assert status(machine)["killed"] is None
+    assert json.loads(machine.ask("joectl", "kill", "--show", "--json").stdout)["drill"]["passed"]
 
 
 def test_two_accounts_live_side_by_side(machine):

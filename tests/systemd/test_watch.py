@@ -44,7 +44,7 @@ def test_a_broker_that_is_dead_for_ten_minutes_is_no_reason_to_abort(machine):
     words = f"--daemon --exchange process --confirm auto --clock {DAY}@60"
     drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed {words}", **SOON)
     machine.ask("systemctl", "start", UNIT)
-    wait_for(lambda: all(row["up"] for row in status(machine)["brokers"]), "the broker is up", WITHIN)
+    wait_for(lambda: any(row["up"] for row in status(machine)["brokers"]), "the broker is up", WITHIN)
     began_ns = status(machine)["now_ns"]
 
     machine.ask("pkill", "-STOP", "-f", "joed.venue")
