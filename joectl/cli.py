@@ -106,6 +106,8 @@ INTO = click.Option(
 LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
 
 EXPLAIN = click.Option(["--explain"], is_flag=True, help="Every vote, the rule that named it, and what follows.")
+WHAT = click.Argument(["what"], type=click.Choice(["trades", "lots", "equity", "figures"]))
+YEAR = click.Option(["--year"], default="", metavar="Y", help="This year only, by the session.")
 FIRST_LIVE = click.Option(["--live"], is_flag=True, help="Also all that the first live day needs; a pass is recorded.")
 DRILLED = click.Option(
     ["--drilled"], default="", metavar="DIR", help="With --live: the paper account's state directory, for its drill."
@@ -146,6 +148,9 @@ VERBS = {
         "verbs.calendar:calendar",
         "The days ahead, their source and age; close DATE by hand; emit-timers; textfile for Prometheus.",
         (CALENDAR, DATE, MARKET, DAYS, INTO, CONFIG),
+    ),
+    "export": Verb(
+        "verbs.local:export", "Trades, FIFO lots, equity or figures of a year as CSV; needs no daemon.", (WHAT, YEAR)
     ),
     "doctor": Verb(
         "verbs.local:doctor", "Look at everything, and name the remedy for each fault.", (FIRST_LIVE, DRILLED)

@@ -42,6 +42,11 @@ def parser() -> Parser:
     )
     modes.add_argument("--simulate", metavar="SEEDS", help="seeded worlds with faults: a number, or FROM-TO")
     modes.add_argument("--audit", choices=("verify", "export"), help="check or print the record of a state directory")
+    modes.add_argument(
+        "--export",
+        choices=("trades", "lots", "equity", "figures"),
+        help="print the record's trades, FIFO lots, equity or figures by strategy and regime as CSV",
+    )
     modes.add_argument("--check", action="store_true", help="check the configuration: 0, or 78")
     modes.add_argument("--gate", action="store_true", help="0 a session is due, 1 none, 255 calendar unusable")
     modes.add_argument(
@@ -51,6 +56,7 @@ def parser() -> Parser:
     common.add_argument("--config", metavar="FILE", type=Path, help=f"default {DEFAULT_CONFIG}")
     common.add_argument("--state-dir", metavar="DIR", type=Path, help="where the record lies")
     common.add_argument("--broker", metavar="NAME", action="append", help="use this broker only (may be given again)")
+    common.add_argument("--year", metavar="Y", default="", help="with --export: this year only")
     common.add_argument(
         "--trade", action="store_true", help="with --once: let triggers become orders, through the same gate"
     )
@@ -123,6 +129,8 @@ def refuse_idle(made: argparse.ArgumentParser, options: argparse.Namespace) -> N
         made.error("--clock is for --daemon, --once and --gate; a demo has --speed")
     if options.other and not options.replay:
         made.error("--with goes with --replay")
+    if options.year and not options.export:
+        made.error("--year goes with --export")
     if options.trade and not options.once:
         made.error("--trade goes with --once")
     if options.html and not options.backtest:

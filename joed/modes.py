@@ -300,6 +300,27 @@ def audit(options: Namespace) -> int:
     return _tell_verdict(verdict, as_json=options.json)
 
 
+def export(options: Namespace) -> int:
+    """Print a table of the record, with or without a daemon: CSV, or JSON."""
+    import csv
+
+    from joed.report.export import table_of
+    from joed.report.rows import Ledger
+
+    root = options.state_dir or default_root()
+    with Ledger(places(root).journal) as ledger:
+        rows = table_of(options.export, ledger, options.year)
+    if options.json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
+    elif rows:
+        out = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        out.writeheader()
+        out.writerows(rows)
+    return OK
+
+
 def _anchors(options: Namespace) -> list[Any]:
     """Give the anchors to hold the journal against: those that were named, and those of a log."""
     from joed.daemon.anchor import anchors_in, asked
@@ -367,6 +388,7 @@ MODES: dict[str, Callable[[Namespace], int]] = {
     "backtest": backtest,
     "simulate": simulate,
     "audit": audit,
+    "export": export,
     "check": check,
     "gate": gate,
     "failsafe": failsafe,

@@ -61,6 +61,17 @@ def audit(options: Options, *, action: str, anchor: tuple[str, ...], journal: st
     os.execv(sys.executable, [*words, *(["--json"] if options.json else [])])  # noqa: S606 - our own program, no shell
 
 
+def export(options: Options, *, what: str, year: str) -> NoReturn:
+    """Become `joed --export`: it reads the journal, and joectl knows nothing of that."""
+    place = options.place()
+    if place.state_dir is None:
+        raise Failure(Exit.FAILED, "no state directory is known", f"joectl export {what} --state-dir DIR")
+    sys.stdout.flush()
+    words = [sys.executable, "-m", "joed", "--export", what, "--state-dir", str(place.state_dir)]
+    words += [*(["--year", year] if year else []), *(["--json"] if options.json else [])]
+    os.execv(sys.executable, words)  # noqa: S606 - our own program, no shell
+
+
 def version(options: Options) -> Exit:
     """Print joectl's version, and the daemon's where one answers."""
     body: dict[str, Any] = {"joectl": joed.__version__, "api": protocol.API, "joed": None}

@@ -165,6 +165,26 @@ class Ledger:
         found = [(at_ns, decode_event(text)) for at_ns, text in self._rows(query, session)]
         return [(at_ns, event) for at_ns, event in found if isinstance(event, RegimeJudged)]
 
+    def regimes_all(self) -> list[tuple[int, str]]:
+        """Give when each judgement was made and the regime that it named, of all sessions, oldest first."""
+        query = (
+            "SELECT at_ns, json_extract(event, '$.regime.name') FROM records WHERE kind = 'RegimeJudged' ORDER BY seq"
+        )
+        return list(self._rows(query))
+
+    def rates(self) -> list[tuple[int, str, Decimal]]:
+        """Give each rate to base currency as it was recorded: when, of which currency, what one unit is worth."""
+        query = (
+            "SELECT at_ns, json_extract(event, '$.currency'), json_extract(event, '$.rate') FROM records"
+            " WHERE kind = 'RateSeen' ORDER BY seq"
+        )
+        return [(at_ns, currency, Decimal(str(rate))) for at_ns, currency, rate in self._rows(query)]
+
+    def decided(self) -> list[tuple[str, Decimal | None]]:
+        """Give the price that each entry was decided on, None where none was recorded."""
+        found = [command for _, command in self.submits() if command.opens]
+        return [(command.group or command.order, command.basis.price if command.basis else None) for command in found]
+
     def blocks(self, session: str) -> list[BlockSpan]:
         """Give what forbade entries in a session, in the order of its raising."""
         query = (
