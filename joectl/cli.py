@@ -106,6 +106,7 @@ INTO = click.Option(
 LOG = click.Option(["--journal"], default="", metavar="FILE", help="A log with joed's audit_anchor lines.")
 
 EXPLAIN = click.Option(["--explain"], is_flag=True, help="Every vote, the rule that named it, and what follows.")
+JOB = click.Argument(["job"], metavar="JOB")
 WHAT = click.Argument(["what"], type=click.Choice(["trades", "lots", "equity", "figures"]))
 YEAR = click.Option(["--year"], default="", metavar="Y", help="This year only, by the session.")
 FIRST_LIVE = click.Option(["--live"], is_flag=True, help="Also all that the first live day needs; a pass is recorded.")
@@ -136,6 +137,7 @@ VERBS = {
     "regime": Verb("verbs.looks:regime", "The market's regime and why.", (EXPLAIN,)),
     "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
     "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
+    "run": Verb("verbs.changes:run", "Run one of joed's jobs now; joectl jobs names them.", (JOB,)),
     "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),
     "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, EVERY)),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),

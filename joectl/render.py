@@ -241,7 +241,9 @@ def job(row: Body, now_ns: int) -> list[str]:
     """Give the cells of a job."""
     state = "running" if row["running"] else f"next {when(row['next_ns'], now_ns)}"
     failed = f"failed: {row['failed']} ({row['failures']} in a row)" if row["failed"] else ""
-    return [row["name"], f"last {when(row['last_ns'], now_ns)}", state, f"{row['runs']} runs", failed]
+    took = f"took {row['took_ns'] / 1e6:,.0f} ms" if row.get("took_ns") else ""
+    ran = [f"last {when(row['last_ns'], now_ns)}", took, state, f"{row['runs']} runs"]
+    return [row["name"], *ran, row.get("time", ""), failed]
 
 
 def orders(body: Body) -> str:

@@ -15,6 +15,12 @@ SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
+JOBS = ("regime", "scan", "watchlist", "strategies", "analytics", "crypto", "summary")
+SPAN = r"[1-9][0-9]{0,5}[smh]"
+POINT = rf"(?:open|close)(?:[+-]{SPAN})?"
+CLAUSE = rf"(?:{POINT}|every {SPAN}(?: while open| from {POINT} to {POINT})?)"
+TIME_ROW = re.compile(rf" *{CLAUSE} *(?:, *{CLAUSE} *)*")
+"""A row of `jobs.times`, as joed/engine/anchors.py reads it."""
 REWRITERS = ("none", "openai", "anthropic")
 SECURE = re.compile(r"https://[^\s]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\s]*)?$")
 LIBRARIES = ("ib_insync", "ib_async")
@@ -102,6 +108,11 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     *(
         (f"ibkr.{key}", partial(_no_window, key), "must be stretches as HH:MM-HH:MM America/New_York, was {was}")
         for key in ("reset_windows", "no_submit_windows")
+    ),
+    (
+        "jobs.times",
+        lambda s: bool(set(s.jobs.times) - set(JOBS)) or not all(map(TIME_ROW.fullmatch, s.jobs.times.values())),
+        f"must be rows as {{{{scan: every 15m while open}}}} for {', '.join(JOBS)}, was {{was}}",
     ),
     (
         "summary.rewrite",

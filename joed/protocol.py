@@ -76,6 +76,7 @@ MUTATIONS = {
     "release": Mutation(Role.ADMIN, ("block",), way=Way.RAISES),  # deliberately harder than the kill
     "flush": Mutation(Role.OPERATOR),
     "ack": Mutation(Role.OPERATOR, ("key", "all")),
+    "run": Mutation(Role.OPERATOR, ("job",)),
     "pause": Mutation(Role.OPERATOR, way=Way.REDUCES),
     "resume": Mutation(Role.OPERATOR, way=Way.RAISES),
     "cancel": Mutation(Role.OPERATOR, ("order", "dry_run"), way=Way.REDUCES),

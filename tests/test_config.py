@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from joed import config
 from joed.config import digest, load, load_directory
+from joed.engine.anchors import parsed
 from joed.errors import ConfigError
 from joed.market.listings import INDEX, LISTINGS, VIX
 from joed.model.settings import Instrument, Risk, Settings
@@ -407,3 +408,18 @@ def test_filters_that_nothing_passes_are_refused(written, text, words):
     (said,) = refusal(written(text))
 
     assert said.startswith(words)
+
+
+@pytest.mark.parametrize("row", ["tea: open", "scan: noon", "scan: every 0m while open", "scan: 'open-45m,'"])
+def test_a_jobs_time_that_says_nothing_is_refused(written, row):
+    """An unknown job, or no time: a job that never ran would look like a quiet day."""
+    (said,) = refusal(written(f"jobs: {{times: {{{row}}}}}"))
+
+    assert said.startswith("jobs.times must be rows as {scan: every 15m while open} for regime, scan")
+
+
+def test_every_row_that_the_settings_take_the_engine_reads(written):
+    """Two grammars, one meaning."""
+    row = "open-45m, every 1h while open, every 30s from open-1m to close+2m, close+10m"
+
+    assert len(parsed(load(written(f"jobs: {{times: {{scan: '{row}'}}}}")).jobs.times["scan"])) == 4

@@ -32,6 +32,9 @@ REMEDIES = {
     "order_ended": "joectl why ORDER",
     "not_in_doubt": "joectl why ORDER",
     "deal_unknown": "joectl brokers, and the broker's own screen",
+    "job_unknown": "joectl jobs",
+    "job_running": "joectl jobs",
+    "no_session": "joectl status tells when the next session begins",
     "nothing_to_flatten": "joectl positions",
     "nothing_to_adopt": "joectl brokers",
     "not_proven": "wait for the next whole read, a few seconds",
@@ -75,7 +78,7 @@ def again(verb: str, args: dict[str, str], request: str) -> str:
 
 def shown(name: str, value: str) -> str:
     """Give one argument as it is typed."""
-    if name in ("order", "instrument"):
+    if name in ("order", "instrument", "job"):
         return value
     return {"dry_run": "--dry-run", "deal": "--absent"}.get(
         name if value in ("yes", "absent") else "", f"--{name} {value}"
@@ -91,6 +94,11 @@ def done(options: Options, verb: str, args: dict[str, str] | None = None) -> Exi
 def pause(options: Options) -> Exit:
     """Open nothing new."""
     return done(options, "pause")
+
+
+def run(options: Options, *, job: str) -> Exit:
+    """Run a job now."""
+    return done(options, "run", {"job": job})
 
 
 def resume(options: Options) -> Exit:

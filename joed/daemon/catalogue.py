@@ -214,6 +214,7 @@ CATALOGUE = (
         r.job(lambda v, j: r.utc_s(v, j.last_ns)),
         "the end of each job's last run",
     ),
+    Row("job_duration_seconds", "gauge", ("job",), r.job(lambda _, j: j.took_ns / 1e9), "how long each job took last"),
     Row("ctl_requests_total", "counter", ("verb", "status"), r.count("ctl_requests_total"), "control socket answers"),
 )
 """All metrics of joed's own; those of the process and of Python's collector come from prometheus_client."""

@@ -85,7 +85,7 @@ def job_failed(state: State, now: int, event: e.JobFailed) -> None:
     """Note the failure; the job is tried again within a minute, the day's summary not."""
     job = state.jobs.get(event.job)
     if job is not None and job.running == event.run:
-        job.running, job.ended_ns, job.failed = 0, now, event.reason
+        job.running, job.ended_ns, job.failed, job.took_ns = 0, now, event.reason, now - job.started_ns
         job.next_ns = min(job.next_ns, now + RETRY_NS)
         job.failures += 1
     if event.job == "summary":
@@ -95,5 +95,5 @@ def job_failed(state: State, now: int, event: e.JobFailed) -> None:
 def _job_ended(state: State, now: int, name: str, run: int) -> None:
     job = state.jobs.get(name)
     if job is not None and job.running == run:
-        job.running, job.ended_ns, job.failed = 0, now, ""
+        job.running, job.ended_ns, job.failed, job.took_ns = 0, now, "", now - job.started_ns
     state.analysed_ns = now

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from joed.engine import drill, reloading, requests
+from joed.engine import drill, reloading, requests, schedule
 from joed.engine import kill as engine_kill
 from joed.engine.alerting import ack
 from joed.engine.confirming import answer, confirm, doctor, needs_confirmation, unconfirmed
@@ -82,6 +82,22 @@ def resume(state: State, now: int, event: OperatorAsked, commands: list[Command]
         commands.append(answer(event, "nothing is paused", "nothing_to_resume"))
 
 
+def run(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Run a job now, whatever its time; one that runs already is not run twice."""
+    name = event.args.get("job", "")
+    job = state.jobs.get(name, schedule.NEVER)
+    if name not in schedule.DUE:
+        words = f"there is no job {name!r}; there are {', '.join(schedule.DUE)}"
+        commands.append(answer(event, words, "job_unknown"))
+    elif not state.day.session or state.stopping:
+        commands.append(answer(event, "no session is under way, so there is nothing to think about", "no_session"))
+    elif job.running and now < job.started_ns + schedule.deadline_ns(state) + schedule.LOST_NS:
+        commands.append(answer(event, f"{name} runs already", "job_running"))
+    else:
+        commands.append(schedule.start(state, now, name))
+        commands.append(answer(event, f"{name} runs; joectl jobs tells how it went"))
+
+
 def flush(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
     """Name this record: its Answer leaves when it is durable, and with it all before it; the shell stores State."""
     commands.append(answer(event, f"durable to seq {state.seq}"))
@@ -95,6 +111,7 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "resume": resume,
     **HANDS,
     "flush": flush,
+    "run": run,
     "doctor": doctor,
     "reload": reloading.refused,
     "ack": ack,

@@ -13,6 +13,7 @@ from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised
 from joed.engine.reconcile import reconciled
+from joed.engine.times import timely
 from joed.model.blocks import ALL, key
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
 from joed.model.settings import Jobs, Settings
@@ -71,11 +72,16 @@ def jobs(state: State, now: int, commands: list[Command]) -> None:
         return
     for name, due in DUE.items():
         job = state.jobs.get(name, NEVER)
-        if now < job.next_ns or not due(state, now):
+        if not timely(state, job, name, now) or not due(state, now):
             continue
         if not job.running or now >= job.started_ns + deadline_ns(state) + LOST_NS:
-            until_ns = now + deadline_ns(state)
-            commands.append(RunJob(name, job.runs + 1, until_ns, params(state, name), names(state, name)))
+            commands.append(start(state, now, name))
+
+
+def start(state: State, now: int, name: str) -> RunJob:
+    """Give the next run of a job."""
+    runs = state.jobs.get(name, NEVER).runs
+    return RunJob(name, runs + 1, now + deadline_ns(state), params(state, name), names(state, name))
 
 
 def deadline_ns(state: State) -> int:

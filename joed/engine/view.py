@@ -15,6 +15,7 @@ from joed.engine.money import currency_of, stale
 from joed.engine.positions import lots_of
 from joed.engine.receipt import receipt_of
 from joed.engine.stance import stance_of
+from joed.engine.times import next_of, time_of
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -88,7 +89,7 @@ def view(state: State) -> View:
         scanned_ns=state.scanned_ns,
         regime=state.regime,
         regime_age_s=sources.age_s(now, state.regime_ns) if state.regime else None,
-        jobs=tuple(_job(job) for job in state.jobs.values()),
+        jobs=tuple(_job(state, job) for job in state.jobs.values()),
         needs=tuple(sorted(_needs(state, brokers, positions, orders), key=_urgency)),
         refusals=dict(day.refusals),
         refused=tuple(state.refused[-ROWS_MAX:]),
@@ -216,8 +217,9 @@ def _order(order: Order, now: int) -> OrderView:
     )
 
 
-def _job(job: Job) -> JobView:
-    return JobView(job.name, bool(job.running), job.runs, job.ended_ns, job.next_ns, job.failed, job.failures)
+def _job(state: State, job: Job) -> JobView:
+    running, next_ns, time = bool(job.running), next_of(state, job), time_of(state.settings.jobs, job.name)
+    return JobView(job.name, running, job.runs, job.ended_ns, next_ns, job.failed, job.failures, time, job.took_ns)
 
 
 def _signing(state: State) -> Signing:

@@ -143,6 +143,7 @@ class Jobs:
     crypto_s: Seconds = 14400.0
     deadline_s: Seconds = 30.0
     watchlist_size: Count = 12
+    times: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class Job(Struct, gc=False):
     next_ns: int = 0
     failed: str = ""
     failures: int = 0
+    took_ns: int = 0
 
 
 class Day(Struct, gc=False):

@@ -193,6 +193,8 @@ class JobView(Struct, frozen=True, gc=False):
     next_ns: int
     failed: str
     failures: int
+    time: str = ""
+    took_ns: int = 0
 
 
 class Need(Struct, frozen=True, gc=False):

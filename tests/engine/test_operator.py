@@ -127,3 +127,16 @@ def test_nothing_is_released_while_the_journal_cannot_commit():
     assert [code(commands) for commands in (full, other, released)] == ["journal_failed", "ok", "ok"]
     assert "make room" in full[-1].words
     assert ("Unlatch" in kinds(other), "Unlatch" in kinds(released)) == (False, True)
+
+
+def test_a_person_runs_a_job_whatever_its_time():
+    """It starts at once and once; a job that there is not, a running one and a day without a session are refused."""
+    state = trading_state()
+    made = ask(state, "run", job="analytics")
+
+    assert kinds(made) == ["RunJob", "Answer"]
+    assert code(made) == "ok"
+    assert code(ask(state, "run", job="analytics", request="again")) == "job_running"
+    assert code(ask(state, "run", job="tea")) == "job_unknown"
+    state.day.session = ""
+    assert code(ask(state, "run", job="scan")) == "no_session"
