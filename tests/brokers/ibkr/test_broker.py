@@ -276,3 +276,15 @@ def test_two_orders_of_one_reference_are_both_in_the_reading(rig):
     rig.wait()
     (seen,) = of(rig, BrokerRead)
     assert [row.broker_id for row in seen.orders if row.order == "E1-S"] == [twins[0].broker_id]
+
+
+def test_nothing_is_handed_over_behind_bytes_that_still_wait_here(rig):
+    """A gateway that does not read: what would leave later was permitted in another moment. Permission is not asked."""
+    (link,) = rig.loop.network.links_to(rig.tws.port)
+    link.up.hold()
+    rig.broker._link.session._transport.write(bytes(1_000_000))
+    asked = []
+
+    for hand_over, command in ((rig.broker.submit, bracket()), (rig.broker.cancel, CancelOrder("E1"))):
+        assert "does not read" in hand_over(command, lambda one: asked.append(one) or "")
+    assert asked == []

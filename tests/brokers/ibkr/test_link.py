@@ -58,11 +58,14 @@ def test_an_order_written_as_the_restart_fires_is_doubted_or_lost_with_its_link_
     """It vanished without a word: the next whole reading does not have it, and no second order of its id is made."""
     rig.fault("vanish 1 3")
     assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
-    rig.fault("restart 5")
+    lost = rig.broker._link.orders.highest
+    rig.fault("restart 5 3")
     rig.wait(20.0)
 
     seen = read(rig)
     assert (seen.orders, seen.ended) == ((), {})
+    assert rig.broker.submit(bracket("E2", level="99.00"), permitted) == ""
+    assert rig.broker._link.orders.by_ref["E2"].number > lost  # TWS would give these numbers out again
 
 
 @pytest.mark.parametrize("code", [1100, 2110])

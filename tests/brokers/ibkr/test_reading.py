@@ -1,6 +1,7 @@
 """joed.brokers.ibkr.reading: the whole book or none, from a TWS that speaks the wire."""
 
 from decimal import Decimal as Money
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_other_sub_accounts_of_the_login_are_not_ours(rig):
     (seen,) = read(rig)
     assert [(held.instrument, held.quantity) for held in seen.positions] == [("AAA", Money(10))]
     assert seen.cash == rig.exchange.book.cash
+
+
+def test_an_execution_of_another_account_is_not_ours_even_where_tws_tells_it(rig):
+    """A master login hears of all."""
+    reader = rig.broker._link.reader
+    rig.broker.read(ReadBroker("paper"))
+    for account in ("DU7654321", rig.account):
+        one = SimpleNamespace(acctNumber=account, execId=f"{account}.01", orderRef="E1")
+        reader.executed(SimpleNamespace(conId=1, secType="STK", symbol="AAA", currency="USD"), one)
+
+    assert list(reader._book.executions) == [rig.account]
+    reader.abort()
 
 
 def test_an_order_made_by_hand_is_seen_and_is_nobodys(rig):
