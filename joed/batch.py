@@ -6,25 +6,32 @@ cancelled, stops stay. A signal that became an entry is spent in the record, so 
 
 import asyncio
 import sys
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import msgspec
 
 from joed.brokers.base import Broker
+from joed.compose import live_choices
 from joed.daemon.clock import Clock
 from joed.daemon.daemon import Daemon
 from joed.daemon.log import Log
 from joed.daemon.places import Places
 from joed.daemon.plan import Emit, Plan
 from joed.daemon.reads import Record
+from joed.daemon.supervise import Work
 from joed.daemon.systemd import Notifier
+from joed.daemon.trading import Worker
+from joed.market.thinker import bars_of, market_of
 from joed.model import events as e
 from joed.model.commands import RefuseEntry, SubmitOrder
 from joed.model.events import StopAsked
+from joed.model.settings import Settings
 from joed.model.state import State
 from joed.model.triggers import Trigger
-from joed.model.values import SECOND
+from joed.model.values import MINUTE, SECOND
 
 FIRE_NS = 60 * SECOND
 """How long the triggers may fire, once they are made."""
@@ -104,6 +111,19 @@ def trade_once(plan: Plan, where: Places, log: Log, *, as_json: bool) -> int:
     status = asyncio.run(daemon.run())
     sys.stdout.write(as_data(batch, daemon.state) if as_json else as_text(batch, daemon.state))
     return status or (FAILED if batch.failed else OK)
+
+
+def with_the_morning(plan: Plan, options: Namespace, settings: Settings, folder: Path | None, where: Places) -> Plan:
+    """Give the worker of the embedded market the minutes of today that are over: a batch was not there to see them."""
+    market = market_of(live_choices(options, settings, folder, where).day)
+
+    def worker(at: Clock, root: Path) -> tuple[Worker, list[Work]]:
+        made, works = plan.worker(at, root)
+        for symbol in market.symbols:
+            made.bars([bar for bar in bars_of(symbol, market.minutes(symbol)) if bar.at_ns + MINUTE <= at.now()])
+        return made, works
+
+    return replace(plan, worker=worker)
 
 
 def as_data(batch: Batch, state: State) -> str:

@@ -15,6 +15,8 @@ SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
+OUTSIDE = ("fear_greed_index", "mvrv_ratio", "funding_rate")
+"""The readings that come from outside (joed/analysis/crypto.py)."""
 JOBS = ("regime", "scan", "watchlist", "strategies", "analytics", "crypto", "summary")
 SPAN = r"[1-9][0-9]{0,5}[smh]"
 POINT = rf"(?:open|close)(?:[+-]{SPAN})?"
@@ -108,6 +110,11 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     *(
         (f"ibkr.{key}", partial(_no_window, key), "must be stretches as HH:MM-HH:MM America/New_York, was {was}")
         for key in ("reset_windows", "no_submit_windows")
+    ),
+    (
+        "crypto.sources",
+        lambda s: not all(name in OUTSIDE and SECURE.match(row.url) for name, row in s.crypto.sources.items()),
+        f"must be of {', '.join(OUTSIDE)}, each with an https address, was {{was}}",
     ),
     (
         "jobs.times",

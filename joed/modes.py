@@ -209,6 +209,11 @@ def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
 
     def worker(at: "Clock", root: Path) -> "tuple[Worker, list[Work]]":
         made, works = plan.worker(at, root)
+        if any(row.kind == "crypto" for row in plan.settings.universe.values()) and plan.settings.crypto.sources:
+            from joed.daemon.outside import Outside
+
+            made = outside = Outside(made, plan.settings.crypto, at, where.root / "outside.json", log)
+            works = [*works, outside.serve]
         return made, [*works, reporter.run]
 
     return replace(plan, worker=worker, tell=reporter.tell)
@@ -249,7 +254,7 @@ def once(options: Namespace) -> int:
 
 def _trade_once(options: Namespace) -> int:
     """Live as the daemon does until the triggers of one round of thinking had their time."""
-    from joed.batch import trade_once
+    from joed.batch import trade_once, with_the_morning
     from joed.daemon.credentials import Secrets
     from joed.daemon.log import Log, adopt, pick_format
 
@@ -262,30 +267,10 @@ def _trade_once(options: Namespace) -> int:
     try:
         plan = _plan(options, settings, folder, where, secrets)
         if settings.brokers == ("paper",):
-            plan = _with_the_morning(plan, options, settings, folder, where)
+            plan = with_the_morning(plan, options, settings, folder, where)
         return trade_once(plan, where, log, as_json=options.json)
     finally:
         log.close()
-
-
-def _with_the_morning(
-    plan: "Plan", options: Namespace, settings: Settings, folder: Path | None, where: Places
-) -> "Plan":
-    """Give the worker of the embedded market the minutes of today that are over: a batch was not there to see them."""
-    from joed.compose import live_choices
-    from joed.market.thinker import bars_of, market_of
-    from joed.model.values import MINUTE
-
-    market = market_of(live_choices(options, settings, folder, where).day)
-
-    def worker(at: "Clock", root: Path) -> "tuple[Worker, list[Work]]":
-        made, works = plan.worker(at, root)
-        for symbol in market.symbols:
-            over = [bar for bar in bars_of(symbol, market.minutes(symbol)) if bar.at_ns + MINUTE <= at.now()]
-            made.bars(over)
-        return made, works
-
-    return replace(plan, worker=worker)
 
 
 def audit(options: Namespace) -> int:

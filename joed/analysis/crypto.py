@@ -9,6 +9,7 @@ from joed.analysis.indicators import CLOSE, Floats
 READINGS = {
     "fear_greed_index": "0 (fear) to 100 (greed), alternative.me",
     "mvrv_ratio": "market value over realised value of Bitcoin, an on-chain source",
+    "funding_rate": "what longs pay shorts of a perpetual, a share each period of its exchange",
     "bitcoin_return_30d": "fraction, from daily closes",
     "bitcoin_volatility_30d": "fraction a year (365 days), deviation of 30 daily returns",
 }

@@ -42,6 +42,7 @@ class JobContext(Struct, frozen=True):
     blocks: tuple[str, ...] = ()
     figures: dict[str, float | None] = {}
     spreads: dict[str, float] = {}
+    outside: dict[str, float] = {}
 
 
 def context_of(state: State) -> JobContext:

@@ -197,7 +197,9 @@ def analytics(inputs: Inputs, command: RunJob) -> AnalyticsMade:
 def read_crypto(inputs: Inputs, command: RunJob) -> CryptoRead:
     """Read the crypto market from Bitcoin's daily bars and the readings among the parameters."""
     params = command.params.get("crypto", {})
-    outside = {name: float(value) for name, value in params.items() if isinstance(value, int | float)}
+    outside = inputs.context.outside | {
+        name: float(value) for name, value in params.items() if isinstance(value, int | float)
+    }
     return CryptoRead(command.run, crypto.read(inputs.daily(str(params.get("instrument", "BTC"))), outside))
 
 

@@ -72,7 +72,7 @@ DIRECTIONS: dict[str, Safer] = {
         (
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),
             *("health.memory_high_mb", "alerts.*", "jobs.*", "paper.*", "daemon.*"),
-            *("score.*", "summary.*"),
+            *("score.*", "summary.*", "crypto.every_s", "crypto.timeout_s", "crypto.stale_s"),
             "capital.*",
             "ibkr.*",
         ),

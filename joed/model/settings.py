@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Le, Lt
 
 from joed.model.thinking import Breakout as Breakout  # noqa: PLC0414 - part of the settings, as all of these
+from joed.model.thinking import Crypto, Regime, Scan, Score, Summary
 from joed.model.thinking import Momentum as Momentum  # noqa: PLC0414 - as above
 from joed.model.thinking import Own as Own  # noqa: PLC0414 - as above
-from joed.model.thinking import Regime, Scan, Score, Summary
 from joed.model.thinking import Reversion as Reversion  # noqa: PLC0414 - as above
 from joed.model.thinking import Strategies as Strategies  # noqa: PLC0414 - as above
 from joed.model.values import AccountKind, Flatten, Host, Mode
@@ -329,4 +329,5 @@ class Settings:
     scan: Scan = field(default_factory=Scan)
     score: Score = field(default_factory=Score)
     summary: Summary = field(default_factory=Summary)
+    crypto: Crypto = field(default_factory=Crypto)
     dates: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -170,3 +170,25 @@ class Summary:
     url: str = ""
     model: str = ""
     deadline_s: Annotated[float, Gt(0), Le(120)] = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one reading comes from: an address that answers JSON, the path of the number in it, and its range."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    url: str
+    path: str
+    low: float = 0.0
+    high: float = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crypto:
+    """What outside sources are asked about the crypto market, how often, and how old a reading may be."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    sources: dict[str, Source] = field(default_factory=dict)
+    every_s: Seconds = 14_400.0
+    timeout_s: Annotated[float, Gt(0), Le(60)] = 10.0
+    stale_s: Seconds = 172_800.0
