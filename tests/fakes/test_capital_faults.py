@@ -445,6 +445,22 @@ def test_a_switch_of_accounts_silences_the_stream():
     assert with_client(scenario) == (None, "OK")
 
 
+def test_after_a_switch_the_other_accounts_deals_are_not_there():
+    """Neither to be seen nor to be closed, until somebody switches back."""
+
+    async def scenario(fake, client):
+        deal = (await client.buy(1, stopLevel=2_380))["affectedDeals"][0]["dealId"]
+        fake.switch_account("987654321098765432")
+        path = f"/positions/{deal}"
+        answers = [await client.call(method, path) for method in ("GET", "PUT", "DELETE")]
+        opening = await client.call(*POST, ORDER)
+        fake.switch_account(next(iter(fake.accounts)))
+        return answers, opening[0], len(await client.positions())
+
+    gone = (404, {"errorCode": "error.not-found.dealId"})
+    assert with_client(scenario) == ([gone] * 3, 400, 1)
+
+
 def test_the_stream_is_cut_and_refused_and_let_in_again():
     """A reset, a 503, and then as before."""
 

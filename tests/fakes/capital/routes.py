@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from joed.model.values import SECOND
+from tests.fakes.capital.desk import NO_DEAL
 from tests.fakes.capital.door import Session
 from tests.fakes.capital.history import activities_of, transactions_of
 from tests.fakes.capital.rows import position_row, working_row
@@ -150,9 +151,16 @@ def shown_position(fake, deal):
     return position_row(deal, stop, profit, fake.clock.now(), fake.funds)
 
 
+def owned(fake, asked):
+    """See what has happened, and refuse an id of another account than the one that is looked at."""
+    fake.sync()
+    if not fake.accounts[asked.session.account_id].trades:
+        raise Refused(404, NO_DEAL)
+
+
 def position(fake, asked):
     """GET /positions/{dealId}."""
-    fake.sync()
+    owned(fake, asked)
     return shown_position(fake, fake.desk.find_deal(asked.parts[0]))
 
 
@@ -194,7 +202,7 @@ def place(fake, asked, *, working):
 
 def amend_position(fake, asked):
     """PUT /positions/{dealId}: what is not named is cleared, or kept under the switch."""
-    fake.sync()
+    owned(fake, asked)
     deal = fake.desk.find_deal(asked.parts[0])
     price = exit_price(deal.listing, deal.side)
     wanted = protection_of(asked.body, deal.listing, deal.side, deal.size, (price, price))
@@ -204,6 +212,7 @@ def amend_position(fake, asked):
 
 def close_position(fake, asked):
     """DELETE /positions/{dealId}."""
+    owned(fake, asked)
     return {"dealReference": fake.desk.close(asked.parts[0])}
 
 
@@ -222,7 +231,7 @@ def orders(fake, asked):
 
 def amend_order(fake, asked):
     """PUT /workingorders/{dealId}."""
-    fake.sync()
+    owned(fake, asked)
     order = fake.desk.find_working(asked.parts[0])
     level, until_ns = terms_of(asked.body, order, fake.clock.now())
     wanted = protection_of(asked.body, order.listing, order.side, order.size, (level, level))
@@ -231,6 +240,7 @@ def amend_order(fake, asked):
 
 def cancel_order(fake, asked):
     """DELETE /workingorders/{dealId}."""
+    owned(fake, asked)
     return {"dealReference": fake.desk.cancel(asked.parts[0])}
 
 
