@@ -16,7 +16,7 @@ BATCH = 50
 MISSED_LOOKS = 2
 """Looks in a row that find the same epic moved behind the stream's back: one may have crossed a quote on its way."""
 BACK_LOOKS = 2
-"""Looks in a row that must find nothing missed before polling ends: no flapping."""
+"""Looks in a row that must find nothing missed before polling ends, and the stream must have spoken: no flapping."""
 
 
 class Need(NamedTuple):
@@ -36,11 +36,13 @@ class Net:
         self._known: dict[str, tuple[float, float]] = {}
         self._missed: dict[str, int] = {}
         self._well = 0
+        self._heard = False
 
     def streamed(self, epic: str, bid: float, ask: float) -> None:
         """Take what the stream said."""
         self._known[epic] = (bid, ask)
         self._missed.pop(epic, None)
+        self._heard = True
 
     def look(
         self,
@@ -73,9 +75,10 @@ class Net:
         reason = need.down or (f"{lost} moved, and the stream has said nothing for" if lost else "")
         self._well = 0 if reason else self._well + 1
         source = POLL if reason else STREAM
-        if source == self.source or (source == STREAM and self.source == POLL and self._well < BACK_LOOKS):
+        early = self._well < BACK_LOOKS or not self._heard
+        if source == self.source or (source == STREAM and self.source == POLL and early):
             return "", ""
-        self.source = source
+        self.source, self._heard = source, False
         return source, f"{reason} {(now - quoted_ns(lost)) // SECOND} s" if lost and not need.down else reason
 
 

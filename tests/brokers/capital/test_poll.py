@@ -96,7 +96,9 @@ def test_polling_ends_when_quotes_come_and_go_on_coming():
 
     assert look(net, 12, {"A": 0}, prices={"A": 6.0})[1] == ("", "")
     assert look(net, 14, {"A": 0}, down="closed")[1] == ("", "")
-    assert look(net, 16, {"A": 16})[1] == ("", "")
+    assert look(net, 16, {"A": 0}, prices={"A": 6.0})[1] == ("", "")
+    assert look(net, 17, {"A": 0}, prices={"A": 6.0})[1] == ("", "")  # a stream that is up and mute has not come back
+    net.streamed("A", 6.0, 6.0)
     assert look(net, 18, {"A": 18})[1] == (STREAM, "")
 
 
