@@ -13,7 +13,7 @@ from joed import __version__
 from joed.brokers.base import Broker
 from joed.compose import base_of, calendars_for, clock_of, code_digest, newest_ns
 from joed.config import digest
-from joed.daemon.adapters import PAPER, credentials_of, maker_of
+from joed.daemon.adapters import PAPER, credentials_of, make, maker_of
 from joed.daemon.clock import Clock, RealClock
 from joed.daemon.credentials import Secrets
 from joed.daemon.installed import mixed
@@ -64,6 +64,10 @@ def assigned(settings: Settings) -> Settings:
 def checked(settings: Settings, secrets: Secrets) -> tuple[Settings, dict[str, Any]]:
     """Give the assigned settings and each broker's credentials; raise ConfigError for whatever lacks."""
     found = assigned(settings)
+    named = [word for word in map(str.strip, found.account.split(",")) if word]
+    if named and len(found.brokers) > 1 and len(named) != len(found.brokers):
+        order = ", ".join(found.brokers)
+        raise ConfigError(f"account names {len(named)}: name one for each broker, in their order ({order})")
     if found.mode is Mode.LIVE and not found.account:
         raise ConfigError("mode is live: `account` must name the account to trade in, at each broker one")
     if found.mode is Mode.LIVE and (words := mixed()):
@@ -87,10 +91,7 @@ def real_plan(options: Namespace, settings: Settings, folder: Path | None, where
         return RealClock(max(last_ns, origin_ns, newest_ns(where)), speed)
 
     def connect(at: Clock, emit: Emit) -> Mapping[str, Broker]:
-        return {
-            name: maker_of(name).make(name, settings, at, emit, credentials[name], root=where.root)
-            for name in settings.brokers
-        }
+        return {name: make(name, settings, at, emit, credentials[name], where.root) for name in settings.brokers}
 
     def worker(at: Clock, root: Path) -> tuple[Worker, list[Work]]:
         child = Child(root / "bars.db", settings.daemon.worker_memory_mb)

@@ -69,6 +69,16 @@ def test_what_cannot_be_traded_is_refused_before_anything_connects(settings, sai
         checked(settings, NONE)
 
 
+def test_with_several_brokers_the_accounts_are_named_one_for_each():
+    """In the order of the brokers; two names for three brokers are nobody's."""
+    settings = replace(settings_of(("ibkr", "capital"), KO="ibkr", GOLD="capital"), account="DU1")
+
+    with pytest.raises(
+        ConfigError, match=r"account names 1: name one for each broker, in their order \(ibkr, capital\)"
+    ):
+        checked(settings, NONE)
+
+
 def test_live_mode_is_for_real_brokers(tmp_path):
     """With the account named; a signature is a person's."""
     live = replace(settings_of(KO="ibkr"), mode=Mode.LIVE, account="U1234567")

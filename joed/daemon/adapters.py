@@ -5,6 +5,7 @@ are features: who trades on paper imports no broker's library, who trades at one
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +69,22 @@ MAKERS: dict[str, Maker] = {
     "capital": Maker(_capital_credentials, _capital),
 }
 """The brokers beside the embedded one."""
+
+
+def account_of(settings: Settings, name: str) -> str:
+    """Give the account that the settings name at a broker: of several names the one in its place among the brokers."""
+    names = [word for word in map(str.strip, settings.account.split(",")) if word]
+    if len(settings.brokers) > 1 and len(names) == len(settings.brokers):
+        return names[settings.brokers.index(name)]
+    return settings.account
+
+
+def make(
+    name: str, settings: Settings, clock: Clock, emit: Emit, credentials: object, root: Path | None = None
+) -> Broker:
+    """Make a broker's adapter, with its own account in the settings that it is given."""
+    own = replace(settings, account=account_of(settings, name))
+    return maker_of(name).make(name, own, clock, emit, credentials, root=root)
 
 
 def credentials_of(names: tuple[str, ...], secrets: Secrets) -> dict[str, Any]:

@@ -51,13 +51,14 @@ class Kind:
         """Begin with nothing asked."""
         self.name = name
         self.missing: dict[str, str] = {}
+        self.empty: dict[str, None] = {}
         self.rejected: dict[str, int] = {}
         self.instruments = self.bars = 0
         self.told = (-1, -1)
 
     def ask(self, names: Sequence[str]) -> None:
         """Let all of these be missing."""
-        self.missing = dict.fromkeys(names, "it was not asked for yet")
+        self.missing, self.empty = dict.fromkeys(names, "it was not asked for yet"), {}
         self.rejected, self.instruments, self.bars, self.told = {}, 0, 0, (-1, -1)
 
     def take(self, instrument: str, kept: Sequence[Bar], rejected: Mapping[str, int]) -> None:
@@ -70,6 +71,11 @@ class Kind:
             self.bars += len(kept)
         else:
             self.missing[instrument] = "none of its bars could be true" if rejected else "it has none"
+            self.empty[instrument] = None
+
+    def asks(self) -> list[str]:
+        """Name those that are still to be asked for: an empty answer is an answer, until the next link."""
+        return [name for name in self.missing if name not in self.empty]
 
 
 class Link:
@@ -91,6 +97,8 @@ class Link:
     def lose(self, at_ns: int) -> None:
         """Lack the minutes from here on of every name that lacked none."""
         self.connection = 0
+        for kind in self.kinds.values():
+            kind.empty = {}
         missing = self.kinds[MINUTES].missing
         for name in self.from_ns:
             if name not in missing:
@@ -141,9 +149,9 @@ class Backfill:
             link.begin(session, [row.symbol for row in rows])
             self._emit(BarsAsked(name, len(rows)))
         for pause_s in SETTLING_S:
-            if daily.missing and self._holds(name, connection):
+            if daily.asks() and self._holds(name, connection):
                 await self._ask(name, connection, daily)
-                await self._sleep_until(self._clock.now() + int(pause_s * SECOND) * bool(daily.missing))
+                await self._sleep_until(self._clock.now() + int(pause_s * SECOND) * bool(daily.asks()))
         await self._round(name, connection, daily)
         await self._sleep_until(up_ns - up_ns % MINUTE + MINUTE + WHOLE_NS)
         for row in rows:
@@ -153,7 +161,7 @@ class Backfill:
                 minutes.missing.pop(row.symbol, None)  # there are none yet: our own quotes will make them
         await self._round(name, connection, minutes)
         for pause_s in PAUSES_S:
-            if not (daily.missing or minutes.missing) or not self._holds(name, connection):
+            if not (daily.asks() or minutes.asks()) or not self._holds(name, connection):
                 return
             await self._sleep_until(self._clock.now() + int(pause_s * SECOND))
             await self._round(name, connection, daily)
@@ -180,7 +188,7 @@ class Backfill:
         """Ask for each name that is missing, once, at the pace of the settings, as long as the link holds."""
         link = self._links[name]
         pace_ns = int(self._state.settings.history.pace_s * SECOND)
-        for symbol in list(kind.missing):
+        for symbol in kind.asks():
             if not self._holds(name, connection):
                 return
             await self._one(self._historians[name], kind, symbol, link.from_ns.get(symbol, 0))

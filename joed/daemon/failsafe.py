@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from joed import __version__
+from joed.daemon.adapters import account_of
 from joed.daemon.alerts import Alerter
 from joed.daemon.clock import utc_ns
 from joed.daemon.latch import Latches
@@ -251,8 +252,9 @@ class Rescue:
         row, settings = self._row, self._settings
         up = await link.connect()
         row.account = up.account
-        if up.mode != settings.mode or settings.account not in {"", up.account}:
-            raise BrokerUnavailable(f"it is {up.mode} account {up.account}, not {settings.mode} {settings.account}")
+        named = account_of(settings, row.broker)
+        if up.mode != settings.mode or named not in {"", up.account}:
+            raise BrokerUnavailable(f"it is {up.mode} account {up.account}, not {settings.mode} {named}")
         verdict = await self._close(link, await self._cancel(link))
         row.read, row.foreign = True, verdict.foreign
         row.positions = [

@@ -10,7 +10,7 @@ from joed.brokers.base import Broker, Clock, Emit
 from joed.brokers.paper import PaperBroker
 from joed.brokers.paper_remote import RemotePaperBroker, read_hello
 from joed.brokers.paper_store import PaperStore
-from joed.daemon.adapters import MAKERS, PAPER
+from joed.daemon.adapters import MAKERS, PAPER, make
 from joed.daemon.clock import RealClock
 from joed.daemon.credentials import Secrets
 from joed.daemon.places import Places
@@ -42,8 +42,8 @@ def paper(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Bro
 
 def real(name: str, settings: Settings, where: Places, emit: Emit) -> tuple[Broker, Clock]:
     """Give the daemon's own adapter: the same client id and account, for the daemon that held them is dead."""
-    maker, clock = MAKERS[name], RealClock()
-    return maker.make(name, settings, clock, emit, maker.credentials(Secrets.of()), root=where.root), clock
+    clock = RealClock()
+    return make(name, settings, clock, emit, MAKERS[name].credentials(Secrets.of()), where.root), clock
 
 
 Adapter = Callable[[str, Settings, Places, Emit], tuple[Broker, Clock]]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from joed.brokers.base import Clock, Historian
-from joed.daemon.adapters import maker_of
+from joed.daemon.adapters import make
 from joed.daemon.backfill import sift
 from joed.daemon.worker_main import InlineWorker
 from joed.engine import sessions
@@ -52,7 +52,7 @@ class Visit:
                     self._missing.append(f"{name}: {event.instrument}: {event.words}")
 
         settings = self._state.settings
-        broker = maker_of(name).make(name, settings, self._clock, hear, credentials)
+        broker = make(name, settings, self._clock, hear, credentials, None)
         rows = [row for row in settings.universe.values() if row.broker == name]
         broker.subscribe(tuple(row.symbol for row in rows))
         broker.start()

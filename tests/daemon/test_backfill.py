@@ -35,11 +35,13 @@ class Archive:
     streams = ()
 
     def __init__(self, clock, name="ibkr"):
-        self.clock, self.name, self.asked, self.fails = clock, name, [], {}
+        self.clock, self.name, self.asked, self.fails, self.none = clock, name, [], {}, set()
 
     async def daily(self, instrument, days):
         """Give ten days."""
         self._answer(instrument, DAILY)
+        if instrument in self.none:
+            return ()
         return tuple(bar(instrument, OPEN - back * DAY) for back in range(10, 0, -1))
 
     async def minutes(self, instrument, from_ns):
@@ -190,6 +192,21 @@ async def test_what_does_not_come_is_named_and_tried_again_a_bounded_number_of_t
         await rig.until(OPEN - MINUTE)
         assert [name for name, *_ in rig.archive.asked].count("KO") == len(SETTLING_S) + 1 + len(PAUSES_S)
         assert rig.told() == []
+
+
+async def test_an_empty_answer_is_an_answer_until_the_next_link(tmp_path):
+    """Brokers punish the same question asked again; what they do not have they will not have in a minute."""
+    async with running(tmp_path, OPEN - HOUR) as rig:
+        rig.archive.none = {"KO"}
+        rig.link(1)
+        await rig.until(OPEN - 30 * MINUTE)
+        assert [name for name, *_ in rig.archive.asked].count("KO") == 1
+        assert rig.told()[1:] == [BarsFetched("ibkr", DAILY, 3, 30, {"KO": "it has none"})]
+
+        rig.archive.none = set()
+        rig.link(2)
+        await rig.until(OPEN - 20 * MINUTE)
+        assert rig.told() == [BarsFetched("ibkr", DAILY, 4, 40)]
 
 
 async def test_a_new_link_is_given_a_moment_to_look_its_contracts_up(tmp_path):

@@ -58,7 +58,7 @@ async def visited(monkeypatch, clock, *, answers=True, fails=()):
     """Visit a broker that fails for these names; give what was told, the worker, the broker."""
     brokers = []
 
-    def make(name, settings, at, emit, credentials):
+    def make(name, settings, at, emit, credentials, *, root):
         brokers.append(Broker(clock, emit, answers=answers))
         brokers[-1].fails = {symbol: BrokerUnavailable("no answer") for symbol in fails}
         return brokers[-1]

@@ -1,4 +1,4 @@
-"""A fake TWS and a joed as two processes that share a clock, for tests that start, ask, kill and start again."""
+"""Fake brokers and a joed as processes that share a clock, for tests that start, ask, kill and start again."""
 
 import json
 import signal
@@ -28,22 +28,53 @@ universe:
 PATIENCE_S = 60.0
 
 
-class House:
-    """One TWS and one joed on a state directory; `origin` and `speed` make their clock."""
+BOTH = """\
+capital: {rest_url: "%(rest)s", stream_url: "%(stream)s"}
+"""
+AT_CAPITAL_ACCOUNT = "123456789012345678"
+SECRETS = {
+    "capital-api-key": "KeyOfTheFake0001",
+    "capital-identifier": "trader@example.com",
+    "capital-password": "Words-4-the-fake",
+}
+AT_CAPITAL = """\
+  EURUSD: {broker: capital, kind: currency, calendar: FX_24X5, tick: 0.00001, lot: 100}
+  XAUUSD: {broker: capital, kind: commodity, calendar: FX_24X5, tick: 0.01, lot: 0.01, epic: GOLD}
+"""
 
-    def __init__(self, root, *, origin="2026-09-01T14:00:00Z", speed=10, more="", words=()):
+
+class House:
+    """A TWS, where asked for a Capital.com too, and a joed on a state directory; they share a clock."""
+
+    def __init__(self, root, *, origin="2026-09-01T14:00:00Z", speed=10, more="", words=(), both=False):
         self.root, self.state, self.log = root, root / "s", root / "log"
         self.clock, self.base_ns = f"{origin}@{speed}", boot_ns()
         self.process = None
-        port_file = root / "port"
-        words = ["--port", "0", "--port-file", port_file, "--unpaced", "--account", ACCOUNT, *words]
-        words += ["--clock", self.clock, "--base-ns", self.base_ns]
-        command = [sys.executable, "-m", "tests.fakes.tws", *map(str, words)]
-        with self.log.open("ab") as log:
-            self.tws = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=log)
-        assert b"listening" in self.tws.stdout.readline()
+        self.tws, port = self.fake("tws", "--unpaced", "--account", ACCOUNT, *words)
+        text, self.capital, self.env = CONFIG % {"port": port}, None, {}
+        if both:
+            self.capital, port = self.fake("capital")
+            urls = {"rest": f"http://127.0.0.1:{port}", "stream": f"ws://127.0.0.1:{port}"}
+            text = text.replace("[ibkr]", "[ibkr, capital]").replace(": {}", ": {broker: ibkr}")
+            text = text.replace("{kind:", "{broker: ibkr, kind:").replace(ACCOUNT, f"{ACCOUNT}, {AT_CAPITAL_ACCOUNT}")
+            text = BOTH % urls + text + AT_CAPITAL
+            self.env = {"CREDENTIALS_DIRECTORY": str(root / "secrets")}
+            (root / "secrets").mkdir(mode=0o700)
+            for name, secret in SECRETS.items():
+                (root / "secrets" / name).write_text(secret)
+                (root / "secrets" / name).chmod(0o600)
         self.config = root / "joed.yaml"
-        self.config.write_text(CONFIG % {"port": port_file.read_text().strip()} + more)
+        self.config.write_text(text + more)
+
+    def fake(self, name, *words):
+        """Start a fake broker, and give its process and its port."""
+        port_file = self.root / f"{name}.port"
+        words = ["--port", "0", "--port-file", port_file, *words, "--clock", self.clock, "--base-ns", self.base_ns]
+        command = [sys.executable, "-m", f"tests.fakes.{name}", *map(str, words)]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=log)
+        assert b"listening" in process.stdout.readline()
+        return process, port_file.read_text().strip()
 
     def start(self):
         """Start joed."""
@@ -51,7 +82,7 @@ class House:
         words += ["--clock", f"{self.clock}@{self.base_ns}"]
         command = [sys.executable, "-m", "joed", *map(str, words)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment(TMPDIR="/tmp"), stderr=log)
+            self.process = subprocess.Popen(command, env=environment(TMPDIR="/tmp", **self.env), stderr=log)
 
     def status(self):
         """Give `joectl status --json`, None while nobody answers."""
@@ -82,7 +113,7 @@ class House:
 
     def failsafe(self):
         """Run the failsafe and give its exit status and its report."""
-        done = joed("--failsafe", "--state-dir", self.state, "--json", env={"TMPDIR": "/tmp"})
+        done = joed("--failsafe", "--state-dir", self.state, "--json", env={"TMPDIR": "/tmp", **self.env})
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
@@ -90,10 +121,12 @@ class House:
         """End everything."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        self.pull()
+        for fake in (self.tws, self.capital):
+            pull(fake)
 
-    def pull(self):
-        """End the TWS, if it lives."""
-        if self.tws.poll() is None:
-            self.tws.terminate()
-            self.tws.communicate()
+
+def pull(fake):
+    """End a fake broker, if it lives."""
+    if fake is not None and fake.poll() is None:
+        fake.terminate()
+        fake.communicate()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.wired.house import House, joectl
+from tests.wired.house import House, joectl, pull
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_gateway_that_goes_away_is_a_broker_down_and_the_daemon_ends_in_order(
     """Nothing is opened there meanwhile, and joed waits for nobody when it is asked to end."""
     house.start()
     first = house.until(ready, "a broker with books")
-    house.pull()
+    pull(house.tws)
 
     down = house.until(lambda now: not now["brokers"][0]["up"], "the broker down")
 
