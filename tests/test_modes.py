@@ -141,3 +141,38 @@ def test_the_gate_says_which_session_is_due():
     assert found["calendars"][0]["due"] is True
     assert (none.returncode, "XNYS: no session is due" in none.stdout) == (1, True)
     assert "the gate says 1: none" in none.stdout
+
+
+AT_CAPITAL = """\
+brokers: [capital]
+index: US500
+vix: {instrument: VIX}
+universe:
+  US500: {kind: index, tradable: false}
+  VIX: {kind: index, tradable: false}
+  GOLD: {kind: commodity, calendar: FX_24X5}
+"""
+
+
+def test_the_check_looks_at_a_brokers_credentials_before_anything_connects(tmp_path):
+    """78 with the file's name and the next step where one lacks or others may read it; 0 when all are well."""
+    config = quiet(tmp_path, AT_CAPITAL)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    env = {"CREDENTIALS_DIRECTORY": str(secrets)}
+    without = joed("--check", "--config", config)
+    lacking = joed("--check", "--config", config, env=env)
+    for name in ("capital-api-key", "capital-identifier", "capital-password"):
+        (secrets / name).write_text("s3cret")
+        (secrets / name).chmod(0o644)
+    loose = joed("--check", "--json", "--config", config, env=env)
+    for file in secrets.iterdir():
+        file.chmod(0o600)
+    sound = joed("--check", "--config", config, env=env)
+
+    assert (without.returncode, lacking.returncode, loose.returncode, sound.returncode) == (78, 78, 78, 0), sound.stderr
+    assert "$CREDENTIALS_DIRECTORY is not set" in without.stderr
+    assert "/etc/joed/credentials/capital-api-key" in lacking.stderr
+    assert f"chmod 600 {secrets / 'capital-api-key'}" in json.loads(loose.stdout)["error"]
+    assert "brokers capital" in sound.stdout
+    assert "s3cret" not in f"{loose.stdout}{loose.stderr}{sound.stdout}{sound.stderr}"
