@@ -199,6 +199,7 @@ def _plan(options: Namespace, settings: Settings, folder: Path | None, where: Pl
 def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
     """Have each day's summary written into `reports/`; what writes it is imported when there is one."""
     from joed.daemon.reporter import Reporter
+    from joed.daemon.telling import both
 
     def write(session: str, words: str, origin: str) -> Path:
         from joed.report.summary import write_report
@@ -216,7 +217,7 @@ def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
             works = [*works, outside.serve]
         return made, [*works, reporter.run]
 
-    return replace(plan, worker=worker, tell=reporter.tell)
+    return replace(plan, worker=worker, tell=both(plan.tell, reporter.tell))
 
 
 def failsafe(options: Namespace) -> int:

@@ -10,6 +10,9 @@ TELL_EVERY_S = 0.1
 """How long what becomes durable gathers, before it is told together."""
 RECORDS_AT_ONCE = 10_000
 
+Tell = Callable[[Record], None]
+"""Hears each record once it is durable."""
+
 
 class Teller:
     """Tells the records after the one that was durable when it was made."""
@@ -39,3 +42,14 @@ class Teller:
             for record in found:
                 self._told = record.seq
                 self._tell(record)
+
+
+def both(first: Tell | None, second: Tell) -> Tell:
+    """Give what hands each record to both: what is there already goes on hearing."""
+
+    def tell(record: Record) -> None:
+        if first is not None:
+            first(record)
+        second(record)
+
+    return tell

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from joed.daemon.telling import Teller
+from joed.daemon.telling import Teller, both
 from tests.daemon.shell import until
 from tests.daemon.test_desk import Office
 
@@ -38,3 +38,13 @@ async def test_news_is_told_without_being_asked(tmp_path):
     assert told == [1]
     telling.cancel()
     office.close()
+
+
+def test_what_joins_later_does_not_silence_what_was_there():
+    """The day's reports and the order lines of the log each hear every record."""
+    heard = []
+
+    both(heard.append, lambda record: heard.append(("report", record)))("a record")
+    both(None, heard.append)("another")
+
+    assert heard == ["a record", ("report", "a record"), "another"]
