@@ -12,7 +12,7 @@ from joed.model.blocks import Block
 from joed.model.commands import RefuseEntry
 from joed.model.events import BrokerDown, OrderFilled, Tick
 from joed.model.values import SECOND, Severity, Side
-from joed.model.view import Need, RateView
+from joed.model.view import Need, PriceView, RateView
 from tests.daemon.serving import state_of_a_day
 from tests.daemon.web.looking import Shown, served
 
@@ -53,7 +53,7 @@ def bad():
     """Give a day with every trouble that a page can show."""
     shown = good()
     (row,) = shown.positions
-    naked = replace(row, instrument="MSFT", stop=None, protected=False, unprotected_s=4.0)
+    naked = replace(row, instrument="MSFT", stop=None, protected=False, unprotected_s=4.0, price_age_s=95.0)
     return replace(
         shown,
         phase="HALTED",
@@ -69,6 +69,11 @@ def bad():
             Need(Severity.INFO, "unconfirmed", "waiting for joectl confirm"),
         ),
         rates=(RateView("EUR", D("1.08"), 1200.0, "EURUSD", stale=True),),
+        prices=(
+            PriceView("AAPL", "paper", 201.0, 201.02, None, "stream", 0.4),
+            PriceView("MSFT", "paper", 201.0, 201.02, None, "stream", 95.0),
+            PriceView("KO", "paper", 1.0, 1.0, None, "poll", None),
+        ),
         brokers=tuple(replace(broker, up=False, differences=2) for broker in shown.brokers),
     )
 

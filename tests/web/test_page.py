@@ -67,6 +67,10 @@ def test_what_is_wrong_is_said_in_words_and_shapes_and_not_in_colour_alone(look)
             page, "#answer-made .big"
         )  # halves go to the even neighbour, as joectl's do
         assert "NO STOP for 4" in text(page, ".position[data-instrument=MSFT]")
+        assert "201.01 1\u00a0min old" in page.text_content(".position[data-instrument=MSFT] .label.now")
+        assert "201.01 now" in page.text_content(".position[data-instrument=AAPL] .label.now")
+        assert "oldest MSFT 1\u00a0min" in text(page, ".feeds")
+        assert "1 not heard yet" in text(page, ".feeds")
         assert "joectl release --reason WORDS" in text(page, ".needs")
         assert page.title().startswith(f"■ {MINUS}1,812.40")
 

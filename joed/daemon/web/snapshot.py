@@ -10,7 +10,7 @@ from joed.daemon.reads import Record, status
 from joed.model.commands import Command, RefuseEntry
 from joed.model.events import Event
 from joed.model.values import Leg
-from joed.model.view import View
+from joed.model.view import PriceView, View
 from joed.protocol import REMEDIES
 
 FIELDS = (
@@ -30,6 +30,7 @@ ROUTINE = frozenset(
 QUIET = frozenset({"MarkEquity", "RunJob", "ReadBroker"})
 """Commands of the house, each minute many."""
 RECORDS_SHOWN = 14
+OLDEST_SHOWN = 3
 NOBODY: Mapping[str, str] = {}
 LEGS = {Leg.ENTRY: "entry", Leg.STOP: "stop", Leg.TARGET: "target", Leg.CLOSE: "close"}
 WORDS = ("verb", "side", "quantity", "instrument", "price", "level", "leg", "job", "name")
@@ -49,6 +50,7 @@ def snapshot(shown: View, records: Sequence[Record], build: str) -> bytes:
         {"severity": need.severity, "code": need.code, "words": need.words, "remedy": REMEDIES.get(need.code, "")}
         for need in shown.needs
     ]
+    told["prices"] = _prices(shown)
     told["records"] = _told(records, shown)
     told["build"] = build
     return msgspec.json.encode(told)
@@ -75,6 +77,20 @@ def _told(records: Sequence[Record], shown: View) -> list[dict[str, Any]]:
             met[refused] = rows[-1]
         if len(rows) >= RECORDS_SHOWN:
             break
+    return rows
+
+
+def _prices(shown: View) -> list[dict[str, Any]]:
+    """Give for each broker and source how many prices come by it, how many were never heard, and the oldest."""
+    groups: dict[tuple[str, str], list[PriceView]] = {}
+    for row in shown.prices:
+        groups.setdefault((row.broker, row.source), []).append(row)
+    rows = []
+    for (broker, source), found in groups.items():
+        aged = [(row.age_s, row.instrument) for row in found if row.age_s is not None]
+        oldest = [{"instrument": name, "age_s": age_s} for age_s, name in sorted(aged, reverse=True)[:OLDEST_SHOWN]]
+        told = {"broker": broker, "source": source, "count": len(found), "silent": len(found) - len(aged)}
+        rows.append(told | {"oldest": oldest})
     return rows
 
 

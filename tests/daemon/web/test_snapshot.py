@@ -10,7 +10,7 @@ from joed.model.blocks import Block
 from joed.model.commands import MarkEquity, RaiseBlock, RefuseEntry
 from joed.model.events import AmendRejected, BrokerDown, Tick
 from joed.model.values import SECOND, Severity
-from joed.model.view import Need
+from joed.model.view import Need, PriceView
 from joed.protocol import REMEDIES
 from tests.engine.build import D, fill, holding, quote
 
@@ -95,3 +95,21 @@ def test_a_refusal_that_comes_again_and_again_is_told_once():
 def test_long_words_are_cut():
     """A broker's error text does not fill the page."""
     assert len(said(BrokerDown("paper", "x" * 5000))) == CHARACTERS_MAX
+
+
+def test_prices_are_told_by_source_with_the_oldest():
+    """Who looks sees which of them are old, and how many were never heard."""
+    rows = [
+        PriceView(name, "paper", 1.0, 1.0, None, "stream", age_s)
+        for name, age_s in zip("ABCDE", (1.0, 9.0, None, 4.0, 2.0), strict=True)
+    ]
+
+    assert told(replace(SHOWN, prices=tuple(rows)))["prices"] == [
+        {
+            "broker": "paper",
+            "source": "stream",
+            "count": 5,
+            "silent": 1,
+            "oldest": [{"instrument": name, "age_s": age_s} for name, age_s in (("B", 9.0), ("D", 4.0), ("E", 2.0))],
+        }
+    ]

@@ -105,10 +105,10 @@ function made(told) {
 }
 
 function needed(told) {
-  if (!told.needs.length) return { kind: "good", big: "Nothing", small: unsigned(told) || "no alert, no doubt, no block" };
+  if (!told.needs.length) return { kind: "good", big: "Nothing", small: "no alert, no doubt, no block" };
   const [first] = told.needs;
   const kind = GRAVITY.find((gravity) => told.needs.some((need) => need.severity === gravity)) ?? "info";
-  return { kind, big: count(told.needs.length, "thing"), small: first.words };
+  return { kind, big: count(told.needs.length, "thing"), small: [first.words, unsigned(told)].filter(Boolean).join(" · ") };
 }
 
 function unsigned(told) {

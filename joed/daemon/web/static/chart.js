@@ -1,7 +1,7 @@
 // Small charts in SVG: a price with its stop, entry and target; the day's result. Each says in words what it shows.
 
 import { h } from "./dom.js";
-import { money, price } from "./words.js";
+import { late, money, price } from "./words.js";
 
 const narrow = matchMedia("(max-width: 640px)");
 const POSITION = { width: 500, height: 92, right: 104, top: 9, bottom: 9 };
@@ -37,17 +37,18 @@ export function position(row, points) {
   if (row.price !== null) all.push(row.price);
   const size = narrow.matches ? POSITION_NARROW : POSITION;
   const frame = framed(size, line, Math.min(...all), Math.max(...all));
-  const now = row.price === null ? [] : [{ name: "now", at: row.price, words: price(row.price) }];
+  const old = late(row.price_age_s);
+  const now = row.price === null ? [] : [{ name: "now", at: row.price, words: price(row.price), said: old || "now" }];
   const labels = spread([...levels.filter((level) => level.name !== "entry"), ...now], frame);
-  const said = [...levels, ...now].map((level) => `${level.name} ${level.words}`).join(", ");
+  const said = [...levels, ...now].map((level) => `${level.said ?? level.name} ${level.words}`).join(", ");
   return h("svg", { class: "chart", viewBox: `0 0 ${size.width} ${size.height}`, role: "img",
     "aria-label": `${row.instrument}: ${said}` },
   levels.map((level) => h("line", { class: `level ${level.name}`, x1: 0, x2: frame.end, y1: frame.y(level.at),
     y2: frame.y(level.at) })),
   h("path", { class: "price", d: path(line, frame) }),
-  now.map((level) => h("circle", { class: "dot", cx: frame.x(frame.last), cy: frame.y(level.at), r: 3 })),
-  labels.map((label) => h("text", { class: `label ${label.name}`, x: frame.end + 8, y: label.y,
-    "data-price": label.name === "now" ? row.instrument : null }, `${label.words} ${label.name}`)));
+  now.map((level) => h("circle", { class: old ? "dot old" : "dot", cx: frame.x(frame.last), cy: frame.y(level.at), r: 3 })),
+  labels.map((label) => h("text", { class: `label ${label.name}${label.name === "now" && old ? " old" : ""}`, x: frame.end + 8, y: label.y,
+    "data-price": label.name === "now" ? row.instrument : null }, `${label.words} ${label.said ?? label.name}`)));
 }
 
 /** Draw the day's result so far, over its zero. */

@@ -2,7 +2,7 @@
 
 import { bar, day as dayChart, mark, position as positionChart } from "./chart.js";
 import { h } from "./dom.js";
-import { age, city, count, elsewhere, here, money, ms, MY_CITY, percent, price, span, there } from "./words.js";
+import { age, city, count, elsewhere, here, late, money, ms, MY_CITY, percent, price, span, there } from "./words.js";
 
 const LEGS = { E: "entry", S: "stop", T: "target", C: "close" };
 const DOUBTFUL = new Set(["UNCERTAIN", "QUARANTINED"]);
@@ -130,8 +130,17 @@ export function feeds(told) {
   const rates = told.rates.map((row) => h("li", { key: `rate-${row.currency}` }, mark(row.stale ? "warning" : "good"),
     h("span", { class: "name" }, row.currency), h("span", {}, row.rate === null ? "no rate" : row.rate),
     h("span", {}, row.age_s === null ? "" : age(row.age_s)), h("span", { class: "quiet" }, row.source)));
-  return panel("feeds", "Feeds", "", brokers.length || rates.length ? h("ul", { class: "plain" }, brokers, rates)
+  return panel("feeds", "Feeds", "", brokers.length || rates.length ? h("ul", { class: "plain" }, brokers, prices(told), rates)
     : h("p", { class: "quiet" }, "No broker yet."));
+}
+
+/** Say for each source how many prices come by it, and which of them are the oldest. */
+function prices(told) {
+  return told.prices.map((row) => h("li", { key: `prices-${row.broker}-${row.source}` },
+    mark(row.silent || late(row.oldest[0]?.age_s) ? "info" : "good"), h("span", { class: "name" }, count(row.count, "price")),
+    h("span", { class: "quiet wide" }, [`${row.broker}${row.source ? ` by ${row.source}` : ""}`,
+      row.oldest.length > 0 && `oldest ${row.oldest.map((one) => `${one.instrument} ${age(one.age_s)}`).join(", ")}`,
+      row.silent > 0 && `${row.silent} not heard yet`].filter(Boolean).join(" · "))));
 }
 
 function lacking(row) {

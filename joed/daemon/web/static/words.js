@@ -47,6 +47,13 @@ export function age(seconds) {
   return seconds < 10 ? `${seconds.toFixed(1)}${THIN}s` : span(seconds);
 }
 
+const LATE_S = 5;
+
+/** Say how old a price is, from the age on from which joectl says so; "" while it is fresh. */
+export function late(seconds) {
+  return seconds !== null && seconds !== undefined && seconds >= LATE_S ? `${span(seconds)} old` : "";
+}
+
 /** Write a count with its noun. */
 export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
