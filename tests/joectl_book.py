@@ -57,6 +57,7 @@ OWN = {
     "watch": "NDJSON, an object a line, by `kind`: `hello` (`seq now_ns epoch phase line timezone`), "
     "`record` (`seq now_ns event commands`), `gap` (`from to`), `ping` (`seq now_ns`), `bye` (`seq`)",
     "audit": "`joed --audit`'s own: [control.md](control.md#audit)",
+    "export": "CSV, not JSON: a row a trade, lot, mark or figure",
     "calendar": "`calendars[]`, or what was written",
     "completion": "none: it prints a script",
     "top": "none: it is a screen",
@@ -149,6 +150,8 @@ def answer_of(name, seen):
         told = [f"`{field}`: {meaning(field, seen)}" for field in READS[name].show(view(State()))]
         change = "; signed, the answer is that of a change" if name in MUTATIONS else ""
         return "\n\n- " + "\n- ".join(told) + (f"\n{change}" if change else "")
+    if name not in MUTATIONS:
+        return "its own, see its `--help`."
     more = ", and `orders[]` and `dry_run`" if "dry_run" in MUTATIONS[name].args else ""
     return f"`request`, `verb`, `code` (`ok`), `words`, `seq` (the record that answered){more}."
 
