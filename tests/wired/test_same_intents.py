@@ -10,11 +10,11 @@ EAGER = "strategies: {breakout: {range_minutes: 5, atr_minutes: 5}}\njobs: {scan
 
 
 def test_a_daemon_over_tcp_wants_what_the_backtest_wants(data_dir, tmp_path):
-    """Instrument, side, quantity, levels and order of every intent of a real half hour, played 30 times as fast."""
+    """Instrument, side, quantity, levels and order of every intent of a real half hour, played 20 times as fast."""
     file, names = quotes_of(data_dir / FILE, DAY, tmp_path, SYMBOLS)
 
     expected = before(backtested(tmp_path, file, names, EAGER), at(END))
-    found = before(traded(tmp_path, file, names, BEGIN, 33, more=EAGER), at(END))
+    found = before(traded(tmp_path, file, names, BEGIN, 33, more=EAGER, speed=20), at(END))
 
     assert [intent.what for intent in expected].count("enter") >= 3
     assert found == expected
