@@ -46,6 +46,7 @@ class Operator:
         self._again = False
         self._releasing_ns = 0
         self._scope, self._scope_ns = Scope.ENTRIES, 0
+        self.hung_until_ns = 0
         self.killed_until_ns = 0
         self.paused_until_ns = 0
 
@@ -98,7 +99,7 @@ class Operator:
     def _judge_kill(self, state: State, now: int) -> None:
         """See whether a kill has reached what it names, once joed has had the time and the link for it."""
         watch = self._watch
-        since_ns = max(self._scope_ns, watch.read_ns)
+        since_ns = max(self._scope_ns, watch.read_ns, self.hung_until_ns)
         if not (watch.killed_ns and watch.read_since_up and now - since_ns >= REACH_NS):
             return
         watch.hold("a kill reaches", watch.conduct.reaches(watch.exchange, self._scope_ns, self._scope))

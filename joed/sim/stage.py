@@ -323,6 +323,7 @@ class Stage:
 
     def _on_duty(self) -> None:
         if self.life is not None and self.life.trading is not None:
+            self.operator.hung_until_ns = self.life.hangs_until_ns
             self.operator.look(self.life.state)
         self.clock.call_at(self.clock.now() + LOOKS_EVERY_NS, self._on_duty)
 
