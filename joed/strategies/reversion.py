@@ -29,8 +29,7 @@ def trigger_for(context: Context, rules: Reversion, candidate: Candidate) -> Tri
     """Give the Trigger of one name; None when held, too little known, not stretched, or not worth its stop."""
     name = candidate.instrument
     minutes, days = context.minutes_of(name), context.daily_of(name)
-    fives = whole_bars(minutes)
-    if context.held(name) or len(days) < rules.trend_days or not len(fives):
+    if context.held(name) or len(days) < rules.trend_days or not len(fives := whole_bars(minutes)):
         return None
     reach, strength = last(atr(fives, rules.rsi_bars)), last(rsi(fives[:, CLOSE].copy(), rules.rsi_bars))
     mean = vwap(minutes)
