@@ -93,8 +93,11 @@ def backtested(folder, file, names, more=""):
     return run_of(folder / "b")
 
 
-def traded(folder, file, names, origin, minutes, *, more="", speed=30, latency=0.0):
-    """Have a daemon trade the day over TCP for so many of its minutes, and give what it wanted."""
+def traded(folder, file, names, origin, minutes, *, more="", speed=30, latency=0.0, end=None):
+    """Have a daemon trade the day over TCP for so many of its minutes, and give what it wanted.
+
+    `end` is given the process and its state directory while the broker still lives; None ends it in order.
+    """
     clock, base_ns = f"{origin}@{speed}", boot_ns()
     port_file = folder / "port"
     words = ["-m", "tests.fakes.tws", "--port", "0", "--port-file", port_file, "--clock", clock, "--unpaced"]
@@ -114,13 +117,18 @@ def traded(folder, file, names, origin, minutes, *, more="", speed=30, latency=0
         try:
             joed.wait(left_s)
         except subprocess.TimeoutExpired:
-            joed.send_signal(signal.SIGTERM)
-            joed.wait(30)
+            (end or orderly)(joed, folder / "l")
     finally:
         tws.terminate()
         tws.communicate()
         log.close()
     return run_of(folder / "l")
+
+
+def orderly(process, root):
+    """End a daemon as systemd would."""
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
 
 
 def run_of(root):
