@@ -126,15 +126,22 @@ def place_close(state: State, command: SubmitOrder) -> None:
 
     On its own it would only offset that group, and a late word on either would look like somebody else's (`apply`).
     """
-    position, close = state.positions.get(command.instrument), state.orders[command.order]
-    if command.opens or command.group or command.lot or command.leg is not Leg.CLOSE or position is None:
+    close = state.orders[command.order]
+    if command.opens or command.group or command.lot or command.leg is not Leg.CLOSE:
         return
-    for group in position.groups:
-        entry = state.orders.get(group)
-        if entry is not None and sums_of(state, group).quantity * position.quantity > 0:
-            close.group = group
-            entry.children = (*entry.children, close.order)
-            return
+    if group := excess_group(state, command.instrument):
+        close.group = group
+        entry = state.orders[group]
+        entry.children = (*entry.children, close.order)
+
+
+def excess_group(state: State, instrument: str) -> str:
+    """Give the first group of a position that holds something on its side, "" where none does."""
+    position = state.positions.get(instrument)
+    if position is None:
+        return ""
+    held = (name for name in position.groups if sums_of(state, name).quantity * position.quantity > 0)
+    return next((name for name in held if name in state.orders), "")
 
 
 def apply_fill(state: State, now: int, fill: OrderFilled) -> bool:

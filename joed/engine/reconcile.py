@@ -107,7 +107,9 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
     broker = broker_of(state, read.broker)
     if read.connection != broker.connection:
         return
-    broker.differences = strangers.recover(state, now, read) if read.complete else 0
+    broker.differences = 0
+    if read.complete:
+        broker.differences += strangers.recover(state, now, read) + strangers.recover_spent(state, now, read)
     broker.differences += sum(_take_fill(state, now, fill, read.broker) for fill in read.executions)
     seen = strangers.by_order(state, read)
     for order in state.orders.values():

@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from joed.engine.orders import leg_of, note_resting, ours, sibling
+from joed.engine.positions import excess_group
 from joed.engine.verdicts import RECOVERED, TWINS, find
 from joed.model.blocks import Block, key
 from joed.model.commands import CancelOrder, Command, RaiseAlert, RaiseBlock
@@ -107,6 +108,29 @@ def recover(state: State, now: int, read: BrokerRead) -> int:
     for seen in lost:
         _join(state, state.orders[seen.order])
     return len(lost)
+
+
+def recover_spent(state: State, now: int, read: BrokerRead) -> int:
+    """Adopt reductions that carry our tag, stand in no book of ours and have executed already; count them.
+
+    What reduces leaves at once while the journal cannot commit: if the power goes before it can, the broker alone
+    knows of it. Such an order takes back the group whose excess it closed; its executions are then booked as ours.
+    """
+    lost: dict[str, list[OrderFilled]] = {}
+    for fill in read.executions:
+        if fill.order and fill.order not in state.orders and ours(state, fill.order):
+            lost.setdefault(fill.order, []).append(fill)
+    spent = {name: fills for name, fills in lost.items() if leg_of(name) not in (None, Leg.ENTRY) and _sum(fills)[0]}
+    for name, fills in spent.items():
+        first, leg = fills[0], leg_of(name)
+        assert leg is not None
+        quantity, price = _sum(fills)
+        seen = OrderSeen(name, "", first.instrument, first.side, quantity, Status.ACKED, price)
+        order = state.orders[name] = _order(seen, leg, read.broker, now)
+        order.group = excess_group(state, first.instrument)
+        _join(state, order)
+        find(state, RECOVERED, read.broker, f"{leg.name.lower()} {first.side} {quantity} at {price}, executed", order)
+    return len(spent)
 
 
 def is_lost(state: State, seen: OrderSeen) -> bool:

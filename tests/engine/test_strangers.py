@@ -259,3 +259,35 @@ def test_the_legs_of_a_bracket_name_one_another():
 
     assert sibling(state, stop, Leg.ENTRY) == sibling(state, target, Leg.ENTRY) == entry
     assert sibling(state, entry, Leg.STOP) == stop
+
+
+def test_a_close_that_left_while_the_journal_had_failed_is_booked_as_ours_after_a_crash():
+    """The broker alone knows of it: its executions close the position, nothing is external, and entries are killed."""
+    state = holding("AAPL")
+    [close] = order_ids(state, 0, (Leg.CLOSE,))
+    bought = fill("AAPL-e", "10", "200", execution="x-AAPL")
+    sold = fill(close, "10", "198", side=Side.SELL, execution="c")
+    read = whole_read(LATER, cash="101980", executions=(bought, sold))
+
+    told = step(state, LATER, read)
+
+    assert state.positions["AAPL"].quantity == 0
+    assert state.positions["AAPL"].realised == -20
+    assert (state.orders[close].status, state.orders[close].group) == (Status.FILLED, "AAPL-e")
+    assert close in state.orders["AAPL-e"].children
+    assert state.external == {}
+    assert [one.what for one in of_kind(told, JudgeBooks)][:1] == [RECOVERED]
+    assert of_kind(told, LatchKill) == [] or of_kind(told, LatchKill)[0].scope is Scope.ENTRIES
+    assert step(state, LATER + SECOND, replace(read, from_ns=LATER + 1, to_ns=LATER + 1)) is not None
+    assert state.positions["AAPL"].quantity == 0
+
+
+def test_a_forged_close_of_a_lost_journal_is_nobodys():
+    """Without our tag an execution stays external."""
+    state = holding("AAPL")
+    sold = fill("j1-20260901-1-7.0-C-ffff", "10", "198", side=Side.SELL, execution="c")
+
+    step(state, LATER, whole_read(LATER, executions=(sold,)))
+
+    assert "j1-20260901-1-7.0-C-ffff" not in state.orders
+    assert state.positions["AAPL"].quantity == 10
