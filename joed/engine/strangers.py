@@ -14,6 +14,7 @@ from joed.engine.verdicts import RECOVERED, TWINS, find
 from joed.model.blocks import Block, key
 from joed.model.commands import CancelOrder, Command, RaiseAlert, RaiseBlock
 from joed.model.events import BrokerRead, OrderFilled, OrderSeen
+from joed.model.ids import of_session
 from joed.model.orders import Order
 from joed.model.state import Broker, State
 from joed.model.values import ZERO, Kind, Leg, Severity, Status
@@ -115,10 +116,11 @@ def recover_spent(state: State, now: int, read: BrokerRead) -> int:
 
     What reduces leaves at once while the journal cannot commit: if the power goes before it can, the broker alone
     knows of it. Such an order takes back the group whose excess it closed; its executions are then booked as ours.
+    Of this session alone: what ended in an earlier one was forgotten on purpose (`orders.forget_ended`).
     """
     lost: dict[str, list[OrderFilled]] = {}
     for fill in read.executions:
-        if fill.order and fill.order not in state.orders and ours(state, fill.order):
+        if fill.order not in state.orders and of_session(fill.order, state.day.session) and ours(state, fill.order):
             lost.setdefault(fill.order, []).append(fill)
     spent = {name: fills for name, fills in lost.items() if leg_of(name) not in (None, Leg.ENTRY) and _sum(fills)[0]}
     for name, fills in spent.items():

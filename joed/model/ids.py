@@ -25,6 +25,11 @@ def leg_of(order: str) -> Leg | None:
     return Leg(parts[4]) if len(parts) == 6 and parts[4] in tuple(Leg) else None
 
 
+def of_session(order: str, session: str) -> bool:
+    """Say whether an id of ours was made in this session."""
+    return order.split("-")[1:2] == [session.replace("-", "")]
+
+
 def sibling(key: bytes, order: str, leg: Leg) -> str:
     """Give the id of another leg of the same command."""
     return made(key, "-".join(order.split("-")[:4]), leg)

@@ -291,3 +291,16 @@ def test_a_forged_close_of_a_lost_journal_is_nobodys():
 
     assert "j1-20260901-1-7.0-C-ffff" not in state.orders
     assert state.positions["AAPL"].quantity == 10
+
+
+def test_what_an_earlier_session_ended_and_forgot_is_not_lost():
+    """A broker that goes on showing yesterday's executions has them booked once, when they came."""
+    state = holding("AAPL")
+    [close] = order_ids(state, 0, (Leg.CLOSE,))
+    state.day.session = "2031-01-02"
+    sold = fill(close, "10", "198", side=Side.SELL, execution="c")
+
+    step(state, LATER, whole_read(LATER, executions=(sold,)))
+
+    assert close not in state.orders
+    assert state.positions["AAPL"].quantity == 10
