@@ -11,7 +11,7 @@ ALONE = "test_each_kind_alone_breaks_no_law"
 UNITS, PACKAGE = "tests/packaging/test_units.py", "tests/packaging/test_make_deb.py"
 WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
 CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
-CAPITAL, BOTH = "not yet: needs Capital.com", "not yet: needs a real broker's adapter"
+BOTH = "not yet: needs a real broker's adapter"
 TWS = "tests/brokers/ibkr"
 TWS_LINK = f"{TWS}/test_link.py"
 
@@ -35,7 +35,10 @@ FAULTS: dict[str, Row] = {
         "killed between send and ack, IBKR",
         f"{TWS_LINK}::test_a_process_killed_between_send_and_answer_makes_no_second_order_and_loses_none",
     ),
-    "F3": Row("killed between send and ack, Capital.com", CAPITAL),
+    "F3": Row(
+        "killed between send and ack, Capital.com",
+        "tests/brokers/capital/test_crash_points.py::test_c3_a_crash_after_the_bytes_and_before_the_answer_finds_the_order",
+    ),
     "F4": Row(
         "killed between a bracket's parent and its last child",
         f"{TWS}/test_broker.py::test_a_bracket_whose_link_dies_between_its_legs_is_no_order_and_is_cleared_away",
@@ -182,12 +185,23 @@ FAULTS: dict[str, Row] = {
     "F49": Row("the link flaps", WORLD, ("flap",)),
     "F50": Row("names, certificates", BOTH),
     "F51": Row("a feed that is silent", WORLD, ("silence", "blind")),
-    "F52": Row("WebSocket limits and pings", CAPITAL),
-    "F53": Row("401 in the middle of an order", CAPITAL),
-    "F54": Row("429 storms", CAPITAL),
+    "F52": Row(
+        "WebSocket limits and pings",
+        "tests/brokers/capital/test_stream.py::test_an_edge_that_cuts_idle_sockets_is_never_idle_for_us",
+    ),
+    "F53": Row(
+        "401 in the middle of an order",
+        "tests/brokers/capital/test_session.py::test_a_write_that_meets_a_dead_session_is_not_sent_again",
+    ),
+    "F54": Row("429 storms", "tests/brokers/capital/test_rest.py::test_a_429_slows_down_what_does_not_protect"),
     "F55": alone("an answer that nobody can read", "doubt"),
-    "F56": Row("another account is active", CAPITAL),
-    "F57": Row("one broker down, the other fine", BOTH),
+    "F56": Row(
+        "another account is active",
+        "tests/brokers/capital/test_link.py::test_an_account_that_was_switched_elsewhere_ends_the_link_at_the_next_look",
+    ),
+    "F57": Row(
+        "one broker down, the other fine", "tests/wired/test_both.py::test_two_brokers_at_once_and_one_that_fails"
+    ),
     "F58": alone("the same fill twice", "repeats", "late_repeats"),
     "F59": alone("a fill before its acknowledgement", "shuffle", "mute"),
     "F60": alone("words out of order", "shuffle"),
@@ -207,10 +221,16 @@ FAULTS: dict[str, Row] = {
     "F74": alone("refused, for many reasons", "rejects", "odd_reject", "refuse_late"),
     "F75": alone("words that nobody knows", "odd_words"),
     "F76": alone("confirmed, then unknown", "doubt"),
-    "F77": Row("two candidates for one order", CAPITAL),
+    "F77": Row(
+        "two candidates for one order",
+        "tests/brokers/capital/test_evidence.py::test_two_rows_with_one_fingerprint_are_a_persons_to_tell_apart",
+    ),
     "F78": alone("an order given up shows itself", "late_entries"),
     "F79": alone("news that are late and repeated", "late_repeats"),
-    "F80": Row("netting or hedging is toggled", CAPITAL),
+    "F80": Row(
+        "netting or hedging is toggled",
+        "tests/brokers/capital/test_link.py::test_a_hedging_mode_that_is_switched_halts_entries_within_a_minute_and_no_exit",
+    ),
     "F81": alone("prices that cannot be", "bad_print", "stale"),
     "F82": alone("a storm of quotes", "storm"),
     "F83": Row(

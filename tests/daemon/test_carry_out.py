@@ -37,7 +37,7 @@ MARK = MarkEquity(Decimal(1), Decimal(1), ZERO, ZERO, ZERO)
 class Station:
     """A CarryOut with a broker that takes everything, and all that comes of it."""
 
-    def __init__(self, *commands):
+    def __init__(self, *commands, slept_ns=int):
         self.events, self.file, self.now = [], KillFile(), START
         self.state = trading_state()
         self.broker, self.worker, self.shell, self.counters = Broker(self.events.append), Worker(), Shell(), Counters()
@@ -51,6 +51,7 @@ class Station:
             emit=self.events.append,
             now=lambda: self.now,
             counters=self.counters,
+            slept_ns=slept_ns,
         )
         self.out.queue(7, START, list(commands))
 
@@ -80,6 +81,17 @@ def test_a_kill_that_comes_while_an_entry_waits_stops_it():
     assert station.broker.handed == []
     assert station.events == [CommandDropped(7, 0, entry.order, "killed")]
     assert station.counters.dropped == 1
+
+
+def test_an_entry_that_waited_through_a_sleep_stays_here():
+    """The machine slept and nobody has told of it yet: the price behind the entry is as old as the sleep is long."""
+    entry = bracket("KO")
+    station = Station(entry, slept_ns=lambda: 3600 * SECOND)
+
+    station.out.release(7)
+
+    assert station.broker.handed == []
+    assert station.events == [CommandDropped(7, 0, entry.order, "slept")]
 
 
 def test_a_block_that_came_meanwhile_stops_an_entry():

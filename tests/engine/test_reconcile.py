@@ -58,6 +58,17 @@ def differences(state):
     return state.brokers["paper"].differences
 
 
+def test_after_a_sleep_a_broker_that_is_down_is_asked_nothing():
+    """It is read whole when it comes back; that the machine slept is told all the same."""
+    state = trading_state()
+    state.brokers["paper"].up = False
+
+    slept = step(state, LATER, ClockStepped(0, 3600 * SECOND))
+
+    assert of_kind(slept, ReadBroker) == of_kind(slept, RaiseBlock) == []
+    assert len(of_kind(slept, RaiseAlert)) == 1
+
+
 def test_after_a_sleep_nothing_is_opened_until_a_read_that_was_asked_for_since_then():
     """The link may look alive; an answer that was on its way when the machine fell asleep proves nothing."""
     state = trading_state()
