@@ -236,6 +236,7 @@ def apply_amend(state: State, now: int, command: AmendOrder) -> None:
     """Note that other terms were asked for; those in the ledger stand until the broker confirms."""
     order = state.orders[command.order]
     order.asked, order.asked_ns = command.level, now
+    order.sized_ns = now if command.quantity is not None else order.sized_ns
 
 
 def apply_cancel(state: State, now: int, command: CancelOrder) -> None:

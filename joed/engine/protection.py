@@ -12,7 +12,7 @@ from joed.engine.positions import backed, sound, sums_of
 from joed.engine.verdicts import BARE, MISFIT, VERDICTS, judged
 from joed.model.blocks import Block, key
 from joed.model.commands import AmendOrder, CancelOrder, Command, JudgeBooks, RaiseAlert, RaiseBlock, ReadBroker
-from joed.model.events import BrokerRead, OrderFilled
+from joed.model.events import BrokerRead, OrderFilled, OrderWorking
 from joed.model.orders import Order, Position
 from joed.model.state import State
 from joed.model.values import SECOND, ZERO, Leg, Severity, Side, Status, ceil_to, floor_to
@@ -262,6 +262,25 @@ def fit(state: State, now: int, read: BrokerRead, commands: list[Command]) -> No
             left[key_of] = max(ZERO, room - order.left)
         if order.left != room and not order.twin and _agreed(state, order, read):
             _fit(state, order, room, commands)
+
+
+def refit(state: State, now: int, event: OrderWorking, commands: list[Command]) -> None:
+    """Shrink an exit at once that works for more than its group still holds: its next fill would turn the position.
+
+    Where a broker knows an amendment only as the whole order once more (IBKR), one for another level that crosses a
+    fill of the group's other exit brings back the quantity of before. The entry has filled whole, so nothing of its
+    group can be late but what closes; at most once in `GRACE_NS`, for a broker that does not take it.
+    """
+    order = state.orders.get(event.order)
+    if order is None or order.opens or order.leg is Leg.CLOSE or order.status not in HOLDING or order.twin:
+        return
+    entry = state.orders.get(order.group)
+    if entry is None or not entry.opens or entry.status is not Status.FILLED or entry.late:
+        return
+    room = sums_of(state, order.group).quantity * -order.side.sign
+    if 0 < room < order.left and now - order.sized_ns >= GRACE_NS:
+        commands.append(judged(MISFIT, order, f"{order.left} for {room}, brought back by an amendment"))
+        commands.append(AmendOrder(order.order, quantity=order.filled + room, reason="resize"))
 
 
 def _fit(state: State, order: Order, room: Decimal, commands: list[Command]) -> None:

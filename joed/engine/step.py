@@ -284,7 +284,7 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions, kill.settle),
     e.OrderFilled: (verdicts.tell, on_fill, kill.settle),
     e.OrderAccepted: (verdicts.tell,),
-    e.OrderWorking: (verdicts.tell,),
+    e.OrderWorking: (verdicts.tell, protection.refit),
     e.OrderDoubted: (on_doubted,),
     e.OrderRejected: (on_rejected, kill.settle),
     e.OrderCancelled: (on_ended, kill.settle),

@@ -29,7 +29,8 @@ class Order(Struct, gc=False):
     counts amendments refused in a row. `candidates` are the broker's numbers of what a QUARANTINED order may be, `twin`
     that of a second order that the broker holds under this one's id. `spare_reads` counts the whole reads in a row that
     showed an exit with nothing to guard. An `adopted` one stands for an entry that somebody else made: the broker knows
-    no group of it. `refusal` is why a cancel was refused last, `foreign` closes what is not ours.
+    no group of it. `refusal` is why a cancel was refused last, `foreign` closes what is not ours. `sized_ns` is
+    when another quantity was asked for last.
     """
 
     order: str
@@ -65,6 +66,7 @@ class Order(Struct, gc=False):
     adopted: bool = False
     refusal: str = ""
     foreign: bool = False
+    sized_ns: int = 0
 
     @property
     def left(self) -> Decimal:

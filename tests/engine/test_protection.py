@@ -238,6 +238,35 @@ def test_exits_that_could_close_more_than_is_held_shrink():
     assert of_kind(commands, AmendOrder) == [AmendOrder(name, quantity=D(6), reason="resize") for name in names]
 
 
+def test_an_exit_that_works_for_more_than_its_group_holds_shrinks_at_the_very_word():
+    """An amendment that crossed the target's fill brought ten back: cut to six at once, and once a second at most."""
+    state = holding("AAPL")
+    step(state, START, fill(target_of("AAPL"), "4", "220", side=Side.SELL, execution="t"))
+    name = stop_of("AAPL")
+
+    known = step(state, START, OrderWorking(name, D(6), D(198)))
+    restored = step(state, START, OrderWorking(name, D(10), D(198)))
+    stubborn = step(state, START + SECOND - 1, OrderWorking(name, D(10), D(198)))
+    later = step(state, START + SECOND, OrderWorking(name, D(10), D(198)))
+
+    assert of_kind(known + stubborn, AmendOrder) == []
+    assert of_kind(restored, AmendOrder) == [AmendOrder(name, quantity=D(6), reason="resize")]
+    assert of_kind(later, AmendOrder) == [AmendOrder(name, quantity=D(6), reason="resize")]
+
+
+def test_an_exit_is_left_alone_while_fills_of_its_entry_may_still_be_heard():
+    """An entry that works, or was cancelled in part: what the stop grew by may be a fill on its way to us."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "4", "200"))
+
+    working = step(state, START, OrderWorking("AAPL-s", D(7)))
+    step(state, START, OrderCancelled("AAPL-e"))
+    ended = step(state, START, OrderWorking("AAPL-s", D(7)))
+
+    assert of_kind(working + ended, AmendOrder) == []
+
+
 def test_a_target_of_a_closed_position_is_cancelled_once_both_books_said_flat_twice():
     """An exit that guards nothing would open a position; until two whole reads agree it is left alone (F68)."""
     state = holding("AAPL")

@@ -123,7 +123,7 @@ class IbkrBroker:
             return f"{command.order} has terms under way that are not answered"
         if reason := self._spend(command, permit, Urgency.ORDER, 1):
             return reason
-        fields = amended(held.fields, command)
+        fields = amended(held.fields, command, held.total)
         order = self._link.library.Order(orderId=held.number, **fields)
         level = command.level if command.level is not None else held.level
         held.asked = (command.quantity if command.quantity is not None else held.total, level)

@@ -119,9 +119,14 @@ def _leg(order: str, side: Side, kind: Kind, quantity: Decimal, level: Decimal |
     return Ticket(order, fields)
 
 
-def amended(fields: Mapping[str, Any], command: AmendOrder) -> Fields:
-    """Give the whole order with its new terms: an amendment is the same order once more, in absolute terms."""
+def amended(fields: Mapping[str, Any], command: AmendOrder, total: Decimal = ZERO) -> Fields:
+    """Give the whole order with its new terms: an amendment is the same order once more, in absolute terms.
+
+    `total` is its quantity by TWS's newest word, an orderStatus among them; 0 where there was none.
+    """
     found = {**fields, "transmit": True}
+    if total:
+        found["totalQuantity"] = plain(total)
     if command.level is not None:
         found[PRICE_FIELD.get(found["orderType"], "lmtPrice")] = plain(command.level)
     if command.quantity is not None:

@@ -5,6 +5,7 @@ from decimal import Decimal as Money
 
 import pytest
 
+from joed.engine.step import refold, step
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker
 from joed.model.events import (
     AmendRejected,
@@ -17,10 +18,12 @@ from joed.model.events import (
     OrderFilled,
     OrderRejected,
     OrderWorking,
+    Tick,
 )
 from joed.model.values import Mode
 from joed.sim.odd import OddExchange
 from tests.brokers.rigs import SETTINGS, UNIVERSE, bracket, close, permitted
+from tests.engine.build import trading_state
 
 
 def sent(rig):
@@ -213,6 +216,61 @@ def test_an_amendment_waits_for_the_answer_to_the_one_before(rig):
 
     assert [event.level for event in of(rig, OrderWorking)] == [Money(96)]
     assert rig.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted) == ""
+
+
+def held_by_the_engine(rig):
+    """Give a State that holds the rig's bracket, and a function that lets the engine hear and act."""
+    state = trading_state(symbols=("AAA",))
+    begun_ns = state.now - rig.clock.now()
+
+    def decide(*commands):
+        now = begun_ns + rig.clock.now()
+        refold(state, now, Tick(), list(commands))
+        for event in rig.take():
+            for command in step(state, now, event):
+                if isinstance(command, AmendOrder):
+                    assert rig.broker.amend(command, permitted) == ""
+        rig.wait()
+
+    command = bracket()
+    rig.broker.submit(command, permitted)
+    rig.wait()
+    decide(command)
+    return state, decide
+
+
+def test_a_new_level_that_crosses_a_partial_target_leaves_the_stop_at_what_is_held(rig):
+    """TWS knows an amendment as the whole order once more: the quantity that came back with it is mended at once."""
+    state, decide = held_by_the_engine(rig)
+    rig.fault("latency 0.5")
+    raised = AmendOrder("E1-S", Money(97), reason="trail")
+    assert rig.broker.amend(raised, permitted) == ""
+    rig.quote(110.5, 110.6, bid_size=4.0)
+    rig.wait()
+    assert (rig.exchange.position("AAA"), rig.exchange.protection("AAA")) == (Money(6), Money(10))
+
+    rig.fault("latency 0")
+    decide(raised)
+
+    assert (rig.exchange.position("AAA"), rig.exchange.protection("AAA")) == (Money(6), Money(6))
+    decide()
+    assert (state.orders["E1-S"].left, state.orders["E1-S"].terms) == (Money(6), Money(97))
+
+
+def test_an_amendment_carries_the_quantity_of_the_newest_status(rig):
+    """A status may come without the order's terms: what it says is left of it counts as much."""
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.fault("drop openOrder")
+    rig.quote(110.5, 110.6, bid_size=4.0)
+    rig.fault("pass")
+    messages = sent(rig)
+    assert rig.broker.amend(AmendOrder("E1-S", Money("96.00")), permitted) == ""
+    rig.wait()
+
+    (amendment,) = [fields for fields in messages if fields[0] == "3"]
+    assert amendment[17] == "6"
+    assert rig.exchange.protection("AAA") == rig.exchange.position("AAA") == Money(6)
 
 
 def test_a_child_that_waits_for_its_entry_has_no_new_terms_yet(rig):

@@ -165,9 +165,15 @@ class Desk(Ledger):
             self.release(known)
 
     def amend(self, known, asked):
-        """Have the exchange give an order other terms; what did not change is left out."""
+        """Have the exchange give an order other terms; what did not change is left out.
+
+        A quantity is what it says: one from before a fill of the group's other exit is asked for anew. A child alone
+        whose entry still works is told in two ways, as it was written and as far as it works.
+        """
         level = asked.level if asked.level != known.level else None
-        quantity = asked.quantity if asked.quantity not in {known.quantity, known.filled + known.left} else None
+        parent = self.tickets.get((known.client_id, known.parent_id))
+        same = {known.filled + known.left, *([known.quantity] if parent and not parent.ended else [])}
+        quantity = asked.quantity if asked.quantity not in same else None
         if level is None and quantity is None:
             self.tell(known)
             return
