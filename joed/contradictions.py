@@ -72,6 +72,11 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
         lambda s: s.eod.close_positions and s.eod.entries_until_s < s.eod.at_s,
         "must be at least eod.at_s, was {was}: positions would be opened after all are closed",
     ),
+    (
+        "eod.limit_s",
+        lambda s: s.eod.limit_s > 0 and s.eod.limit_s + 2 * s.fill_timeout_s > s.eod.at_s,
+        "must leave two fill_timeout_s of eod.at_s, was {was}: a limit that does not fill is closed at market in them",
+    ),
     ("protection.flatten_s", lambda s: s.protection.flatten_s < s.protection.alert_s, "is below alert_s, was {was}"),
     (
         "capital.host",

@@ -217,6 +217,10 @@ BAD = {
         "eod.entries_until_s must be at least eod.at_s, was 1800.0: positions would be opened after all are closed"
         " (joed.yaml:1)"
     ),
+    "eod: {limit_s: 241}": (
+        "eod.limit_s must leave two fill_timeout_s of eod.at_s, was 241.0: a limit that does not fill is closed at "
+        "market in them (joed.yaml:1)"
+    ),
     "mode: paper\nmode: live": "mode stands twice, first in line 1 (joed.yaml:2)",
     "risk:\n  collar: 0.1\n  collar: 0.1": "risk.collar stands twice, first in line 2 (joed.yaml:3)",
     "calendars: {}": "calendars is no key, did you mean 'calendar'? (joed.yaml:1)",

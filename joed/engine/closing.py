@@ -13,6 +13,9 @@ from joed.model.state import State
 from joed.model.values import SECOND, Scope, Severity
 
 KILLED = "killed"
+END_OF_DAY = "end of day"
+AUCTION_LEAD_NS = 60 * SECOND
+"""How long before the closing auction shuts its book a person hears of what is still held."""
 
 
 def press(state: State, now: int, commands: list[Command]) -> None:
@@ -21,7 +24,32 @@ def press(state: State, now: int, commands: list[Command]) -> None:
         if position.quantity:
             reason = next((words for why in REASONS if (words := why(state, now, position))), "")
             if reason:
-                flatten(state, now, position, reason, commands)
+                patient = reason == END_OF_DAY and unhurried(state, now)
+                flatten(state, now, position, reason, commands, patient=patient)
+            if reason == END_OF_DAY:
+                warn_of_auction(state, now, position, commands)
+
+
+def unhurried(state: State, now: int) -> bool:
+    """Say whether the end of the day is far enough to ask for the market's price rather than take any."""
+    eod = state.settings.eod
+    return now < state.day.close_ns - int((eod.at_s - eod.limit_s) * SECOND)
+
+
+def warn_of_auction(state: State, now: int, position: Position, commands: list[Command]) -> None:
+    """Tell of what is not closed yet while the closing auction still takes orders: joed itself sends none there.
+
+    After its cut-off an order on close (MOC, LOC) can't be taken back: the stop beside it would turn the position
+    (docs/adr/0034-the-end-of-the-day.md).
+    """
+    eod, ends_ns = state.settings.eod, state.day.close_ns - int(state.settings.eod.auction_s * SECOND)
+    alert = f"auction:{position.instrument}:{state.day.session}"
+    if eod.auction_s and ends_ns - AUCTION_LEAD_NS <= now < ends_ns and alert not in state.alerts:
+        words = (
+            f"{position.quantity} {position.instrument} are not closed yet; the closing auction takes orders on close "
+            f"until {eod.auction_s / 60:g} min before the close. joed goes on at market and sends none there"
+        )
+        commands.append(RaiseAlert(alert, Severity.WARNING, words))
 
 
 def killed(state: State, now: int, position: Position) -> str:
@@ -44,7 +72,7 @@ def end_of_day(state: State, now: int, position: Position) -> str:
     """Close what is held shortly before the end of the session, where the settings say so."""
     eod, day = state.settings.eod, state.day
     due = day.close_ns - int(eod.at_s * SECOND) <= now < day.close_ns
-    return "end of day" if eod.close_positions and due else ""
+    return END_OF_DAY if eod.close_positions and due else ""
 
 
 def unwanted(state: State, now: int, position: Position) -> str:

@@ -116,23 +116,28 @@ def trailed(state: State, position: Position, terms: Decimal) -> Decimal | None:
     return level if level <= terms - step else None
 
 
-def flatten(state: State, now: int, position: Position, reason: str, commands: list[Command]) -> None:
+def flatten(
+    state: State, now: int, position: Position, reason: str, commands: list[Command], *, patient: bool = False
+) -> None:
     """Close a position: first by making its target marketable; where that is not to be had or not filled, at market.
 
     One close at a time: while one is under way and young, or a market order lives, nothing is added. The fill time-out
-    lies between one try and the next.
+    lies between one try and the next. With `patient` the target is moved to where the market stands, again after each
+    time-out; whoever closes without patience does not wait for that.
     """
-    if not listens(state, position.broker) or under_way(state, now, position):
+    if not listens(state, position.broker) or under_way(state, now, position, patient=patient):
         return
     group, quantity = share(state, position)
     if not quantity or (group == "" and not read_since(state, position)):
         return
     target = state.orders.get(position.target_order)
     fits = target is not None and target.status in MOVABLE and target.left <= quantity
-    level = marketable(state, position)
+    level = marketable(state, position, 0 if patient else 1)
     alone = ungrouped_stop(state, position, quantity)
-    if position.closing == "" and fits and target is not None and level is not None:
-        commands.append(AmendOrder(target.order, level, reason=reason))
+    first = position.closing == "" or (position.patient and target is not None and target.amend_tries == 0)
+    if first and fits and target is not None and level is not None:
+        if not patient or level != target.terms:
+            commands.append(AmendOrder(target.order, level, reason=reason, patient=patient))
     elif alone is not None and (touching := marketable(state, position, -1)) is not None:
         commands.append(AmendOrder(alone.order, touching, reason=reason, closes=True))
     else:
@@ -150,14 +155,16 @@ def ungrouped_stop(state: State, position: Position, quantity: Decimal) -> Order
     return stop if entry is None or entry.adopted or stop.group == "" else None
 
 
-def under_way(state: State, now: int, position: Position) -> bool:
-    """Say whether a close that was begun is still to be waited for."""
+def under_way(state: State, now: int, position: Position, *, patient: bool = False) -> bool:
+    """Say whether a close that was begun is still to be waited for; without patience, not for a patient one."""
     current = state.orders.get(position.closing)
     young = now - position.closing_ns < wait_ns(state, position)
     if current is None:
         return False
     if current.leg is Leg.CLOSE:
         return young or current.live
+    if position.patient and not patient and current.live:
+        return False
     return young and current.live and current.amend_tries == 0
 
 
@@ -203,7 +210,7 @@ def read_since_refusal(state: State, position: Position) -> bool:
 def marketable(state: State, position: Position, way: int = 1) -> Decimal | None:
     """Give a limit that trades at once, a collar's width through the market; None without a quote.
 
-    With `way` -1 a stop's trigger that does: a collar's width on this side of it.
+    With `way` -1 a stop's trigger that does: a collar's width on this side of it; with 0 where the market stands.
     """
     market, tick = state.markets.get(position.instrument), tick_of(state, position.instrument)
     if market is None or market.quote is None or tick is None:
@@ -228,4 +235,4 @@ def note_closing(state: State, now: int, command: AmendOrder) -> None:
     position = state.positions.get(order.instrument)
     closes = command.closes or order.leg is Leg.TARGET
     if closes and command.level is not None and position is not None:
-        position.closing, position.closing_ns = order.order, now
+        position.closing, position.closing_ns, position.patient = order.order, now, command.patient

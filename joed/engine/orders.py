@@ -208,7 +208,7 @@ def _join(state: State, now: int, command: SubmitOrder) -> None:
         if group in ("", position.group):
             position.stop_order = command.order
     else:
-        position.closing, position.closing_ns = command.order, now
+        position.closing, position.closing_ns, position.patient = command.order, now, False
 
 
 def _order(command: SubmitOrder, now: int) -> Order:

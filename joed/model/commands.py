@@ -75,7 +75,8 @@ class SubmitOrder(Command, frozen=True, gc=False, tag="SubmitOrder"):
 class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
     """Give a working order another level (a stop's trigger, a limit's price), in absolute terms.
 
-    `closes` says that it is to trade at once and so to close its position.
+    `closes` says that it is to trade at once and so to close its position; `patient` that a target is to close it where
+    the market stands, and not at any price.
     """
 
     order: str
@@ -83,6 +84,7 @@ class AmendOrder(Command, frozen=True, gc=False, tag="AmendOrder"):
     quantity: Decimal | None = None
     reason: str = ""
     closes: bool = False
+    patient: bool = False
 
 
 class CancelOrder(Command, frozen=True, gc=False, tag="CancelOrder"):

@@ -89,7 +89,7 @@ class Position(Struct, gc=False):
     `groups` are all whose fills it is the sum of, mostly one; `result` is +1 or -1 once it was counted as won or lost;
     `repairs` counts stops put in place of lost ones since it was last protected; `unwanted` is why a person wants
     it gone, `refusals` counts closes that the broker refused in a row, `verified` is the session in which a whole read
-    showed its stop working.
+    showed its stop working. A `patient` close rests at the market's price and may be hastened.
     """
 
     instrument: str
@@ -119,3 +119,4 @@ class Position(Struct, gc=False):
     currency: str = ""
     refusals: int = 0
     verified: str = ""
+    patient: bool = False

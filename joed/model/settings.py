@@ -63,6 +63,8 @@ class EndOfDay:
     close_positions: bool = False
     at_s: Annotated[float, Gt(0), Lt(14400)] = 300.0
     entries_until_s: Annotated[float, Ge(0), Lt(14400)] = 1800.0
+    limit_s: Annotated[float, Ge(0), Lt(14400)] = 0.0
+    auction_s: Annotated[float, Ge(0), Lt(14400)] = 600.0
 
 
 @dataclass(frozen=True, slots=True)

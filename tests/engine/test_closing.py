@@ -10,7 +10,7 @@ from joed.model.commands import AmendOrder, FlattenPosition, MarkEquity, RaiseAl
 from joed.model.events import OrderAccepted, OrderCancelled, OrderRejected, OrderWorking, Tick
 from joed.model.settings import EndOfDay
 from joed.model.values import SECOND, Leg, Scope, Severity, Status
-from tests.engine.build import CLOSE, START, holding, of_kind, quote, stop_of, target_of, trading_state
+from tests.engine.build import CLOSE, START, D, holding, of_kind, quote, stop_of, target_of, trading_state
 
 FOUR = ["killed", "unwanted", "unprotected", "end_of_day"]
 
@@ -38,6 +38,38 @@ def test_the_day_ends_without_positions_where_the_settings_say_so(before_ns, clo
     holding("AAPL", state=state)
 
     assert len(sent(state, CLOSE - before_ns)) == closes
+
+
+def test_the_end_of_the_day_asks_for_a_price_first_then_takes_any_then_goes_to_the_market():
+    """Three steps of more and more haste, one closer at a time; without `limit_s` the first falls away."""
+    state = trading_state(eod=EndOfDay(close_positions=True, limit_s=120.0), now=CLOSE - 600 * SECOND)
+    holding("AAPL", state=state)
+    begin = CLOSE - 300 * SECOND
+    step(state, begin - SECOND, quote("AAPL", 205.0, at=begin - SECOND))
+    told = []
+    for second in range(300):
+        for command in sent(state, begin + second * SECOND):
+            told.append((second, getattr(command, "level", None), command.order == target_of("AAPL")))
+            if isinstance(command, AmendOrder):
+                step(state, state.now, OrderWorking(command.order, D(10), command.level))
+
+    assert told == [(0, D("205.00"), True), (120, D("202.95"), True), (150, None, False)]
+
+
+@pytest.mark.parametrize(("at_s", "auction_s", "told"), [(900.0, 600.0, [240]), (300.0, 600.0, []), (900.0, 0.0, [])])
+def test_a_minute_before_the_auction_shuts_its_book_a_person_hears_what_is_still_held(at_s, auction_s, told):
+    """No order on close is ever sent; who closed late on purpose, or has no auction, hears nothing."""
+    state = trading_state(eod=EndOfDay(close_positions=True, at_s=at_s, auction_s=auction_s), now=CLOSE - 1200 * SECOND)
+    holding("AAPL", state=state)
+    state.orders[target_of("AAPL")].status = Status.CANCELLED
+    heard = [
+        second
+        for second in range(900)
+        for command in step(state, CLOSE - (900 - second) * SECOND, Tick())
+        if isinstance(command, RaiseAlert) and command.key.startswith("auction:") and not command.repeat
+    ]
+
+    assert heard == told
 
 
 def test_by_default_positions_are_kept_over_night():

@@ -177,10 +177,10 @@ def test_no_sequence_of_prices_ever_loosens_a_stop(cents, answers):
                 step(state, now, OrderWorking(command.order, D(10), command.level))
 
 
-def closes(state, now=START):
+def closes(state, now=START, *, patient=False):
     """Give what closing the position comes to at this moment, and let it be so."""
     commands = []
-    flatten(state, now, state.positions["AAPL"], "why", commands)
+    flatten(state, now, state.positions["AAPL"], "why", commands, patient=patient)
     refold(state, now, Tick(), commands)
     return commands
 
@@ -208,6 +208,44 @@ def test_one_close_at_a_time_then_a_market_order_in_the_same_group():
     [command] = market
     assert (command.kind, command.leg, command.opens) == (Kind.MARKET, Leg.CLOSE, False)
     assert (command.quantity, command.side, command.group) == (10, Side.SELL, "AAPL-e")
+
+
+def test_a_patient_close_asks_for_the_markets_price_and_follows_it():
+    """At the bid, anew after each time-out where it has moved, and never at market while there is patience."""
+    state = holding("AAPL")
+    step(state, START, quote("AAPL", 205.00))
+
+    first = closes(state, patient=True)
+    step(state, START, OrderWorking(target_of("AAPL"), D(10), D(205)))
+    same = closes(state, START + 30 * SECOND, patient=True)
+    step(state, START + 31 * SECOND, quote("AAPL", 204.50, at=START + 31 * SECOND))
+    moved = closes(state, START + 32 * SECOND, patient=True)
+
+    assert first == [AmendOrder(target_of("AAPL"), D("205.00"), reason="why", patient=True)]
+    assert same == []
+    assert moved == [AmendOrder(target_of("AAPL"), D("204.50"), reason="why", patient=True)]
+
+
+def test_whoever_has_no_patience_does_not_wait_for_a_patient_close():
+    """A kill in the first second of a limit that rests: the same target goes through the market, then at market."""
+    state = holding("AAPL")
+    step(state, START, quote("AAPL", 205.00))
+    closes(state, patient=True)
+    step(state, START, OrderWorking(target_of("AAPL"), D(10), D(205)))
+
+    assert closes(state, START + SECOND) == [AmendOrder(target_of("AAPL"), D("202.95"), reason="why")]
+    assert closes(state, START + 2 * SECOND) == []
+    assert [command.leg for command in closes(state, START + 31 * SECOND)] == [Leg.CLOSE]
+
+
+def test_a_patient_close_that_is_refused_goes_to_the_market():
+    """Asking again would be asking each second."""
+    state = holding("AAPL")
+    step(state, START, quote("AAPL", 205.00))
+    closes(state, patient=True)
+    step(state, START, AmendRejected(target_of("AAPL"), "no"))
+
+    assert [command.leg for command in closes(state, START + SECOND, patient=True)] == [Leg.CLOSE]
 
 
 def test_a_refused_market_close_is_tried_again_after_the_time_out():
