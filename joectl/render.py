@@ -186,7 +186,9 @@ def regime_line(body: Body) -> str:
 def _next_jobs(body: Body) -> str:
     """Give the next runs, the soonest first."""
     running = [f"{row['name']} runs" for row in body["jobs"] if row["running"]]
-    waiting = sorted((row["next_ns"], row["name"]) for row in body["jobs"] if row["next_ns"] and not row["running"])
+    waiting = sorted(
+        (row["next_ns"], row["name"]) for row in body["jobs"] if row["next_ns"] > body["now_ns"] and not row["running"]
+    )
     return ", ".join(running + [f"{name} {when(at_ns, body['now_ns'])}" for at_ns, name in waiting[:3]])
 
 
@@ -239,11 +241,21 @@ def trigger(row: Body) -> list[str]:
 
 def job(row: Body, now_ns: int) -> list[str]:
     """Give the cells of a job."""
-    state = "running" if row["running"] else f"next {when(row['next_ns'], now_ns)}"
-    failed = f"failed: {row['failed']} ({row['failures']} in a row)" if row["failed"] else ""
     took = f"took {row['took_ns'] / 1e6:,.0f} ms" if row.get("took_ns") else ""
-    ran = [f"last {when(row['last_ns'], now_ns)}", took, state, f"{row['runs']} runs"]
-    return [row["name"], *ran, row.get("time", ""), failed]
+    ran = [f"last {when(row['last_ns'], now_ns)}", took, _next(row, now_ns), f"{row['runs']} runs"]
+    result = (
+        f"failed: {row['failed']} ({row['failures']} failures)" if row["failed"] else "ok" if row["last_ns"] else ""
+    )
+    return [row["name"], result, *ran, row.get("time", "")]
+
+
+def _next(row: Body, now_ns: int) -> str:
+    """Say when a job runs next, or what it waits for."""
+    if row["running"]:
+        return f"running, {row.get('deadline_s', 0):g} s at most"
+    if waits := row.get("waits"):
+        return f"waits for {waits}"
+    return f"next {when(row['next_ns'], now_ns)}" if row["next_ns"] else "not planned"
 
 
 def orders(body: Body) -> str:
@@ -290,7 +302,7 @@ def deeds(body: Body) -> str:
 
 def jobs(body: Body) -> str:
     """Give the jobs."""
-    return "\n".join(table((job(row, body["now_ns"]) for row in body["jobs"]), "")) or "no job has run yet"
+    return "\n".join(table((job(row, body["now_ns"]) for row in body["jobs"]), "")) or "no session has begun yet"
 
 
 def card(body: Body) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from joed.model.anchors import next_due, parsed
 from joed.model.settings import Settings
-from joed.model.values import Host, Mode
+from joed.model.values import HOUR, SECOND, Host, Mode
 
 BROKERS = ("paper", "ibkr", "capital")
 CURRENCY = re.compile(r"[A-Z]{3,5}")
@@ -18,11 +19,6 @@ WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9
 OUTSIDE = ("fear_greed_index", "mvrv_ratio", "funding_rate")
 """The readings that come from outside (joed/analysis/crypto.py)."""
 JOBS = ("regime", "scan", "watchlist", "strategies", "analytics", "crypto", "summary")
-SPAN = r"[1-9][0-9]{0,5}[smh]"
-POINT = rf"(?:open|close)(?:[+-]{SPAN})?"
-CLAUSE = rf"(?:{POINT}|every {SPAN}(?: while open| from {POINT} to {POINT})?)"
-TIME_ROW = re.compile(rf" *{CLAUSE} *(?:, *{CLAUSE} *)*")
-"""A row of `jobs.times`, as joed/engine/anchors.py reads it."""
 REWRITERS = ("none", "openai", "anthropic")
 SECURE = re.compile(r"https://[^\s]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\s]*)?$")
 LIBRARIES = ("ib_insync", "ib_async")
@@ -46,6 +42,21 @@ def _no_window(key: str, settings: Settings) -> bool:
     """Say whether one of these is no stretch of the day in a zone that there is."""
     windows: tuple[str, ...] = getattr(settings.ibkr, key)
     return not all(WINDOW.fullmatch(window) and _is_zone(window.partition(" ")[2]) for window in windows)
+
+
+def _is_row(row: str) -> bool:
+    """Say whether a row of `jobs.times` says when."""
+    try:
+        return bool(parsed(row))
+    except ValueError:
+        return False
+
+
+def _after(row: str, after_close_s: float) -> bool:
+    """Say whether a row is first due so long after the close that nobody runs any more."""
+    close_ns = 24 * HOUR
+    due = next_due(row, 0, close_ns - HOUR, close_ns)
+    return due == 0 or due >= close_ns + int(after_close_s * SECOND)
 
 
 def _is_zone(name: str) -> bool:
@@ -123,8 +134,18 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ),
     (
         "jobs.times",
-        lambda s: bool(set(s.jobs.times) - set(JOBS)) or not all(map(TIME_ROW.fullmatch, s.jobs.times.values())),
+        lambda s: bool(set(s.jobs.times) - set(JOBS)) or not all(map(_is_row, s.jobs.times.values())),
         f"must be rows as {{{{scan: every 15m while open}}}} for {', '.join(JOBS)}, was {{was}}",
+    ),
+    (
+        "jobs.times",
+        lambda s: _is_row(row := s.jobs.times.get("summary", "close")) and _after(row, s.session.after_close_s),
+        "has the summary when the session has ended (session.after_close_s after the close), was {was}",
+    ),
+    (
+        "jobs.deadlines",
+        lambda s: bool(set(s.jobs.deadlines) - set(JOBS)),
+        f"must be seconds as {{{{scan: 20}}}} for {', '.join(JOBS)}, was {{was}}",
     ),
     (
         "summary.rewrite",

@@ -15,9 +15,10 @@ from joed.daemon.job_context import context_of
 from joed.daemon.places import default_root, places
 from joed.daemon.visit import Visit
 from joed.daemon.worker_main import InlineWorker
-from joed.engine.schedule import deadline_ns, names, params
+from joed.engine.schedule import names, params
 from joed.engine.sessions import session_at
 from joed.engine.step import refold
+from joed.engine.times import deadline_ns
 from joed.market.thinker import bars_of, market_of, teach
 from joed.model.commands import OpenSession, RunJob
 from joed.model.events import JobFailed, Tick
@@ -69,7 +70,7 @@ def _tell(options: Namespace, state: State, now: int, worker: InlineWorker) -> i
 
 def _think(state: State, now: int, worker: InlineWorker, job: str) -> str:
     """Run one job and let State have its answer; give what failed, or ""."""
-    command = RunJob(job, 1, now + deadline_ns(state), params(state, job), names(state, job))
+    command = RunJob(job, 1, now + deadline_ns(state.settings.jobs, job), params(state, job), names(state, job))
     event = worker.run(command, context_of(state))
     if isinstance(event, JobFailed):
         return f"job {job} failed: {event.reason}"

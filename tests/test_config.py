@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from joed import config
 from joed.config import digest, load, load_directory
-from joed.engine.anchors import parsed
 from joed.errors import ConfigError
 from joed.market.listings import INDEX, LISTINGS, VIX
+from joed.model.anchors import parsed
 from joed.model.settings import Instrument, Risk, Settings
 from joed.model.values import Mode
 
@@ -427,3 +427,20 @@ def test_every_row_that_the_settings_take_the_engine_reads(written):
     row = "open-45m, every 1h while open, every 30s from open-1m to close+2m, close+10m"
 
     assert len(parsed(load(written(f"jobs: {{times: {{scan: '{row}'}}}}")).jobs.times["scan"])) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("jobs: {times: {summary: close+10m}}", "jobs.times has the summary when the session has ended"),
+        ("jobs: {times: {summary: every 1h while open}}", ""),
+        ("session: {after_close_s: 900}\njobs: {times: {summary: close+10m}}", ""),
+        ("jobs: {deadlines: {tea: 5}}", "jobs.deadlines must be seconds as {scan: 20} for regime, scan"),
+        ("jobs: {deadlines: {scan: 0}}", "jobs.deadlines.scan must be greater than 0"),
+    ],
+)
+def test_a_job_that_nobody_would_run_is_refused(written, text, words):
+    """A summary beyond the day's end, a deadline of no job, none at all."""
+    path = written(text)
+
+    assert not load(path).jobs.deadlines if not words else refusal(path)[0].startswith(words)

@@ -10,7 +10,7 @@ from typing import Any
 
 from joed.daemon.counters import Counters
 from joed.daemon.log import Log
-from joed.engine.schedule import DUE
+from joed.engine.times import TABLE
 from joed.model.feeds import DELAYED, POLL, STREAM
 from joed.model.values import SECOND, Status
 from joed.model.view import BrokerView, JobView, View
@@ -325,7 +325,7 @@ def rates(sources: Sources, view: View) -> Values:
 def job_runs(sources: Sources, view: View) -> Values:
     """Count the runs of each job by how they ended; one that runs is not counted yet."""
     found = {job.name: job for job in view.jobs}
-    for name in DUE:
+    for name in TABLE:
         job = found.get(name)
         runs, failures = (job.runs - job.running, job.failures) if job else (0, 0)
         yield (name, "ok"), max(0, runs - failures)
@@ -334,4 +334,4 @@ def job_runs(sources: Sources, view: View) -> Values:
 
 def job(read: Callable[[View, JobView], float]) -> Read:
     """Read a number of each job."""
-    return each(DUE, lambda _, view: {row.name: read(view, row) for row in view.jobs})
+    return each(TABLE, lambda _, view: {row.name: read(view, row) for row in view.jobs})

@@ -26,6 +26,7 @@ from joed.engine import (
     reconcile,
     reloading,
     requests,
+    times,
     verdicts,
 )
 from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
@@ -89,7 +90,7 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     feeds.begin(state)
     for job in state.jobs.values():
         if job.running:
-            job.running, job.next_ns = 0, min(job.next_ns, now)
+            job.running, job.started_ns, job.next_ns = 0, 0, min(job.next_ns, now)
     empty_bands(state)
 
 
@@ -98,6 +99,7 @@ def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
     state.settings, state.settings_digest = reloading.with_held(state, event.settings), event.digest
     state.calendars = event.calendars
     state.mode = event.settings.mode
+    times.plan(state, now)
     state.triggers = {
         name: trigger
         for name, trigger in state.triggers.items()
@@ -271,6 +273,7 @@ def open_session(state: State, now: int, command: c.OpenSession) -> None:
     state.marked_ns = 0
     for job in state.jobs.values():
         job.next_ns = 0
+    times.plan(state, now)
     for market in state.markets.values():
         market.signals, market.anchor, market.suspects, market.suspect = [], 0.0, 0, None
     orders.forget_ended(state)

@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from joed.engine import schedule
+from joed.engine import times
 from joed.engine.markets import empty_band, empty_bands, known, market_of
 from joed.engine.orders import spent
 from joed.engine.triggers import sane
@@ -19,7 +19,7 @@ def run_job(state: State, now: int, command: c.RunJob) -> None:
     """Note that a job runs, and when it is due again."""
     job = state.jobs.setdefault(command.job, Job(command.job))
     job.runs, job.running, job.started_ns = command.run, command.run, now
-    job.next_ns = schedule.next_run(state.settings.jobs, command.job, now)
+    job.next_ns = times.following(state, command.job, now)
 
 
 def regime_judged(state: State, now: int, event: e.RegimeJudged) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from joed.engine import drill, reloading, requests, schedule
+from joed.engine import drill, reloading, requests, schedule, times
 from joed.engine import kill as engine_kill
 from joed.engine.alerting import ack
 from joed.engine.confirming import answer, confirm, doctor, needs_confirmation, unconfirmed
@@ -86,12 +86,12 @@ def run(state: State, now: int, event: OperatorAsked, commands: list[Command]) -
     """Run a job now, whatever its time; one that runs already is not run twice."""
     name = event.args.get("job", "")
     job = state.jobs.get(name, schedule.NEVER)
-    if name not in schedule.DUE:
-        words = f"there is no job {name!r}; there are {', '.join(schedule.DUE)}"
+    if name not in times.TABLE:
+        words = f"there is no job {name!r}; there are {', '.join(times.TABLE)}"
         commands.append(answer(event, words, "job_unknown"))
     elif not state.day.session or state.stopping:
         commands.append(answer(event, "no session is under way, so there is nothing to think about", "no_session"))
-    elif job.running and now < job.started_ns + schedule.deadline_ns(state) + schedule.LOST_NS:
+    elif schedule.in_flight(state, job, now):
         commands.append(answer(event, f"{name} runs already", "job_running"))
     else:
         commands.append(schedule.start(state, now, name))

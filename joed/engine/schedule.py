@@ -1,11 +1,10 @@
 """What is due: the session's beginning and end, the jobs, the daily close; asked once a second by the Tick."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 
-from joed.engine import feeds, sessions
+from joed.engine import sessions
 from joed.engine.confirming import needs_confirmation, unconfirmed
 from joed.engine.health import keep
 from joed.engine.money import cash_of
@@ -13,10 +12,10 @@ from joed.engine.orders import resting
 from joed.engine.phase import local
 from joed.engine.positions import unrealised
 from joed.engine.reconcile import reconciled
-from joed.engine.times import timely
+from joed.engine.times import TABLE, deadline_ns, is_open
 from joed.model.blocks import ALL, key
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
-from joed.model.settings import Jobs, Settings
+from joed.model.settings import Settings
 from joed.model.state import Job, State
 from joed.model.values import MINUTE, SECOND
 
@@ -24,8 +23,6 @@ WIND_DOWN_NS = 10 * SECOND
 """How long an orderly end waits for the broker's word on cancelled entries."""
 LOST_NS = 30 * SECOND
 """A job whose answer is this late beyond its deadline is taken for lost."""
-STRATEGIES_LAG_NS = 1 * SECOND
-"""Strategies run this long after the full minute, when its bar is whole."""
 
 CENT_HUNDREDTH = Decimal("0.0001")
 """How finely worth is noted: an average price has as many digits as its division gave."""
@@ -67,26 +64,26 @@ def session(state: State, now: int, commands: list[Command]) -> None:
 
 
 def jobs(state: State, now: int, commands: list[Command]) -> None:
-    """Start every job that is due and not running."""
+    """Start every job that is due, makes sense and does not run."""
     if not state.day.session or state.stopping or not ours(state, now):
         return
-    for name, due in DUE.items():
+    for name, row in TABLE.items():
         job = state.jobs.get(name, NEVER)
-        if not timely(state, job, name, now) or not due(state, now):
+        if now < job.next_ns or row.waits(state, now) or in_flight(state, job, now):
             continue
-        if not job.running or now >= job.started_ns + deadline_ns(state) + LOST_NS:
-            commands.append(start(state, now, name))
+        commands.append(start(state, now, name))
+
+
+def in_flight(state: State, job: Job, now: int) -> bool:
+    """Say whether a job's answer is still to come: one that is long over its deadline is lost."""
+    return bool(job.running) and now < job.started_ns + deadline_ns(state.settings.jobs, job.name) + LOST_NS
 
 
 def start(state: State, now: int, name: str) -> RunJob:
     """Give the next run of a job."""
     runs = state.jobs.get(name, NEVER).runs
-    return RunJob(name, runs + 1, now + deadline_ns(state), params(state, name), names(state, name))
-
-
-def deadline_ns(state: State) -> int:
-    """Give how long a job may take."""
-    return int(state.settings.jobs.deadline_s * SECOND)
+    ends_ns = now + deadline_ns(state.settings.jobs, name)
+    return RunJob(name, runs + 1, ends_ns, params(state, name), names(state, name))
 
 
 def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bool | list[str]]]:
@@ -161,57 +158,6 @@ def names(state: State, job: str) -> tuple[str, ...]:
     if job in ("watchlist", "strategies"):
         return tuple(candidate.instrument for candidate in state.watchlist)
     return tuple(symbol for symbol, instrument in state.settings.universe.items() if instrument.tradable)
-
-
-def is_open(state: State, now: int) -> bool:
-    """Say whether the session's market is open."""
-    return state.day.open_ns <= now < state.day.close_ns
-
-
-def _with_bars(state: State, now: int) -> bool:
-    return now < state.day.close_ns and not feeds.waits(state, now)
-
-
-def _after_regime(state: State, now: int) -> bool:
-    return state.regime is not None and _with_bars(state, now)
-
-
-def _with_watchlist(state: State, now: int) -> bool:
-    return bool(state.watchlist) and is_open(state, now)
-
-
-def _open(state: State, now: int) -> bool:
-    return is_open(state, now)
-
-
-def _has_crypto(state: State, now: int) -> bool:
-    return any(instrument.kind == "crypto" for instrument in state.settings.universe.values())
-
-
-def _day_over(state: State, now: int) -> bool:
-    return now >= state.day.close_ns + MINUTE and state.summarised != state.day.session
-
-
-DUE: dict[str, Callable[[State, int], bool]] = {
-    "regime": _with_bars,
-    "scan": _after_regime,
-    "watchlist": _with_watchlist,
-    "strategies": _with_watchlist,
-    "analytics": _open,
-    "crypto": _has_crypto,
-    "summary": _day_over,
-}
-"""The jobs, and when each makes sense."""
-
-
-def next_run(settings: Jobs, job: str, now: int) -> int:
-    """Give when a job runs again; strategies keep to the full minute, when bars are whole."""
-    if job == "summary":
-        return now + MINUTE
-    every_ns = int(getattr(settings, f"{job}_s") * SECOND)
-    if job == "strategies":
-        return now - now % every_ns + every_ns + STRATEGIES_LAG_NS
-    return now + every_ns
 
 
 def mark(state: State, now: int, commands: list[Command]) -> None:

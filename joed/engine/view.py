@@ -6,7 +6,7 @@ No clock: every age is counted against the `now` of the last event applied.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from joed.engine import alerting, ramp, sources, triggers
+from joed.engine import alerting, ramp, sources, times, triggers
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.funds import funds
@@ -15,7 +15,6 @@ from joed.engine.money import currency_of, stale
 from joed.engine.positions import lots_of
 from joed.engine.receipt import receipt_of
 from joed.engine.stance import stance_of
-from joed.engine.times import next_of, time_of
 from joed.model.card import Limits, Signing
 from joed.model.events import Quote
 from joed.model.orders import Order, Position
@@ -218,8 +217,20 @@ def _order(order: Order, now: int) -> OrderView:
 
 
 def _job(state: State, job: Job) -> JobView:
-    running, next_ns, time = bool(job.running), next_of(state, job), time_of(state.settings.jobs, job.name)
-    return JobView(job.name, running, job.runs, job.ended_ns, next_ns, job.failed, job.failures, time, job.took_ns)
+    rules = state.settings.jobs
+    return JobView(
+        name=job.name,
+        running=bool(job.running),
+        runs=job.runs,
+        last_ns=job.ended_ns,
+        next_ns=times.next_of(job),
+        failed=job.failed,
+        failures=job.failures,
+        time=times.time_of(rules, job.name),
+        took_ns=job.took_ns,
+        waits=times.waits_for(state, job),
+        deadline_s=times.deadline_ns(rules, job.name) / SECOND if job.name in times.TABLE else 0.0,
+    )
 
 
 def _signing(state: State) -> Signing:

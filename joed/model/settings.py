@@ -146,6 +146,7 @@ class Jobs:
     deadline_s: Seconds = 30.0
     watchlist_size: Count = 12
     times: dict[str, str] = field(default_factory=dict)
+    deadlines: dict[str, Seconds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ class TriggerView(Struct, frozen=True, gc=False):
 
 
 class JobView(Struct, frozen=True, gc=False):
-    """One kind of job; times are 0 where it never ran or is not planned."""
+    """One kind of job; times are 0 where it never ran or is not planned, `waits` is what it lacks though it is due."""
 
     name: str
     running: bool
@@ -195,6 +195,8 @@ class JobView(Struct, frozen=True, gc=False):
     failures: int
     time: str = ""
     took_ns: int = 0
+    waits: str = ""
+    deadline_s: float = 0.0
 
 
 class Need(Struct, frozen=True, gc=False):

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import msgspec
 
-from joed.engine.schedule import DUE
 from joed.engine.step import refold, step
 from joed.model.commands import BindAccount, OpenSession, SubmitOrder
 from joed.model.events import (
@@ -21,7 +20,7 @@ from joed.model.events import (
     TriggersMade,
 )
 from joed.model.settings import Feed, Instrument, Settings
-from joed.model.state import EMPTY_HI, EMPTY_LO, Job, State
+from joed.model.state import EMPTY_HI, EMPTY_LO, State
 from joed.model.triggers import Trigger
 from joed.model.values import HOUR, MINUTE, SECOND, Crossing, Kind, Leg, Side
 
@@ -52,7 +51,8 @@ def trading_state(*, cash="100000", symbols=SYMBOLS, now=START, **changes):
     refold(state, OPEN - HOUR, whole_read(OPEN - HOUR, cash=cash), [])
     refold(state, OPEN - HOUR, Tick(), [OpenSession(SESSION, OPEN, CLOSE, D(cash))])
     refold(state, now, Tick(), [])
-    state.jobs = {name: Job(name, next_ns=CLOSE) for name in DUE if name != "summary"}
+    for job in state.jobs.values():
+        job.next_ns = max(job.next_ns, CLOSE)  # all have had their turn today
     return state
 
 

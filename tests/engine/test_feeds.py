@@ -3,7 +3,7 @@
 import pytest
 
 from joed.daemon.record import decode_state, encode_state
-from joed.engine import feeds, schedule
+from joed.engine import feeds, times
 from joed.engine.risk import matches
 from joed.engine.step import step
 from joed.model.commands import LiftBlock, RaiseAlert, RaiseBlock
@@ -112,10 +112,10 @@ def test_thinking_waits_for_daily_bars_and_not_for_ever(state):
     state.jobs["regime"] = Job("regime")
     step(state, START, BarsAsked("paper", 3))
 
-    assert not schedule.DUE["regime"](state, START + feeds.WAIT_NS - 1)
-    assert schedule.DUE["regime"](state, START + feeds.WAIT_NS)
+    assert times.TABLE["regime"].waits(state, START + feeds.WAIT_NS - 1) == "daily bars"
+    assert times.TABLE["regime"].waits(state, START + feeds.WAIT_NS) == ""
     step(state, START + SECOND, BarsFetched("paper", "daily", 3, 900))
-    assert schedule.DUE["regime"](state, START + SECOND)
+    assert times.TABLE["regime"].waits(state, START + SECOND) == ""
 
 
 def test_a_broker_that_is_down_is_not_waited_for(state):

@@ -17,7 +17,7 @@ from joed.model.events import (
     TriggersMade,
     WatchlistScored,
 )
-from joed.model.values import HOUR, MINUTE
+from joed.model.values import MINUTE
 from tests.engine.build import SESSION, START, D, kinds, quote, trading_state, trigger
 
 NAMES = (Candidate("AAPL", 2.0), Candidate("KO", 1.0))
@@ -119,7 +119,7 @@ def test_a_job_that_failed_is_told_and_tried_again_within_a_minute():
 
     job = state.jobs["regime"]
     assert kinds(commands) == ["RaiseAlert"]
-    assert (planned, job.next_ns) == (START + HOUR, START + 5 + MINUTE)
+    assert (planned, job.next_ns) == (START + 55 * MINUTE, START + 5 + MINUTE)
     assert (job.running, job.failed, job.failures) == (0, "timed out", 1)
 
 

@@ -154,9 +154,9 @@ export function jobs(told) {
     h("th", { scope: "row" }, row.failed && mark("warning"), row.name),
     h("td", {}, row.last_ns ? time(row.last_ns + shift, zone, true) : "never"),
     h("td", {}, row.failed ? `failed: ${row.failed}` : row.running ? "running"
-      : row.next_ns ? `in ${span((row.next_ns - told.now_ns) / 1e9)}` : "not planned")));
+      : row.waits ? `waits for ${row.waits}` : row.next_ns ? `in ${span((row.next_ns - told.now_ns) / 1e9)}` : "not planned")));
   return panel("jobs", "Jobs", "", rows.length ? table("Jobs", [["job"], ["last"], ["next"]], rows)
-    : h("p", { class: "quiet" }, "No job has run yet."));
+    : h("p", { class: "quiet" }, "No session has begun yet."));
 }
 
 export function record(told) {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joed.engine.anchors import last_due, next_due, parsed
+from joed.model.anchors import last_due, next_due, parsed
 from joed.model.values import HOUR, MINUTE, SECOND
 from tests.engine.build import CLOSE, OPEN
 
