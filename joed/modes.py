@@ -37,6 +37,10 @@ CALENDARS = "calendar.d"
 def run(options: Namespace) -> int:
     """Run the chosen mode and give its exit status."""
     name = next((mode for mode in MODES if getattr(options, mode, None)), "daemon")
+    if name in SECRET:
+        from joed.daemon.fence import hide_memory
+
+        hide_memory()
     return MODES[name](options)
 
 
@@ -381,3 +385,5 @@ MODES: dict[str, Callable[[Namespace], int]] = {
     "daemon": daemon,
 }
 """Name of the flag -> what runs."""
+SECRET = ("daemon", "once", "check", "failsafe")
+"""The modes that read credentials: nobody of the same user looks into them."""

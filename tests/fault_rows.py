@@ -17,11 +17,12 @@ TWS_LINK = f"{TWS}/test_link.py"
 
 
 class Row(NamedTuple):
-    """One row: what goes wrong, where it is shown (or what that waits for), the world's kinds of fault."""
+    """One row: what goes wrong, where it is shown (or what that waits for), the world's kinds of fault, more tests."""
 
     what: str
     shown: str
     kinds: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 def alone(what: str, *kinds: str, file: str = BROKER) -> Row:
@@ -314,6 +315,7 @@ ATTACKS: dict[str, Row] = {
     "S37": Row(
         "secrets in a core, in swap, before a debugger",
         "tests/systemd/test_life.py::test_no_core_is_written_and_no_power_is_gained",
+        also=("tests/systemd/test_life.py::test_nobody_of_joeds_own_user_looks_into_it",),
     ),
     "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
     "S41": Row(
@@ -326,7 +328,9 @@ ATTACKS: dict[str, Row] = {
     ),
     "S43": Row("a loose sandbox", f"{UNITS}::test_what_runs_for_long_or_holds_secrets_is_shut_in"),
     "S44": Row(
-        "a joed that was taken over", "tests/systemd/test_life.py::test_a_joed_that_has_been_taken_over_gets_nowhere"
+        "a joed that was taken over",
+        "tests/systemd/test_life.py::test_a_joed_that_has_been_taken_over_gets_nowhere",
+        also=("tests/systemd/test_life.py::test_with_the_drop_in_for_a_gateway_here_no_other_address_is_reached",),
     ),
     "S45": Row(
         "a file other than the one that was locked",

@@ -138,7 +138,9 @@ def table(rows, figures):
     lines = ["| row | what goes wrong | shown by | told after | well after |", "|---|---|---|---|---|"]
     for name, row in rows.items():
         told, well = times_of(name, row, figures)
-        shown = row.shown if row.shown.startswith("not yet") else f"`{row.shown}`"
+        shown = (
+            row.shown if row.shown.startswith("not yet") else ", ".join(f"`{one}`" for one in (row.shown, *row.also))
+        )
         kinds = f" ({', '.join(row.kinds)})" if row.kinds else ""
         lines.append(f"| {name} | {row.what} | {shown}{kinds} | {told} | {well} |")
     return lines

@@ -31,10 +31,10 @@ def test_each_row_names_a_test_that_exists_or_what_it_waits_for(name):
     if row.shown.startswith("not yet: "):
         assert not row.kinds
         return
-    path, _, test = row.shown.partition("::")
-
-    assert Path(ROOT / path).exists()
-    assert not test or test in names_in(path)
+    for shown in (row.shown, *row.also):
+        path, _, test = shown.partition("::")
+        assert Path(ROOT / path).exists()
+        assert not test or test in names_in(path)
 
 
 def test_every_kind_of_fault_in_the_world_has_its_row():

@@ -1,13 +1,21 @@
 """The fence around a stranger's code, from the inside: what it tries, and what the kernel says."""
 
+import ctypes
+import os
 import socket
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from joed.daemon import fence
-from joed.daemon.fence import Unfenced, raise_fence
+from joed.daemon.fence import Unfenced, hide_memory, raise_fence
 from joed.daemon.sandbox import OwnFailed
 from tests.daemon.owning import asking
+from tests.daemon.users import as_user
+
+STRANGER = 65534
+PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 
 
 @pytest.fixture
@@ -99,3 +107,47 @@ def test_a_call_that_fails_is_no_fence():
     """The kernel's own words."""
     with pytest.raises(Unfenced, match="landlock"):
         fence._call(-1, "landlock")
+
+
+def read(path):
+    """Say whether a file of a process can be opened."""
+    with suppress(OSError), Path(path).open("rb"):
+        return True
+    return False
+
+
+def attached(pid):
+    """Say whether a debugger takes hold of a process."""
+    libc = ctypes.CDLL(None)
+    if libc.ptrace(PTRACE_ATTACH, pid, 0, 0) != 0:
+        return False
+    os.waitpid(pid, 0)
+    libc.ptrace(PTRACE_DETACH, pid, 0, 0)
+    return True
+
+
+def looks_into(hide):
+    """Give what of a child one can see who is its user and its parent, which even a strict system would allow."""
+    ready, stay = os.pipe(), os.pipe()
+    victim = os.fork()
+    if not victim:
+        ctypes.CDLL(None).prctl(fence.PR_SET_DUMPABLE, 1, 0, 0, 0)  # as after an exec: who has changed users is closed
+        hide()
+        own = read("/proc/self/statm") and read(f"/proc/self/fd/{os.open('/usr', os.O_DIRECTORY)}/bin/true")
+        os.write(ready[1], b"y" if own else b"n")
+        os.close(stay[1])
+        os.read(stay[0], 1)
+        os._exit(0)
+    assert os.read(ready[0], 1) == b"y"
+    seen = [name for name in ("mem", "environ", "maps") if read(f"/proc/{victim}/{name}")]
+    seen += ["ptrace"] if attached(victim) else []
+    os.close(stay[1])
+    os.waitpid(victim, 0)
+    return " ".join(seen).encode() or b"nothing"
+
+
+@pytest.mark.needs_root
+def test_a_process_that_hides_its_memory_is_closed_to_others_of_its_user():
+    """Memory, environment, map and debugger are refused, what is its own it still sees; one that does not is open."""
+    assert as_user(STRANGER, lambda: looks_into(hide_memory)) == b"nothing"
+    assert as_user(STRANGER, lambda: looks_into(lambda: None)) == b"mem environ maps ptrace"

@@ -4,9 +4,10 @@ import json
 import threading
 import time
 
-from tests.systemd.machine import wait_for
+from tests.systemd.machine import PYTHON, UNITS, wait_for
 
 UNIT = "joed.service"
+GATEWAY_HERE = UNITS / "drop-ins" / "10-gateway-here.conf"
 SOON = {"WatchdogSec": "3s", "RestartSec": "1s"}
 
 
@@ -175,6 +176,30 @@ def test_no_core_is_written_and_no_power_is_gained(machine):
     assert machine.shows(UNIT, "MemorySwapMax", "CoredumpFilter")["MemorySwapMax"] == "0"
 
 
+def test_nobody_of_joeds_own_user_looks_into_it(machine):
+    """Memory, environment and descriptors of the daemon, its credentials among them, are not even its user's to see."""
+    machine.write("/etc/joed/credentials/capital-key", "s3cret", 0o600)
+    machine.ask("systemctl", "start", UNIT)
+    daemon = pid_of(machine)
+
+    def children():
+        return machine.ask("cat", f"/proc/{daemon}/task/{daemon}/children").stdout.split()
+
+    def seen(pid):
+        looks = [
+            f"head -c 1 /proc/{pid}/environ",
+            f"ls /proc/{pid}/fd",
+            f"strace -p {pid} -o /dev/null & sleep 0.3; kill %1",
+        ]
+        as_joed = ("setpriv", "--reuid=joed", "--regid=joed", "--clear-groups", "/bin/bash", "-c")
+        return [look.split()[0] for look in looks if machine.ask(*as_joed, look, check=False).returncode == 0]
+
+    worker = wait_for(children, "the worker runs", 20)[0]
+    assert seen(worker) == ["head", "ls", "strace"]  # which holds no secret; the looks are real
+    assert seen(daemon) == []
+    assert machine.ask("head", "-c", "1", f"/proc/{daemon}/environ").returncode == 0  # root looks into what it likes
+
+
 PROBES = {
     "writes the configuration": "echo x > /etc/joed/joed.yaml",
     "writes a program": "echo x > /usr/bin/joectl-too",
@@ -207,6 +232,45 @@ def test_a_joed_that_has_been_taken_over_gets_nowhere(machine):
     assert "probed" in said
     assert [line for line in said.splitlines() if line.startswith("DONE")] == []
     assert [line.removeprefix("DONE ") for line in outside.splitlines()[:-1]] == list(PROBES)
+
+
+CALLS = """
+import errno, socket
+for address in ("127.0.0.1", "10.9.8.7", "169.254.169.254"):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        try:
+            wire.sendto(b".", (address, 9))
+            print("SENT", address)
+        except PermissionError:
+            print("KEPT", address)
+"""
+
+
+def test_with_the_drop_in_for_a_gateway_here_no_other_address_is_reached(machine):
+    """The kernel keeps back what would leave for another address, a cloud's own too; without it everything leaves."""
+    machine.ask("ip", "address", "replace", "10.9.8.7/32", "dev", "lo")
+    machine.ask("ip", "address", "replace", "169.254.169.254/32", "dev", "lo")
+    machine.write("/usr/bin/calls", CALLS)
+    drop_in(machine, Type="oneshot", WatchdogSec="0", Restart="no", ExecStart=f"\nExecStart={PYTHON} /usr/bin/calls")
+    drop_ins = f"/etc/systemd/system/{UNIT}.d"
+
+    machine.ask("systemctl", "start", UNIT)
+    everywhere = machine.journal(UNIT)
+    machine.turn_page()
+    machine.write(f"{drop_ins}/10-gateway-here.conf", GATEWAY_HERE.read_text("utf-8"))
+    machine.ask("systemctl", "daemon-reload")
+    machine.ask("systemctl", "start", UNIT)
+
+    assert [line for line in everywhere.splitlines() if line[:4] in {"SENT", "KEPT"}] == [
+        "SENT 127.0.0.1",
+        "SENT 10.9.8.7",
+        "SENT 169.254.169.254",
+    ]
+    assert [line for line in machine.journal(UNIT).splitlines() if line[:4] in {"SENT", "KEPT"}] == [
+        "SENT 127.0.0.1",
+        "KEPT 10.9.8.7",
+        "KEPT 169.254.169.254",
+    ]
 
 
 def test_a_credential_is_a_file_for_joed_alone(machine):
