@@ -23,6 +23,16 @@ FAR = 0.3
 REACH_NS = 25 * SECOND
 """How long after a kill or a new link joed has had to decide all that the kill names, even if it hangs for a while."""
 
+BARE_S = 40.0
+"""How long a position may be bare in all: 15 s by policy, then closes that may each take their time-out."""
+REFUSED_S, REFUSALS = 6.0, 6  # after each refused close the next waits twice as long
+
+
+def patience_s(exchange: OddExchange, instrument: str) -> float:
+    """Give how long a position may be bare, longer by the closes refused and by the time in which nobody traded."""
+    refused = min(exchange.refused.get(instrument, 0), REFUSALS)
+    return BARE_S + REFUSED_S * (1 << refused) + exchange.idle_ns.get(instrument, 0) / SECOND
+
 
 class Conduct:
     """What joed heard and has not recorded yet, which breakers hold, when it last asked for what."""

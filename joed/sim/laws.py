@@ -26,9 +26,6 @@ Order = SubmitOrder | AmendOrder | CancelOrder
 TOLD_S = 8.0
 """How long a position may be bare before a person is told: the policy's 5 s, a second hand and a commit."""
 READ_S = 6.0  # how much later it is known what a person or a split did: by the next whole read
-BARE_S = 40.0
-"""How long a position may be bare in all: 15 s by policy, then closes that may each take their time-out."""
-REFUSED_S, REFUSALS = 6.0, 6  # after each refused close the next waits twice as long
 LOOSE_S = 45.0
 """How long more stops than position may work: two whole reads, and the amendment that follows."""
 SHAKEN_S = 30.0
@@ -107,12 +104,13 @@ class Watch:
             bare = self._last(self.bare_ns, "bare", instrument, passed_ns, amiss=protection < least)
             loose = self._last(self.loose_ns, "loose", instrument, passed_ns, amiss=protection > most)
             self.hold("a person is told of a bare position", untold(self, instrument, bare))
-            patience_s = BARE_S + REFUSED_S * 2 ** min(self.exchange.refused.get(instrument, 0), REFUSALS)
-            self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, patience_s))
+            self.exchange.wait(instrument, passed_ns)
+            most_s = conduct.patience_s(self.exchange, instrument)
+            self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, most_s))
             self.hold("a stop too many is mended", lasts(instrument, "with a stop too many", loose, LOOSE_S))
             apart = self.exchange.foreign.get(instrument)  # a stop fits what is left of ours beside a stranger's
             if not bare:
-                self.exchange.refused.pop(instrument, None)
+                self.exchange.settle(instrument)
             if not bare and not loose and not apart and now - since_ns > int(SHAKEN_S * SECOND):
                 del self.exchange.shaken[instrument]
 

@@ -37,6 +37,7 @@ class OddExchange(Exchange):
         self.odd: set[str] = set()
         self.cleaning: set[str] = set()
         self.refused: dict[str, int] = {}
+        self.idle_ns: dict[str, int] = {}
         self.ghosts: list[str] = []
         self.jumped: dict[str, Decimal] = {}
         self.slow_until_ns = 0
@@ -58,6 +59,19 @@ class OddExchange(Exchange):
         live = self._live.get(instrument, {}).values()
         stops = (o for o in live if o.kind is Kind.STOP and not o.opens and (either or o.side is closing))
         return sum((order.left for order in stops if order.status is not Status.ACKED), ZERO)
+
+    def wait(self, instrument: str, passed_ns: int) -> None:
+        """Count how long a close has worked while nobody traded: what the market does not print fills no order."""
+        quote = self.quotes.get(instrument)
+        live = self._live.get(instrument, {}).values()
+        closes = (order for order in live if order.kind is Kind.MARKET and not order.opens)
+        if any(quote is None or quote.received_ns <= order.changed_ns for order in closes):
+            self.idle_ns[instrument] = self.idle_ns.get(instrument, 0) + passed_ns
+
+    def settle(self, instrument: str) -> None:
+        """Forget what an instrument's closes had to wait for: it is protected again."""
+        self.refused.pop(instrument, None)
+        self.idle_ns.pop(instrument, None)
 
     def spend(self, oddity: str, instrument: str, now: int) -> bool:
         """Say whether an armed oddity happens now; it shakes its instrument."""

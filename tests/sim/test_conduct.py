@@ -169,3 +169,24 @@ def test_one_close_at_a_time(holding):
     assert conduct.one_close_at_a_time(holding, bracket("E2")) == ""
     holding.cancel(START_NS, CancelOrder("C1"))
     assert conduct.one_close_at_a_time(holding, close("C2")) == ""
+
+
+def test_patience_grows_by_refused_closes_and_by_a_market_in_which_nobody_trades(holding):
+    """Not while the market trades, not without a close; and it is forgotten once the position has its stop again."""
+    holding.slow_until_ns = START_NS + SECOND  # the exchange takes the close, and matches nothing
+    usual_s = conduct.patience_s(holding, "AAA")
+    holding.wait("AAA", 5 * SECOND)
+    assert conduct.patience_s(holding, "AAA") == usual_s
+
+    holding.submit(START_NS, close("C1", quantity=10))
+    holding.wait("AAA", 5 * SECOND)
+    assert conduct.patience_s(holding, "AAA") == usual_s + 5
+
+    holding.quote(START_NS + 1, Quote("AAA", 100.0, 100.0, received_ns=START_NS + 1))
+    holding.wait("AAA", 5 * SECOND)
+    assert conduct.patience_s(holding, "AAA") == usual_s + 5
+
+    holding.refused["AAA"] = 2
+    assert conduct.patience_s(holding, "AAA") == usual_s + 5 + 18
+    holding.settle("AAA")
+    assert conduct.patience_s(holding, "AAA") == usual_s
