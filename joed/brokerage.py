@@ -56,7 +56,7 @@ def assigned(settings: Settings) -> Settings:
     if not any(row.tradable for row in universe.values()):
         raise ConfigError(f"the universe has nothing to trade at {', '.join(names)}: name it in universe.yaml")
     for key, symbol in (("index", settings.index), ("vix.instrument", settings.vix.instrument)):
-        if symbol not in universe:
+        if symbol and symbol not in universe:  # an empty vix.instrument watches nothing, and a config says so
             raise ConfigError(f"{key} is {symbol}, which the universe does not have at {', '.join(names)}")
     return replace(settings, universe=universe)
 

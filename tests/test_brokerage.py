@@ -69,6 +69,16 @@ def test_what_cannot_be_traded_is_refused_before_anything_connects(settings, sai
         checked(settings, NONE)
 
 
+def test_where_nothing_measures_fear_no_name_of_it_is_asked_for():
+    """An empty vix.instrument watches nothing: a broker that lists no such index can be traded at all the same."""
+    settings = settings_of(("capital",), GOLD="capital")
+    del settings.universe["VIX"]
+
+    fearless = replace(settings, vix=replace(settings.vix, instrument=""))
+
+    assert homes(assigned(fearless)) == {"SPY": "capital", "GOLD": "capital"}
+
+
 def test_with_several_brokers_the_accounts_are_named_one_for_each():
     """In the order of the brokers; two names for three brokers are nobody's."""
     settings = replace(settings_of(("ibkr", "capital"), KO="ibkr", GOLD="capital"), account="DU1")

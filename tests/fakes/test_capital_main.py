@@ -96,6 +96,22 @@ def test_it_plays_a_file_and_fails_by_script(tmp_path):
     assert (page[0], after[0]) == (502, 200)
 
 
+def test_what_a_file_holds_before_the_clock_is_the_past(tmp_path):
+    """In its bars, never played; a fault may have a time of the clock's."""
+    (tmp_path / "bars.csv").write_text(BARS)
+    begin = "2019-01-02T14:31:30Z"
+
+    async def look(client):
+        bars = await client.get("/prices/AAPL", resolution="MINUTE", max="10")
+        return bars["prices"], await client.call("GET", "/accounts")
+
+    with running("--data", tmp_path / "bars.csv", "--clock", begin, "--fault", f"{begin} html GET /accounts") as far:
+        bars, page = asyncio.run(visit(far, look))
+
+    assert [row["snapshotTimeUTC"][:16] for row in bars] == ["2019-01-02T14:30", "2019-01-02T14:31"]
+    assert page[0] == 502
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -15,6 +15,7 @@ from joed.brokers.capital.evidence import apart, taken
 from joed.brokers.capital.faults import Doubted, Fault, NotSent, Refused, SessionOver, refusal_code
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
 from joed.brokers.capital.limiter import Kind, Lane
+from joed.brokers.capital.pause import pause
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Confirm, Reference
 from joed.brokers.capital.whole import Whole
@@ -149,7 +150,7 @@ class Desk:
         until_ns = self._clock.now() + int(self._settings.confirm_s * SECOND)
         waits = iter(CONFIRM_S)
         while self._clock.now() < until_ns:
-            await asyncio.sleep(next(waits, CONFIRM_S[-1]))
+            await pause(self._clock, next(waits, CONFIRM_S[-1]))
             with suppress(Fault, BadMessage):
                 found = await self._session.get(Confirm, f"/confirms/{intent.reference}", Lane.CONFIRM)
                 if self.settle(intent, found, tell):
@@ -217,7 +218,7 @@ class Desk:
                 await self._mend(error)
             return
         for wait_s in PROOF_S:
-            await asyncio.sleep(wait_s)
+            await pause(self._clock, wait_s)
             with suppress(Fault):
                 found = await self._session.get(Confirm, f"/confirms/{reference}", Lane.CONFIRM)
                 if found.status == "DELETED" and found.deal_status == "ACCEPTED":

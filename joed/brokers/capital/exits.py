@@ -4,7 +4,6 @@ All of it is idempotent by its nature: levels are absolute, and a number that is
 that is lost is looked up and never asked for again.
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -15,6 +14,7 @@ from joed.brokers.capital.desk import PROOF_S, Desk, Tell
 from joed.brokers.capital.faults import Doubted, Fault, Gone, NotSent, refusal_code
 from joed.brokers.capital.ledger import Intent, Stage
 from joed.brokers.capital.limiter import Lane
+from joed.brokers.capital.pause import pause
 from joed.brokers.capital.shapes import Confirm, PositionRow, Reference
 from joed.brokers.capital.whole import Whole
 from joed.brokers.capital.wire import decode, encode, finite
@@ -99,7 +99,7 @@ class Exits(Desk):
         """See the position show its new levels, or others that Capital.com made of them; give why not, or None."""
         shown: Levels | None = None
         for wait_s in PROOF_S:
-            await asyncio.sleep(wait_s)
+            await pause(self._clock, wait_s)
             try:
                 part = (await self._session.get(PositionRow, f"/positions/{deal}", Lane.CONFIRM)).position
             except Gone as fault:
@@ -166,7 +166,7 @@ class Exits(Desk):
                 await self._mend(fault)
                 return False
             for wait_s in PROOF_S:
-                await asyncio.sleep(wait_s)
+                await pause(self._clock, wait_s)
                 with suppress(Fault):
                     found = await self._session.get(Confirm, f"/confirms/{reference}", Lane.CONFIRM)
                     closed = {row.deal_id for row in found.affected_deals if row.status == "FULLY_CLOSED"}

@@ -1,12 +1,12 @@
 """Prices and listings of one account's instruments: from the stream where it serves, by polling where it does not."""
 
-import asyncio
 from decimal import Decimal
 
 from joed.brokers.base import Clock, Emit
 from joed.brokers.capital.faults import Fault, Gone
 from joed.brokers.capital.limiter import Lane, Limiter
 from joed.brokers.capital.listings import Listing, amiss, listing_of
+from joed.brokers.capital.pause import pause
 from joed.brokers.capital.poll import Need, Net, batches, query
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Market, Markets
@@ -140,7 +140,7 @@ class Feed:
         while True:
             shut = any(not self.is_open(epic) for epic in self.epics)
             pause_s = min(self._settings.rules_s, self._settings.check_s) if shut else self._settings.rules_s
-            await asyncio.sleep(pause_s)
+            await pause(self._clock, pause_s)
             try:
                 await self.refresh()
             except Fault:
@@ -151,7 +151,7 @@ class Feed:
         self._began_ns = self._clock.now()
         self._net.source = ""
         while True:
-            await asyncio.sleep(self._settings.prices_poll_s)
+            await pause(self._clock, self._settings.prices_poll_s)
             epics = self.epics
             early = self._clock.now() - self._began_ns < int(self._settings.stale_s * SECOND)
             if not epics or (early and not self.stream.up):

@@ -79,7 +79,7 @@ class Limiter:
             self._kinds[Kind.CREATE] += (Window(orders_hour, HOUR),)
         self._waiting: list[tuple[Lane, int, Kind, asyncio.Future[None]]] = []
         self._turns = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._armed_ns = 0
         self._silent_until_ns = 0
         self._pause_ns = PAUSE_NS
         self.refusals = 0
@@ -116,9 +116,6 @@ class Limiter:
 
     def _release(self) -> None:
         """Let go whoever may, the most urgent first; come back when the next may."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         now, soonest, kept = self._clock.now(), 0, []
         while self._waiting:
             row = heapq.heappop(self._waiting)
@@ -136,8 +133,13 @@ class Limiter:
         self._waiting = kept
         heapq.heapify(self._waiting)
         if kept:
-            delay_s = max(soonest - now, 0) / SECOND + 1e-6
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._release)
+            self._arm(soonest, now)
+
+    def _arm(self, soonest: int, now: int) -> None:
+        """Have the clock call when the next may go, unless it will before."""
+        if not now < self._armed_ns <= soonest:
+            self._armed_ns = soonest
+            self._clock.call_at(soonest, self._release)
 
     def _free_ns(self, now: int, lane: Lane, kind: Kind) -> int:
         """Give when a request of this lane and kind may leave."""

@@ -15,6 +15,7 @@ from joed.brokers.capital.faults import BadCredentials, Doubted, Fault, NotSent
 from joed.brokers.capital.feed import Feed
 from joed.brokers.capital.ledger import Intent, Stage
 from joed.brokers.capital.limiter import Lane
+from joed.brokers.capital.pause import pause, pause_or
 from joed.brokers.capital.reading import read_of
 from joed.brokers.capital.rest import Rest
 from joed.brokers.capital.session import Session
@@ -131,7 +132,7 @@ class Link:
             except (Fault, BadMessage) as error:
                 if not self.connection or not isinstance(error, NotSent):  # a lost link was told as one
                     self._examine("login", f"no session: {error}", ok=False)
-            await asyncio.sleep(DELAYS_S[min(tries, len(DELAYS_S) - 1)])
+            await pause(self._clock, DELAYS_S[min(tries, len(DELAYS_S) - 1)])
             tries += 1
 
     def _cut(self, reason: str) -> None:
@@ -183,9 +184,7 @@ class Link:
     async def _looks(self) -> None:
         """Look at positions and working orders again and again, at once where somebody waits for it."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._capital.orders_poll_s):
-                    await self._hurry.wait()
+            await pause_or(self._hurry, self._clock, self._capital.orders_poll_s)
             self._hurry.clear()
             asked, connection = self._reads, self.connection
             try:
@@ -303,7 +302,7 @@ class Link:
     async def _checks(self) -> None:
         """Look at the clock and at how the account trades, again and again."""
         while True:
-            await asyncio.sleep(self._capital.check_s)
+            await pause(self._clock, self._capital.check_s)
             with suppress(Fault, BadMessage):
                 await self._check()
                 self._session.keep()

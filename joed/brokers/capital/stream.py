@@ -17,6 +17,7 @@ from websockets.exceptions import WebSocketException
 from joed.brokers.base import Clock
 from joed.brokers.capital.faults import SESSION_CODES, Fault
 from joed.brokers.capital.limiter import Lane, Limiter
+from joed.brokers.capital.pause import pause
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Frame, Subscribed, Tick
 from joed.brokers.capital.wire import clean, decode, is_quote
@@ -97,7 +98,7 @@ class Stream:
             steady = self._clock.now() - began_ns > STEADY_NS
             tries = 0 if steady else tries + 1
             self.reconnects += 1
-            await asyncio.sleep(DELAYS_S[min(tries, len(DELAYS_S) - 1)])
+            await pause(self._clock, DELAYS_S[min(tries, len(DELAYS_S) - 1)])
 
     async def _hold(self) -> None:
         """Connect with tokens that a request has just proven, and stay until the stream is lost."""
@@ -203,7 +204,7 @@ class Stream:
     async def _ping(self, socket: ClientConnection) -> None:
         """Ask for a sign of life, with the tokens of the moment."""
         while True:
-            await asyncio.sleep(self._settings.ping_s)
+            await pause(self._clock, self._settings.ping_s)
             self._pings.clear()
             await self._say(socket, "ping", None, lane=Lane.CONFIRM)
 
@@ -232,7 +233,7 @@ class Stream:
         silence_ns = int(self._settings.silence_s * SECOND)
         asked = False
         while True:
-            await asyncio.sleep(1.0)
+            await pause(self._clock, 1.0)
             now = self._clock.now()
             if now - self._frame_ns > silence_ns:
                 raise BadMessage(f"no frame for {self._settings.silence_s:g} s")

@@ -5,6 +5,7 @@ import asyncio
 import random
 import sys
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from joed.compose import clock_of
@@ -44,7 +45,7 @@ def parser():
     made.add_argument("--clock", metavar="ORIGIN@SPEED", help="begin at this UTC time, at this speed")
     made.add_argument("--base-ns", type=int, help="the boot time at which ORIGIN held: another process's clock")
     made.add_argument("--data", type=Path, help="play the bars or quotes of this CSV or Parquet file")
-    made.add_argument("--day", help="of the file, only this date")
+    made.add_argument("--day", help="of the file, only this date; what lies before the clock is in the bars")
     made.add_argument("--settle", type=float, default=0.3, help="seconds an order takes inside the service")
     made.add_argument("--week", action="store_true", help="close at the weekend, as their currencies do")
     made.add_argument("--fault", action="append", default=[], metavar="'SECONDS NAME WORDS'", help="a fault by script")
@@ -98,11 +99,11 @@ class Walk:
 
 
 class FileMarket:
-    """A file as a market: its instruments, and its quotes by the clock."""
+    """A file as a market: its instruments, and its quotes by the clock; what lies before now is the past."""
 
     def __init__(self, path, day):
         self.file = read(path, utc_ns())
-        self.day = day or self.file.days[0]
+        self.day = day
 
     def first_ns(self):
         """Give when its first quote is."""
@@ -113,8 +114,18 @@ class FileMarket:
         return self.file.instruments
 
     def start(self, capital, clock):
-        """Play the quotes."""
-        Feed(clock, self.file.quotes(self.day), capital.quote).wait()
+        """Make bars of what has been, and play the rest."""
+        now, last, quotes = clock.now(), {}, self.file.quotes(self.day)
+        epics = {listing.name: listing.epic for listing in capital.listings.values()}
+        for at_ns, quote in quotes:
+            if at_ns > now:
+                quotes = chain([(at_ns, quote)], quotes)
+                break
+            last[quote.instrument] = quote
+            capital.tape.take(epics[quote.instrument], quote.bid, quote.ask, at_ns)
+        for quote in last.values():
+            capital.quote(quote)
+        Feed(clock, quotes, capital.quote).wait()
 
 
 def build(options):

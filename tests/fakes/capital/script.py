@@ -1,6 +1,7 @@
 """Faults by script, for a person who tries joed against the service: one line each, SECONDS NAME WORDS.
 
-SECONDS count from the start; `#` begins a comment. What follows METHOD and PATH is for the next TIMES requests (1).
+SECONDS count from the start, or are a time of its clock (2026-09-01T14:00:00Z); `#` begins a comment.
+What follows METHOD and PATH is for the next TIMES requests (1).
 
 | name | words | what |
 |---|---|---|
@@ -25,6 +26,7 @@ SECONDS count from the start; `#` begins a comment. What follows METHOD and PATH
 | offset | HOURS | the account's time zone |
 """
 
+from datetime import datetime
 from functools import partial
 
 from joed.errors import ConfigError
@@ -130,6 +132,13 @@ def happen(fake, name, *words):
         raise ConfigError(f"the fault {name} does not understand {' '.join(words)!r}") from error
 
 
+def moment(word, now):
+    """Give a time in ns: an ISO one, or so many seconds from now."""
+    if "T" in word:
+        return int(datetime.fromisoformat(word).timestamp() * SECOND)
+    return now + int(float(word) * SECOND)
+
+
 def play(fake, text):
     """Plan a script's faults; ConfigError for a line that is none."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -137,7 +146,7 @@ def play(fake, text):
         if not words:
             continue
         try:
-            at_ns = fake.clock.now() + int(float(words[0]) * SECOND)
+            at_ns = moment(words[0], fake.clock.now())
             name = words[1]
         except (ValueError, IndexError):
             raise ConfigError(f"line {number} of the faults says {line!r}, not: SECONDS NAME WORDS") from None

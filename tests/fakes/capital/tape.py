@@ -26,9 +26,9 @@ class Tape:
         self.clock = clock
         self.minutes = {}
 
-    def take(self, epic, bid, ask):
-        """Add a quote."""
-        opened = self.clock.now() // MINUTE * MINUTE
+    def take(self, epic, bid, ask, at_ns=None):
+        """Add a quote, of now where no other time is said."""
+        opened = (self.clock.now() if at_ns is None else at_ns) // MINUTE * MINUTE
         rows = self.minutes.setdefault(epic, [])
         if not rows or rows[-1][0] < opened:
             rows.append([opened, [bid] * 4, [ask] * 4, 0])
