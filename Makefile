@@ -10,7 +10,7 @@ UV     := 0.13.9
 .PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table joectl-book ib-async
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: .venv/.installed  ## make .venv from requirements.lock, each file by its hash
 
@@ -42,6 +42,10 @@ table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (A
 
 joectl-book: .venv/.installed  ## write docs/joectl.md from the code
 	$(BIN)/python -m tests.joectl_book
+
+.PHONY: metrics-book
+metrics-book: .venv/.installed  ## write docs/metrics.md from the code
+	$(BIN)/python -m tests.metrics_book
 
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)

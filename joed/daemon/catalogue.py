@@ -33,6 +33,8 @@ class Row(NamedTuple):
 NONE: r.Labels = ()
 BROKER = ("broker",)
 MONEY = ("currency",)
+ORDERS = r.tallied("orders", (*r.MOVES, *r.DOUBTS))
+READS = r.tallied("reads", r.READ_RESULTS)
 
 CATALOGUE = (
     Row("build", "info", NONE, r.build, "what runs"),
@@ -79,6 +81,8 @@ CATALOGUE = (
         r.count("watchdog_pings_total", "watchdog_pings"),
         "watchdog pings sent",
     ),
+    Row("watchdog_last_ping_timestamp_seconds", "gauge", NONE, r.utc("pinged_ns"), "the last watchdog ping"),
+    Row("watchdog_timeout_seconds", "gauge", NONE, r.kept("watchdog_s"), "the watchdog's patience, 0 without one"),
     Row("gc_pause_seconds", "histogram", ("generation",), r.gc_pauses, "pauses by Python's collector"),
     Row("log_records_total", "counter", ("level",), r.each(PRIORITY, r.logged), "lines for the system log"),
     Row("log_dropped_total", "counter", NONE, r.one(r.unlogged), "lines that found the log's queue full"),
@@ -107,6 +111,7 @@ CATALOGUE = (
     ),
     Row("commands_sent_total", "counter", NONE, r.count("commands_sent_total", "sent"), "order commands handed over"),
     Row("commands_dropped_total", "counter", NONE, r.count("commands_dropped_total", "dropped"), "refused at release"),
+    Row("quotes_total", "counter", BROKER, r.counted("quotes"), "quotes of a broker's instruments"),
     Row(
         "stream_last_message_timestamp_seconds",
         "gauge",
@@ -142,6 +147,15 @@ CATALOGUE = (
     ),
     Row("broker_connected", "gauge", BROKER, r.broker(lambda _, b: b.up), "1 while a broker answers"),
     Row("broker_connections_total", "counter", BROKER, r.broker(lambda _, b: b.connection), "connections made"),
+    Row("broker_losses_total", "counter", BROKER, r.counted("losses"), "times that a broker stopped answering"),
+    Row(
+        "reconcile_runs_total",
+        "counter",
+        ("broker", "result"),
+        READS,
+        "readings of a broker's book, by what they found",
+    ),
+    Row("reconcile_duration_seconds", "gauge", BROKER, r.counted("read_s"), "how long the last reading took"),
     Row("reconciled", "gauge", BROKER, r.broker(lambda _, b: b.reconciled), "1 while the books agree"),
     Row("reconcile_mismatches", "gauge", BROKER, r.broker(lambda _, b: b.differences), "differences of the books"),
     Row(
@@ -160,7 +174,33 @@ CATALOGUE = (
         "when the oldest order was armed that waits for its broker's word",
     ),
     Row("order_outcome_unknown", "gauge", BROKER, r.by_broker(r.uncertain), "orders whose fate is unknown"),
-    Row("fills_total", "counter", NONE, r.one(lambda s, v: r.events(s, v)["OrderFilled"]), "executions"),
+    Row("orders_total", "counter", ("broker", "state"), ORDERS, "orders, by each state that they came to"),
+    Row("fills_total", "counter", ("broker", "side"), r.tallied("fills", r.SIDES), "executions, each once"),
+    Row("order_ack_seconds", "histogram", NONE, r.buckets("order_ack"), "from an order's record to its broker's word"),
+    Row(
+        "order_fill_seconds",
+        "histogram",
+        NONE,
+        r.buckets("order_fill"),
+        "from an entry's or a close's record to its end",
+    ),
+    Row(
+        "order_cancel_seconds", "histogram", NONE, r.buckets("order_cancel"), "from asking to cancel to an order's end"
+    ),
+    Row(
+        "slippage_adverse_bps",
+        "histogram",
+        NONE,
+        r.buckets("slippage_adverse"),
+        "entries and stops at or beyond their price",
+    ),
+    Row(
+        "slippage_favourable_bps",
+        "histogram",
+        NONE,
+        r.buckets("slippage_favourable"),
+        "entries and stops better than it",
+    ),
     Row("tick_to_decision_seconds", "histogram", NONE, r.buckets("tick_to_decision"), "quote in hand to step's answer"),
     Row("decision_to_send_seconds", "histogram", NONE, r.buckets("decision_to_send"), "the answer to the hand-over"),
     Row("triggers", "gauge", NONE, r.one(lambda _, v: v.trigger_count), "triggers that wait for their price"),
@@ -175,6 +215,7 @@ CATALOGUE = (
     Row("pnl_unrealised_amount", "gauge", MONEY, r.money(lambda v: v.unrealised), "the result of open positions"),
     Row("fees_day_amount", "gauge", MONEY, r.money(lambda v: v.fees), "the day's fees"),
     Row("exposure_gross_amount", "gauge", MONEY, r.money(lambda v: v.gross), "long and short positions added up"),
+    Row("exposure_net_amount", "gauge", MONEY, r.money(r.net), "long positions less short ones"),
     Row("positions", "gauge", ("broker", "side"), r.positions, "open positions"),
     Row("positions_unprotected", "gauge", BROKER, r.by_broker(r.unprotected), "positions without a stop of their size"),
     Row(
@@ -203,6 +244,7 @@ CATALOGUE = (
     Row("trades_lost", "gauge", NONE, r.one(lambda _, v: v.losses), "positions closed with a loss, this session"),
     Row("wal_records_total", "counter", NONE, r.count("wal_records_total", "records"), "records made durable"),
     Row("wal_commit_seconds", "histogram", NONE, r.buckets("commit"), "commits of the journal, to the disk and back"),
+    Row("journal_bytes", "gauge", ("file",), r.count("journal_bytes"), "the record, and its write-ahead log"),
     Row("audit_last_seq", "gauge", NONE, r.last_seq, "the newest durable record"),
     Row("journal_failed", "gauge", NONE, r.blocked(JOURNAL), "1 while the journal cannot commit"),
     Row("state_last_save_timestamp_seconds", "gauge", NONE, r.utc("snapshot_ns"), "the last snapshot"),
@@ -215,6 +257,31 @@ CATALOGUE = (
         "the end of each job's last run",
     ),
     Row("job_duration_seconds", "gauge", ("job",), r.job(lambda _, j: j.took_ns / 1e9), "how long each job took last"),
-    Row("ctl_requests_total", "counter", ("verb", "status"), r.count("ctl_requests_total"), "control socket answers"),
+    Row("ctl_requests_total", "counter", ("result",), r.count("ctl_requests_total"), "answers on the control socket"),
+    Row("ctl_watchers", "gauge", NONE, r.count("ctl_watchers"), "who watches the record"),
+    Row("kill_answer_seconds", "histogram", NONE, r.buckets("kill_answer"), "from a kill's request to its answer"),
 )
 """All metrics of joed's own; those of the process and of Python's collector come from prometheus_client."""
+
+UNITS = {
+    "_timestamp_seconds": "s, UTC",
+    "_seconds": "s",
+    "_bytes": "bytes",
+    "_ratio": "share, 0 to 1",
+    "_amount": "money, in `currency`",
+    "_bps": "0.01 %",
+    "_total": "count since the start",
+}
+"""A name's end -> the unit that it says; the first that fits."""
+PLAIN = {"enum": "1 for the one that holds", "info": "1"}
+
+
+def name_of(row: Row) -> str:
+    """Give a row's name as Prometheus has it."""
+    return f"joed_{row.name}_info" if row.type == "info" else f"joed_{row.name}"
+
+
+def unit_of(row: Row) -> str:
+    """Give the unit that a row's name promises."""
+    ends = (unit for end, unit in UNITS.items() if row.name.endswith(end))
+    return PLAIN.get(row.type) or next(ends, "0 or 1" if row.help.startswith(("0 while", "1 ")) else "count")

@@ -30,6 +30,7 @@ from joed.daemon.why import why
 from joed.model.commands import Answer
 from joed.model.events import OperatorAsked
 from joed.model.kill import Receipt
+from joed.model.values import SECOND
 from joed.model.view import View
 from joed.protocol import MUTATIONS, Header, Role
 
@@ -54,6 +55,9 @@ class LoopSide(Source, Protocol):
 
     def note(self, denied: OperatorAsked) -> None:
         """Record that somebody was refused."""
+
+    def kill_answered(self, took_s: float) -> None:
+        """Count how long a kill waited for its answer."""
 
 
 class Control:
@@ -85,6 +89,11 @@ class Control:
         self._watchers = Watchers(loop_side, self._limits, self._stopping)
         self._runner: web.ServerRunner | None = None
 
+    @property
+    def watchers(self) -> int:
+        """Give how many watch the record."""
+        return self._watchers.count
+
     async def start(self, listening: socket.socket) -> None:
         """Serve on a socket that listens already: our own, or the one that systemd kept for us."""
         self._runner = web.ServerRunner(Lanes(self._handle, self._malformed, self._limits), shutdown_timeout=1.0)
@@ -107,6 +116,7 @@ class Control:
         verb, subject = _split(request.path)
         changes = request.method == "POST" and verb in MUTATIONS
         answer: web.Response | None
+        began_ns = self._boottime()
         try:
             async with asyncio.timeout(self._limits.handler_s):
                 answer = await self._dispatch(request, connection, verb, subject)
@@ -121,6 +131,8 @@ class Control:
             fault = Problem(500, "fault", "joed failed at this", outcome="unknown" if changes else "none")
             answer = self._problem(verb, connection.peer, fault)
         self.counts[verb, answer.status if answer else 200] += 1
+        if changes and verb == "kill":
+            self._side.kill_answered((self._boottime() - began_ns) / SECOND)
         if answer is None:
             return await self._watchers.serve(request, connection, self._headers(self._side.view()))
         connection.answer_within(self._limits.write_s)

@@ -162,13 +162,13 @@ class Daemon:
 
     async def _serve(self) -> None:
         """Be reachable from before READY until all is over."""
-        control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
-        await control.start(doorstep(self.places.socket, self.places.root, self.notifier, door().viewers))
+        self.control = Control(self.desk, state_dir=self.places.root, boottime=boot_ns)
+        await self.control.start(doorstep(self.places.socket, self.places.root, self.notifier, door().viewers))
         try:
             async with asyncio.TaskGroup() as group:
                 await self._live(group)
         finally:
-            await control.stop()
+            await self.control.stop()
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
         """Say READY, trade until it is over, and go in order."""
@@ -176,16 +176,16 @@ class Daemon:
         self.log.info("ready", pid=os.getpid(), seq=self.state.seq, socket=str(self.places.socket))
         if self.plan.prepare is not None:
             await asyncio.to_thread(self.plan.prepare)
-        from joed.daemon.showing import show, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
+        from joed.daemon.showing import kept, show, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
 
-        servers = show(self.desk, self.trading.counters, self.plan, self.log)
+        others = kept(self.alerter, self.control, self.desk)
+        servers = show(self.desk, self.trading.counters, self.plan, self.log, others)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)
         works = [*self._own_works(), *(supervised(work, self.log) for work in self._works)]
         if self.notifier.active:
             works.append(supervised(partial(tell_status, self.notifier, self._status), self.log))
-        parts = (self.clock, self.worker, self._emit, self.log)
-        works += works_of(brokers, self.state, *parts, streams=self.plan.streams)
+        works += works_of(brokers, self.state, self.clock, self.worker, self._emit, self.log, streams=self.plan.streams)
         tasks = [group.create_task(work()) for work in works]
         gc.collect()
         gc.freeze()  # what is here now stays: a later collection shall not look at it again

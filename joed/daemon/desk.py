@@ -139,6 +139,16 @@ class Desk:
         if self._journal.appended > self._journal.durable and not self._journal.failed:
             self._journal.push()
 
+    def kill_answered(self, took_s: float) -> None:
+        """Count how long a kill waited for its answer."""
+        assert self.loop is not None
+        self.loop.counters.kill_answer.observe(took_s)
+
+    def sizes(self) -> dict[str, int]:
+        """Give the bytes of the journal's file and of its write-ahead log, as far as they are there."""
+        paths = {} if self._path is None else {"db": self._path, "wal": self._path.with_name(f"{self._path.name}-wal")}
+        return {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
+
     async def search(self, event: Sequence[str], commands: Sequence[str], before: int, limit: int) -> Sequence[Record]:
         """Give at most `limit` durable records before a seq that hold all these words, the newest first."""
         durable, first = self.durable, self._first()

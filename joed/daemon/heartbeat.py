@@ -73,6 +73,7 @@ class Heartbeat:
             self.look_at_clock()
             if await self.prove():
                 self._trading.counters.watchdog_pings += 1
+                self._trading.counters.pinged_ns = utc_ns()
                 self._notifier.ping()
             await asyncio.sleep(self._every_s)
 
@@ -111,6 +112,8 @@ def memory_bytes() -> int:
 
 def beating(trading: Trading, notifier: Notifier, plan: Plan, clock: Clock, failed: Callable[[], str]) -> Heartbeat:
     """Give the heartbeat of a daemon with this plan: often enough for the service manager's patience."""
-    every_s = min(plan.settings.health.heartbeat_s, (watchdog_s() or 90.0) / 3)
+    patience_s = watchdog_s()
+    trading.counters.watchdog_s = patience_s or 0.0
+    every_s = min(plan.settings.health.heartbeat_s, (patience_s or 90.0) / 3)
     offset_ns = clock.offset_ns if plan.wall_time and isinstance(clock, RealClock) else None
     return Heartbeat(trading, notifier, every_s=every_s, failed=failed, offset_ns=offset_ns)

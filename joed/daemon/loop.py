@@ -11,6 +11,7 @@ from joed.daemon.clock import Clock, stopwatch_ns
 from joed.daemon.counters import Counters
 from joed.daemon.intake import Intake
 from joed.daemon.record import encode_event, kind_of
+from joed.daemon.tally import Tally, quotes_by_broker
 from joed.engine.step import step
 from joed.engine.view import view
 from joed.errors import JoedError
@@ -83,6 +84,7 @@ class Loop:
         self.shown = True
         self.proof: Event | None = None
         self.proof_seq = 0
+        self._tally = Tally(state, counters)
         self._on_bars = on_bars
         self._tape = recorder.tape
         self._next_view = self.view
@@ -136,6 +138,7 @@ class Loop:
             self._on_bars(state.finished)
         if commands and not LEAVING.isdisjoint(map(type, commands)):
             self.carry_out.queue(state.seq, now, commands)
+        self._tally.note(now, event, commands)
         if event is self.proof:
             self.proof_seq = state.seq
         for command in commands:
@@ -149,6 +152,7 @@ class Loop:
         self._viewed_ns = stopwatch_ns()
         self._next_view = view(self.state)
         self.counters.events["Quote"] = self.quotes
+        self.counters.quotes = quotes_by_broker(self.state)
         self.counters.conflated = self.intake.conflated
         self.counters.queue_high_watermark = self.intake.high_watermark
 

@@ -20,6 +20,11 @@ OTHER = "other"
 LIMITS = ("loss_day_max", "gross_max", "position_max", "trades_day_max")
 WAITING = (Status.PLANNED, Status.ARMED, Status.SENT, Status.CANCEL_ASKED, Status.UNCERTAIN, Status.QUARANTINED)
 """An order in one of these waits for its broker's word."""
+MOVES = ("armed", "acked", "partial", "filled", "cancel_asked", "cancelled", "rejected", "expired")
+DOUBTS = ("uncertain", "quarantined", "absent_proven")
+"""What an order can come to: on its road, and where its fate was or is in doubt."""
+SIDES = ("buy", "sell")
+READ_RESULTS = ("clean", "differs", "partial")
 SOURCES = (STREAM, POLL, DELAYED, "unsaid")
 """How a price can have come."""
 BARS = ("daily", "minute")
@@ -98,6 +103,11 @@ def buckets(name: str) -> Read:
     return lambda sources, _: [((), getattr(sources.counters, name))]
 
 
+def kept(name: str) -> Read:
+    """Read a number of Counters."""
+    return lambda sources, _: [((), getattr(sources.counters, name))]
+
+
 def utc(name: str) -> Read:
     """Read an instant of Counters as UTC seconds."""
     return lambda sources, _: [((), getattr(sources.counters, name) / SECOND)]
@@ -114,6 +124,27 @@ def broker(read: Callable[[View, BrokerView], float]) -> Read:
     def values(sources: Sources, view: View) -> Values:
         found = {row.name: row for row in view.brokers}
         return [((name,), read(view, found[name]) if name in found else 0) for name in brokers(sources, view)]
+
+    return values
+
+
+def tallied(name: str, states: Iterable[str]) -> Read:
+    """Read a table of Counters by broker and by each of these states, 0 where there is nothing."""
+    known = tuple(states)
+
+    def values(sources: Sources, view: View) -> Values:
+        found = dict(getattr(sources.counters, name))
+        return [((at, each), found.get((at, each), 0)) for at in brokers(sources, view) for each in known]
+
+    return values
+
+
+def counted(name: str) -> Read:
+    """Read a table of Counters by broker, 0 where there is nothing."""
+
+    def values(sources: Sources, view: View) -> Values:
+        found = dict(getattr(sources.counters, name))
+        return [((at,), found.get(at, 0)) for at in brokers(sources, view)]
 
     return values
 
@@ -315,6 +346,13 @@ def utilisation(sources: Sources, view: View) -> Mapping[str, float]:
     used = (max(0.0, -float(view.daily_pnl)), float(view.gross), len(view.positions), view.trades)
     most = limits(sources, view)
     return {name: value / most[name] if most[name] else 0.0 for name, value in zip(LIMITS, used, strict=True)}
+
+
+def net(view: View) -> float:
+    """Give long less short positions at their marks, in base currency; a rate nobody told counts as 1, as in limits."""
+    worth = {row.currency: float(row.rate) for row in view.rates if row.rate is not None}
+    rows = [(row, float(row.average) if row.price is None else row.price) for row in view.positions]
+    return sum(float(row.quantity) * price * worth.get(row.currency, 1.0) for row, price in rows)
 
 
 def rates(sources: Sources, view: View) -> Values:

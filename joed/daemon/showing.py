@@ -2,15 +2,17 @@
 
 import asyncio
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from joed.daemon.alerts import Alerter
 from joed.daemon.clock import stopwatch_ns
+from joed.daemon.control import Control
 from joed.daemon.counters import Counters, GcWatch
 from joed.daemon.desk import Desk
 from joed.daemon.log import Log
 from joed.daemon.metrics import Page, Server, serve
 from joed.daemon.plan import Plan
-from joed.daemon.readings import Sources
+from joed.daemon.readings import Readings, Sources
 from joed.daemon.systemd import Notifier
 from joed.daemon.web import server as web
 from joed.model.settings import Settings
@@ -19,16 +21,45 @@ from joed.model.view import View
 STATUS_EVERY_S = 2.0
 
 
-def show_metrics(view: Callable[[], View], counters: Counters, settings: Settings, log: Log) -> Server | None:
+RESULTS = {403: "denied", 409: "refused", 410: "refused", 422: "refused", 429: "busy", 503: "busy"}
+"""What an answer's status comes to for whoever counts; another below 500 is a request that cannot be understood."""
+ANSWERS = ("ok", "refused", "denied", "busy", "unreadable", "failed")
+
+
+def answers(counts: Mapping[tuple[str, int], int]) -> dict[str, int]:
+    """Count the control socket's answers by what they come to."""
+    found = dict.fromkeys(ANSWERS, 0)
+    for (_, status), number in dict(counts).items():
+        usual = "ok" if status < 300 else "unreadable" if status < 500 else "failed"
+        found[RESULTS.get(status, usual)] += number
+    return found
+
+
+def kept(alerter: Alerter, control: Control, desk: Desk) -> Readings:
+    """Give the numbers that others keep."""
+    return {
+        "alert_deliveries_total": lambda: alerter.results,
+        "ctl_requests_total": lambda: answers(control.counts),
+        "ctl_watchers": lambda: control.watchers,
+        "journal_bytes": desk.sizes,
+    }
+
+
+def show_metrics(
+    view: Callable[[], View], counters: Counters, settings: Settings, log: Log, readings: Readings | None = None
+) -> Server | None:
     """Serve metrics; None where the port is not to be had, and trading goes on without."""
     GcWatch(counters, stopwatch_ns).start()
-    sources = Sources(view, counters, brokers=settings.brokers, python=platform.python_version(), log=log)
+    python = platform.python_version()
+    sources = Sources(view, counters, readings or {}, brokers=settings.brokers, python=python, log=log)
     return serve(Page(sources, stopwatch_ns), settings.daemon.metrics_port, log)
 
 
-def show(desk: Desk, counters: Counters, plan: Plan, log: Log) -> list[Server | web.Server]:
+def show(
+    desk: Desk, counters: Counters, plan: Plan, log: Log, readings: Readings | None = None
+) -> list[Server | web.Server]:
     """Serve what the settings ask for, and give what is to be closed at the end."""
-    metrics = show_metrics(desk.view, counters, plan.settings, log)
+    metrics = show_metrics(desk.view, counters, plan.settings, log, readings)
     page = web.serve(desk, plan.settings.daemon.web_port, log)
     if page is not None and plan.on_page is not None:
         plan.on_page(f"http://{web.ADDRESS}:{page.port}/")

@@ -41,12 +41,13 @@ class Watchers:
         self._source = source
         self._limits = limits
         self._stopping = stopping
-        self._count = 0
+        self.count = 0
+        """How many watch now."""
 
     def check(self) -> None:
         """Raise a Problem where there are enough watchers."""
-        if self._count >= self._limits.watchers:
-            raise Problem(503, "busy", f"{self._count} watchers already", retryable=True)
+        if self.count >= self._limits.watchers:
+            raise Problem(503, "busy", f"{self.count} watchers already", retryable=True)
 
     async def serve(
         self, request: web.BaseRequest, connection: Connection, headers: dict[str, str]
@@ -55,7 +56,7 @@ class Watchers:
         response = web.StreamResponse(headers={**headers, "Content-Type": STREAM_TYPE})
         response.force_close()
         since = number_of(request, "since")
-        self._count += 1
+        self.count += 1
         connection.stay()
         try:
             await self._bounded(response.prepare(request))
@@ -64,7 +65,7 @@ class Watchers:
         except (TimeoutError, ConnectionError):
             connection.end()  # it does not read, or is gone
         finally:
-            self._count -= 1
+            self.count -= 1
         return response
 
     async def _stream(self, response: web.StreamResponse, last: int) -> None:

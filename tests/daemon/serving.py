@@ -103,6 +103,7 @@ class Desk:
         self.kept = [Record(5, OPEN, OrderAccepted("AAPL-e", "17"))]
         self.flushed = 0
         self.denied = []
+        self.kills_s = []
         self.first = 0
         self.hold = None
         """An asyncio.Event that requests wait for, where a test sets one."""
@@ -142,6 +143,10 @@ class Desk:
     def note(self, denied):
         """Keep it."""
         self.denied.append(denied)
+
+    def kill_answered(self, took_s):
+        """Keep how long it took."""
+        self.kills_s.append(took_s)
 
     def receipt(self):
         """Give the receipt of the kill in force."""

@@ -226,6 +226,22 @@ def test_the_answer_to_a_kill_carries_its_receipt_and_so_does_a_look(server):
     assert body["kill"]["waits"] == ["entry e2 (MSFT): it is cancel asked"]
 
 
+def test_how_long_a_kill_waited_is_told_to_who_counts(server):
+    """A look at its receipt is no kill."""
+    answer = server.desk.ask
+
+    async def ask(asked):
+        server.boottime_ns += 2_500_000
+        return await answer(asked)
+
+    server.desk.ask = ask
+    server.get("/v1/kill")
+    assert server.desk.kills_s == []
+    server.post("kill")
+
+    assert server.desk.kills_s == [0.0025]
+
+
 def test_a_drill_makes_no_file_before_the_engine_has_said_yes(server):
     """The engine's own command makes it: a look at the wrong moment would take it for a real kill's."""
     status, _, body = server.post("kill", {"args": {"scope": "orders", "drill": "yes"}})
@@ -485,7 +501,7 @@ def test_a_watcher_that_does_not_read_is_dropped(tmp_path):
         with server.connect() as slow:
             slow.sendall(request("GET", "/v1/watch?since=0", {}))
             assert slow.recv(10)
-            while server.control._watchers._count:
+            while server.control.watchers:
                 pass
 
         assert server.get("/v1/status")[0] == 200

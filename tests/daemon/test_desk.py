@@ -250,3 +250,14 @@ def test_a_sessions_marks_can_be_had_and_a_desk_without_a_file_has_none(tmp_path
     assert office.desk.marks(SESSION) == ()
     office.desk._path = None
     assert office.desk.marks(SESSION) == ()
+
+
+def test_the_desk_tells_metrics_of_a_kill_and_of_the_files(office):
+    """What the journal takes on the disk, none where nobody said where it is; a kill's answer into the counters."""
+    office.desk.kill_answered(0.002)
+
+    assert sum(office.rig.loop.counters.kill_answer.counts) == 1
+    sizes = office.desk.sizes()
+    assert list(sizes) == ["db", "wal"]
+    assert sizes["db"] > 0
+    assert Desk(office.journal, office.latches, office.rig.trading.emit).sizes() == {}

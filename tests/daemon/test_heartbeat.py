@@ -99,6 +99,7 @@ async def test_the_watchdog_is_fed_for_each_proof_and_for_nothing_else(body):
     await asyncio.sleep(0.05)
 
     assert body.rig.trading.counters.watchdog_pings == fed
+    assert body.rig.trading.counters.pinged_ns > 0
     living.cancel()
     beating.cancel()
 

@@ -164,12 +164,15 @@ def test_each_scrape_sees_the_view_of_its_moment(sources):
     before = samples(page)
     sources.view = lambda: replace(SEEN, paused=True, needs=(Need(Severity.CRITICAL, "unprotected", "A"),))
     sources.counters.events["OrderFilled"] += 2
+    sources.counters.fills["ibkr", "sell"] = 1
     seconds[0] = 5
     after = samples(page)
 
     assert (before["joed_paused",], after["joed_paused",]) == (0, 1)
     assert after["joed_needs", ("severity", "critical")] == 1
-    assert (after["joed_fills_total",], after["joed_events_total", ("kind", "OrderFilled")]) == (2, 2)
+    assert after["joed_events_total", ("kind", "OrderFilled")] == 2
+    assert after["joed_fills_total", ("broker", "ibkr"), ("side", "sell")] == 1
+    assert after["joed_fills_total", ("broker", "ibkr"), ("side", "buy")] == 0
 
 
 def test_the_port_answers_for_metrics_and_for_nothing_else(port):

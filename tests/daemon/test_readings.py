@@ -15,7 +15,7 @@ from joed.model.blocks import Block
 from joed.model.kill import Drill
 from joed.model.state import State
 from joed.model.values import SECOND, Kind, Leg, Scope, Severity, Side, Status
-from joed.model.view import BarsView, BrokerView, JobView, Limits, Need, OrderView, PositionView, PriceView
+from joed.model.view import BarsView, BrokerView, JobView, Limits, Need, OrderView, PositionView, PriceView, RateView
 from tests.daemon.serving import OPEN, killed, state_of_a_day
 
 NOW = 1_000 * SECOND
@@ -357,3 +357,30 @@ def test_a_kill_and_the_last_drill_are_told_by_their_times():
     assert (r.kill_at(none), r.kill_done(None, none), r.kill_open(None, none), r.drill_at(none)) == (0, 0, 0, 0)
     assert (r.kill_at(shown), r.kill_done(None, shown), r.kill_open(None, shown)) == (state.now, 0, 1)
     assert r.drill_at(shown) == OPEN
+
+
+def test_tables_have_every_broker_and_every_state_from_the_start():
+    """A rate needs its series before the first event."""
+    counters = Counters()
+    sources = Sources(lambda: SEEN, counters, brokers=("ibkr", "paper"))
+    counters.fills["paper", "buy"] = 3
+    counters.losses["ibkr"] = 2
+    counters.watchdog_s = 90.0
+
+    assert read(r.tallied("fills", r.SIDES), sources) == {
+        ("ibkr", "buy"): 0,
+        ("ibkr", "sell"): 0,
+        ("paper", "buy"): 3,
+        ("paper", "sell"): 0,
+    }
+    assert read(r.counted("losses"), sources) == {("ibkr",): 2, ("paper",): 0}
+    assert read(r.kept("watchdog_s"), sources) == {(): 90.0}
+
+
+def test_net_exposure_is_long_less_short_in_base_currency():
+    """At the mark, or the average while there is no price; at the rate, or 1 where nobody told one."""
+    long, short = position("A", 10), replace(position("B", -4), price=None, average=Decimal(5))
+    foreign = replace(position("C", 2), price=10.0, currency="USD")
+    rates = (RateView("USD", Decimal("0.5"), 1.0, "paper", stale=False), RateView("GBP", None, None, "", stale=True))
+
+    assert r.net(replace(SEEN, positions=(long, short, foreign), rates=rates)) == 10 - 20 + 10

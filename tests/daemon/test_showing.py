@@ -6,9 +6,11 @@ import os
 import socket
 import urllib.request
 
+from joed.daemon.alerts import RESULTS, Alerter
+from joed.daemon.catalogue import CATALOGUE
 from joed.daemon.counters import Counters
 from joed.daemon.log import Log
-from joed.daemon.showing import show, show_metrics, tell_status
+from joed.daemon.showing import ANSWERS, answers, kept, show, show_metrics, tell_status
 from joed.daemon.systemd import Notifier
 from joed.engine.view import view
 from joed.model.settings import Daemon, Settings
@@ -47,6 +49,37 @@ def test_no_port_is_no_server():
     gc.callbacks.clear()
 
 
+def test_answers_are_counted_by_what_they_come_to():
+    """Every status has its place, and each place is there from the start."""
+    counts = {
+        ("status", 200): 5,
+        ("kill", 202): 1,
+        ("confirm", 409): 2,
+        ("pause", 403): 1,
+        ("run", 429): 4,
+        ("", 400): 3,
+    }
+    found = answers({**counts, ("watch", 503): 1, ("why", 404): 1, ("ack", 504): 1, ("reload", 422): 1})
+
+    assert found == {"ok": 6, "refused": 3, "denied": 1, "busy": 5, "unreadable": 4, "failed": 1}
+    assert answers({}) == dict.fromkeys(ANSWERS, 0)
+
+
+def test_what_others_keep_is_in_the_catalogue_and_whole_from_the_start():
+    """Alerts by result, the socket's answers, who watches, the journal's bytes."""
+
+    class Socket:
+        counts, watchers = {("status", 200): 1}, 2
+
+    found = kept(Alerter(Settings().alerts, quiet_log()), Socket(), Desk())
+
+    assert set(found) <= {row.name for row in CATALOGUE}
+    assert dict(found["alert_deliveries_total"]()) == dict.fromkeys(RESULTS, 0)
+    assert found["ctl_requests_total"]()["ok"] == 1
+    assert found["ctl_watchers"]() == 2
+    assert found["journal_bytes"]() == {"db": 7, "wal": 0}
+
+
 class Planned:
     """A plan, as far as what is shown looks at it."""
 
@@ -64,6 +97,10 @@ class Desk:
 
     def hurry(self):
         """Have nothing to hurry."""
+
+    def sizes(self):
+        """Give the journal's bytes."""
+        return {"db": 7, "wal": 0}
 
     def marks(self, session):
         """Give none: nothing was before."""
