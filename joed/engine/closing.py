@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from joed.engine import protection
+from joed.engine.corporate import in_question
 from joed.engine.exits import flatten
 from joed.engine.orders import read_since
 from joed.engine.schedule import CLOSED
@@ -60,7 +61,7 @@ def killed(state: State, now: int, position: Position) -> str:
 def unprotected(state: State, now: int, position: Position) -> str:
     """Close what could not be given its stop in time, or whose stop the broker refuses, where the policy says so."""
     limits = state.settings.protection
-    if not position.unprotected_ns or not limits.close_unprotected:
+    if not position.unprotected_ns or not limits.close_unprotected or in_question(state, position):
         return ""
     late = now - position.unprotected_ns >= int(limits.flatten_s * SECOND)
     if protection.hopeless(state, position):

@@ -6,9 +6,11 @@ slept is booked from the same read, at the price that the broker got.
 
 from decimal import Decimal
 
+from joed.engine import corporate
 from joed.engine.health import keep
 from joed.engine.positions import backed
 from joed.engine.protection import HOLDING
+from joed.engine.verdicts import RESIZED
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command, OpenSession, RaiseBlock
 from joed.model.events import BrokerRead
@@ -20,7 +22,8 @@ UNVERIFIED = "unverified"
 
 
 def note_verified(state: State, read: BrokerRead) -> None:
-    """Note which positions a whole read shows with working stops of their size (part of `apply`)."""
+    """Note which positions a whole read shows in their size, and which with working stops of it (part of `apply`)."""
+    corporate.note_sized(state, read)
     if not read.complete or read.connection != state.brokers[read.broker].connection:
         return
     working: dict[tuple[str, Side], Decimal] = {}
@@ -37,12 +40,15 @@ def note_verified(state: State, read: BrokerRead) -> None:
 
 
 def unverified(state: State) -> list[Position]:
-    """Give what was held before this session began and has not been seen protected in it."""
+    """Give what was held before this session began and was not seen protected in it; what is frozen waits alone."""
     day = state.day
     return [
         position
         for position in state.positions.values()
-        if position.quantity and position.verified != day.session and position.opened_ns < day.open_ns
+        if position.quantity
+        and position.verified != day.session
+        and position.opened_ns < day.open_ns
+        and key(f"instrument:{position.instrument}", RESIZED) not in state.blocks
     ]
 
 

@@ -6,6 +6,7 @@ to be gone, and a flatten by policy at `protection.flatten_s`. Nothing here ever
 
 from decimal import Decimal
 
+from joed.engine.corporate import in_question
 from joed.engine.markets import tick_of
 from joed.engine.orders import listens, read_since, reduce
 from joed.engine.positions import backed, sound, sums_of
@@ -151,6 +152,8 @@ def mend(state: State, now: int, position: Position, commands: list[Command]) ->
         tell(state, f"unprotected:{position.instrument}:{position.unprotected_ns}", Severity.CRITICAL, words, commands)
     if age_ns < GRACE_NS or not listens(state, position.broker) or to_close(state, position, age_ns):
         return
+    if in_question(state, position):
+        return  # a level of before a split would trade at once
     side = Side.SELL if position.quantity > 0 else Side.BUY
     stops = [stop for stop in stops_of(state, position) if stop.side is side]
     for group, quantity in shares(state, position):

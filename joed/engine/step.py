@@ -14,6 +14,7 @@ from joed.engine import (
     changes,
     closing,
     confirming,
+    corporate,
     drill,
     exits,
     fear,
@@ -119,7 +120,7 @@ def settle(state: State, now: int, event: Event, commands: list[Command]) -> Non
         protection.note(state, now, order.instrument)
 
 
-PROTECTING = c.CancelOrder | c.MarkUncertain | c.RetireOrder | c.ClaimOrder | c.AdoptPosition
+PROTECTING = c.CancelOrder | c.MarkUncertain | c.RetireOrder | c.ClaimOrder | c.AdoptPosition | c.AdjustPosition
 
 
 def retires(commands: list[Command]) -> bool:
@@ -281,7 +282,7 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.HeartbeatMeasured: (health.heartbeat,),
     e.BrokerUp: (kill.back, reconcile.on_up, binding.on_up, confirming.on_up),
     e.BrokerDown: (reconcile.on_down,),
-    e.BrokerRead: (verdicts.tell, reconcile.on_read, on_executions, kill.settle),
+    e.BrokerRead: (verdicts.tell, reconcile.on_read, corporate.on_read, on_executions, kill.settle),
     e.OrderFilled: (verdicts.tell, on_fill, kill.settle),
     e.OrderAccepted: (verdicts.tell,),
     e.OrderWorking: (verdicts.tell, protection.refit),

@@ -28,6 +28,7 @@ CASH, LATE, ABSENT, MISFIT = "cash_differs", "late_adopted", "order_absent", "ex
 BARE = "stop_missing"
 DIFFERS, EXTERNAL, TWINS = "position_differs", "position_external", "two_orders"
 UNDEAD, RECOVERED = "order_undead", "order_recovered"
+ADJUSTED, RESIZED = "split_taken_over", "held_resized"
 
 VERDICTS: dict[str, Row] = {
     KNOWN: Row(Verdict.ADOPT, "an order in doubt lives on as the broker shows it"),  # reliability B1
@@ -41,6 +42,8 @@ VERDICTS: dict[str, Row] = {
     MISFIT: Row(Verdict.REPAIR, "an exit is resized to what is held, or cancelled where nothing is"),  # F68
     DIFFERS: Row(Verdict.FREEZE, "no entries in the instrument from the first sight on"),  # B8
     EXTERNAL: Row(Verdict.FREEZE, "seen twice: counted in exposure, never touched"),  # B8
+    ADJUSTED: Row(Verdict.ADOPT, "a split or dividend that the dates name: books, trail and exits follow, an alert"),
+    RESIZED: Row(Verdict.FREEZE, "changed over the night, and no date says why: left alone until a person has looked"),
     TWINS: Row(Verdict.FREEZE, "both count; the one without fills is cancelled, nothing is amended"),  # B6
     UNDEAD: Row(
         Verdict.FREEZE, "an order that ended in our books lives: an entry is cancelled, a person decides"

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from joed.model.blocks import Block
 from joed.model.card import Card
-from joed.model.values import Kind, Leg, Mode, Scope, Severity, Side, Tif, Verdict
+from joed.model.values import ZERO, Kind, Leg, Mode, Scope, Severity, Side, Tif, Verdict
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -270,6 +270,17 @@ class AdoptPosition(Command, frozen=True, gc=False, tag="AdoptPosition"):
     reason: str = ""
 
 
+class AdjustPosition(Command, frozen=True, gc=False, tag="AdjustPosition"):
+    """Take over what a split or a dividend of `date` made of a position: so many, each `old` now `new` shares."""
+
+    instrument: str
+    quantity: Decimal
+    new: int = 1
+    old: int = 1
+    dividend: Decimal = ZERO
+    date: str = ""
+
+
 class MarkEquity(Command, frozen=True, gc=False, tag="MarkEquity"):
     """Note what the account is worth, in its base currency."""
 
@@ -362,6 +373,7 @@ ANY = (
     | FlattenPosition
     | ClaimOrder
     | AdoptPosition
+    | AdjustPosition
     | MarkEquity
     | OpenSession
     | BindAccount
