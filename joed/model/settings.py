@@ -119,7 +119,7 @@ class Fear:
     hold_s: Seconds = 1800.0
     persist_s: Seconds = 10.0
     confirm_fall: Annotated[float, Ge(0), Lt(1)] = 0.005
-    unconfirmed_s: Seconds = 60.0
+    unconfirmed_s: Annotated[float, Ge(0)] = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def settings_of(scenario: Scenario) -> s.Settings:
         session=s.Session(lead_s=3900.0, after_close_s=AFTER_CLOSE_S),
         eod=s.EndOfDay(close_positions=traits.evening, at_s=90.0, entries_until_s=30.0),
         risk=s.Risk(position_max=3, allow_short=traits.shorts, trades_day_max=400, loss_day_max=Decimal(2000)),
-        vix=s.Fear(level_max=30.0, day_rise=0.7, fast_rise=0.5, hold_s=30.0, unconfirmed_s=1e-6),  # no index falls here
+        vix=s.Fear(level_max=30.0, day_rise=0.7, fast_rise=0.5, hold_s=30.0, unconfirmed_s=0.0),  # no index falls here
         feed=s.Feed(stale_s=12.0),
         health=s.Health(broker_silence_s=20.0),
         jobs=s.Jobs(strategies_s=15.0, watchlist_s=120.0, scan_s=300.0, deadline_s=5.0),

@@ -219,6 +219,16 @@ def test_a_leap_that_nothing_confirms_counts_once_it_has_stood_for_a_minute():
     assert state.blocks[KEY].words == "VIX at 40.00, SPY +0.00%, which does not confirm it"
 
 
+def test_whoever_waits_for_no_confirmation_is_shut_by_the_second_print():
+    """With a wait of nothing, in the very record: several prints taken in at one instant are enough."""
+    state = trading_state(symbols=("SPY",), vix=Fear(unconfirmed_s=0.0))
+    market(state, 100.0, close=100.0)
+
+    first, second = vix(state, 40.0, 40.0)
+
+    assert (kinds(first), kinds(second)) == ([], ["RaiseBlock", "RaiseAlert"])
+
+
 def test_one_print_that_stands_while_the_market_falls_counts_after_ten_seconds():
     """No second print comes: ten seconds of persistence are as good, with the market's word."""
     state = trading_state(symbols=("SPY",))
