@@ -37,7 +37,7 @@ from joed.engine.sessions import Session, session_on
 from joed.errors import ConfigError
 from joed.exchange import Exchange
 from joed.model.calendars import Calendar
-from joed.model.commands import Answer, RaiseAlert, Stop
+from joed.model.commands import Answer, RaiseAlert, SendAlert, Stop
 from joed.model.events import EpochStarted, Quote, SettingsLoaded
 from joed.model.settings import Confirm, EndOfDay, Instrument, Own, Settings
 from joed.model.state import State
@@ -91,7 +91,7 @@ class Desk:
         """Begin with a day that goes on."""
         self.stopped = ""
 
-    def alert(self, command: RaiseAlert) -> None:
+    def alert(self, command: RaiseAlert | SendAlert) -> None:
         """Leave it to the record."""
 
     def answered(self, command: Answer) -> None:

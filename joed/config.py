@@ -21,7 +21,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from joed.attached import attached
-from joed.contradictions import BROKERS, RULES, SYMBOL
+from joed.contradictions import BROKERS, RULES, SYMBOL, addresses, of_alerts
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 
@@ -245,6 +245,10 @@ def _adapter() -> TypeAdapter[Settings]:
 
 def _validate(document: Document) -> Settings | None:
     """Give the settings, or None with every problem noted in the document."""
+    for keys in addresses(document.values.get("alerts")):
+        document.blame(("alerts", *keys), ADDRESS)
+    if any(problem.words == ADDRESS for problem in document.problems):
+        raise ConfigError(_listed([problem for problem in document.problems if problem.words == ADDRESS]))
     values = _prepared(document.values, Settings, (), document)
     _name_instruments(values, document)
     try:
@@ -306,6 +310,12 @@ def _ends(text: str) -> bool:
         return True
 
 
+ADDRESS = (
+    "holds an address, and addresses hold secrets: put it into /etc/joed/credentials/NAME (mode 0600), alone in one"
+    " line, and write `credential: NAME` here; joectl alerts test CHANNEL tries it"
+)
+"""Said alone and without the value, so that no other complaint shows what should not stand there."""
+
 WORDS = {
     "greater_than": "must be greater than {gt:g}, was {was}",
     "greater_than_equal": "must be at least {ge:g}, was {was}",
@@ -360,6 +370,8 @@ def _contradictions(settings: Settings, document: Document) -> None:
         if broken(settings):
             value: object = attrgetter(key)(settings)
             document.blame(tuple(key.split(".")), words.format(was=_shown(value)))
+    for keys, words in of_alerts(settings):
+        document.blame(keys, words)
     brokers: dict[Keys, str] = {("brokers", str(at)): name for at, name in enumerate(settings.brokers)}
     brokers |= {("universe", symbol, "broker"): row.broker for symbol, row in settings.universe.items()}
     for keys, name in brokers.items():

@@ -1,7 +1,7 @@
 """What no single bound of a setting can see: rules between settings, each with the key to blame and the words."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -65,6 +65,54 @@ def _is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # the last: a directory of zones
         return False
     return True
+
+
+CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CHANNELS_MAX = 16
+NAMES_A_FILE = (
+    "must name a credential, as letters, digits, dots and dashes: put the address into"
+    " /etc/joed/credentials/NAME (mode 0600) and write NAME here"
+)
+"""Never with the value: what stands in its place may be the secret itself."""
+
+
+def addresses(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Give where addresses stand among what the section alerts says: they carry secrets, and belong into credentials.
+
+    A program's own words (`alerts.command`) are left alone. Where the key itself is one, its section is given.
+    """
+    rows: Iterable[tuple[str, object]] = ()
+    if isinstance(value, dict):
+        rows = value.items()
+    elif isinstance(value, list):
+        rows = ((str(at), item) for at, item in enumerate(value))
+    elif isinstance(value, str) and "://" in value:
+        yield keys
+    for key, inner in rows:
+        if "://" in key:
+            yield keys
+        elif (*keys, key) != ("command",):
+            yield from addresses(inner, (*keys, key))
+
+
+def of_alerts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give what does not go together in the ways that alerts take: the keys to blame, and the words."""
+    alerts, at = settings.alerts, ("alerts", "channels")
+    if len(alerts.channels) > CHANNELS_MAX:
+        yield at, f"are at most {CHANNELS_MAX}, was {len(alerts.channels)}"
+    if alerts.channels and all(row.after_s for row in alerts.channels.values()):
+        yield at, "all have after_s: nobody would be told at once"
+    if alerts.dead_man.credential and not CREDENTIAL.fullmatch(alerts.dead_man.credential):
+        yield ("alerts", "dead_man", "credential"), NAMES_A_FILE
+    for name, row in alerts.channels.items():
+        if not CHANNEL.fullmatch(name) or name in {"command", "dead_man"}:
+            words = "is no name for a channel: small letters, digits, _ and -, at most 32; not command, not dead_man"
+            yield (*at, name), words
+        if not CREDENTIAL.fullmatch(row.credential):
+            yield (*at, name, "credential"), NAMES_A_FILE
+        if row.quiet and not (WINDOW.fullmatch(row.quiet) and _is_zone(row.quiet.partition(" ")[2])):
+            yield (*at, name, "quiet"), "must be a stretch of the day as 22:00-07:00 Europe/Berlin"
 
 
 RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (

@@ -76,6 +76,7 @@ MUTATIONS = {
     "release": Mutation(Role.ADMIN, ("block",), way=Way.RAISES),  # deliberately harder than the kill
     "flush": Mutation(Role.OPERATOR),
     "ack": Mutation(Role.OPERATOR, ("key", "all")),
+    "alert_test": Mutation(Role.OPERATOR, ("channel",)),
     "run": Mutation(Role.OPERATOR, ("job",)),
     "pause": Mutation(Role.OPERATOR, way=Way.REDUCES),
     "resume": Mutation(Role.OPERATOR, way=Way.RAISES),
@@ -131,7 +132,9 @@ REMEDIES = {
     "job_failed": "joectl jobs",
     "rate_stale": "joectl status shows the rates; the broker that tells them, or paper.rates, must give a new one",
     "alert": "joectl alerts; joectl ack KEY",
-    "alert_channel": "the log has them all: mend alerts.command, joed tries again by itself",
+    "alert_channel": "the log has them all: joectl alerts says why; mend its credential or alerts.yaml, joectl reload",
+    "alert_limit": "joectl alerts has what waits; joectl ack what you have seen, or raise its per_hour_max",
+    "dead_man": "joectl doctor; mend the credential that alerts.dead_man names, joed tries again by itself",
 }
 """What to do about each kind of need."""
 

@@ -176,7 +176,7 @@ BAD = {
     "fil_timeout_s: 3": "fil_timeout_s is no key, did you mean 'fill_timeout_s'? (joed.yaml:1)",
     "FILL_TIMEOUT_S: 3": "FILL_TIMEOUT_S is no key, did you mean 'fill_timeout_s'? (joed.yaml:1)",
     "risk:\n  loss_day: 3": "risk.loss_day is no key, did you mean 'loss_day_max'? (joed.yaml:2)",
-    "confirm:\n  zzz: 3": "confirm.zzz is no key; known are paper, require_distinct_uid (joed.yaml:2)",
+    "ramp:\n  zzz: 3": "ramp.zzz is no key; known are sessions, first (joed.yaml:2)",
     "mode: PAPER": "mode must be 'paper' or 'live', was PAPER (joed.yaml:1)",
     "fill_timeout_s: soon": "fill_timeout_s must be a number, was soon (joed.yaml:1)",
     "fill_timeout_s:": "fill_timeout_s must be a number, was nothing (joed.yaml:1)",
@@ -444,3 +444,36 @@ def test_a_job_that_nobody_would_run_is_refused(written, text, words):
     path = written(text)
 
     assert not load(path).jobs.deadlines if not words else refusal(path)[0].startswith(words)
+
+
+ADDRESSES = {
+    "phone: tgram://CANARY7/1": "alerts.channels.phone",
+    "phone: {credential: 'tgram://CANARY7/1'}": "alerts.channels.phone.credential",
+    "phone: {url: 'mailtos://me:CANARY7@host', credential: a}": "alerts.channels.phone.url",
+    "json://CANARY7/x: {credential: a}": "alerts.channels",
+}
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_an_address_in_the_file_is_refused_with_the_next_step_and_never_shown(written, text):
+    """It holds a secret: what is told is where it stands, and the file that it belongs into."""
+    path = written("symbol: [", alerts=f"repeat_s: nonsense\nchannels:\n  {text}\n")
+    path.write_text("mode: nonsense\n")
+
+    (line,) = refusal(path)
+
+    assert line.startswith(f"{ADDRESSES[text]} holds an address, and addresses hold secrets: put it into /etc/joed/")
+    assert line.endswith(f"(alerts.yaml:{3 if text[0] == 'p' else 2})")
+    assert "CANARY" not in line
+
+
+def test_channels_are_read_as_they_are_written(written):
+    """A name of one's own, a credential's name, a severity, a stretch of the day."""
+    path = written(alerts="channels:\n  phone: {credential: alert-phone, at_least: critical, quiet: 22:00-07:00 UTC}\n")
+
+    channel = load(path).alerts.channels["phone"]
+
+    assert (channel.credential, channel.at_least, channel.quiet) == ("alert-phone", "critical", "22:00-07:00 UTC")
+    assert refusal(written(alerts="channels:\n  phone: {credential: 'a:b'}\n"))[0].startswith(
+        "alerts.channels.phone.credential must name a credential"
+    )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from joed.contradictions import RULES
-from joed.model.settings import Capital, Ibkr, Settings
+from joed.contradictions import CHANNELS_MAX, RULES, addresses, of_alerts
+from joed.model.channels import AlertChannel
+from joed.model.settings import Alerts, Capital, Ibkr, Settings
 from joed.model.values import Host, Mode
 
 DEMO = Settings(brokers=("capital",))
@@ -92,3 +93,58 @@ def test_the_client_is_one_of_the_two_that_are_tested():
     """Any other module would be imported by its name and given an account."""
     assert blamed(Settings(ibkr=Ibkr(library="ib_async"))) == []
     assert blamed(Settings(ibkr=Ibkr(library="os"))) == ["ibkr.library"]
+
+
+def alerts_blamed(**channels):
+    """Name the keys that are blamed for these channels."""
+    return [".".join(keys[2:]) for keys, _words in of_alerts(Settings(alerts=Alerts(channels=channels)))]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "allowed"),
+    [
+        ("", True),
+        ("22:00-07:00 Europe/Berlin", True),
+        ("22:00-07:00", False),
+        ("25:00-07:00 Europe/Berlin", False),
+        ("22:00-07:00 Europe/Nowhere", False),
+    ],
+)
+def test_quiet_hours_are_a_stretch_of_the_day_in_a_zone_that_there_is(quiet, allowed):
+    """Without a zone nobody knows whose night it is."""
+    assert alerts_blamed(phone=AlertChannel("u", quiet=quiet)) == ([] if allowed else ["phone.quiet"])
+
+
+@pytest.mark.parametrize("credential", ["", "../id.key", "a b", "tok:en@host", "x" * 65])
+def test_a_channel_names_a_file_and_what_it_says_instead_is_never_shown(credential):
+    """It may be the secret itself."""
+    [(keys, words)] = of_alerts(Settings(alerts=Alerts(channels={"phone": AlertChannel(credential)})))
+
+    assert keys == ("alerts", "channels", "phone", "credential")
+    assert "was" not in words
+    assert not credential or credential not in words
+
+
+def test_channels_are_few_have_names_of_their_own_and_one_of_them_tells_at_once():
+    """An escalation of nothing would tell nobody for minutes; `command` and `dead_man` are rows already."""
+    assert alerts_blamed(phone=AlertChannel("u"), pager=AlertChannel("u", after_s=60)) == []
+    assert alerts_blamed(pager=AlertChannel("u", after_s=60)) == [""]
+    assert alerts_blamed(command=AlertChannel("u")) == ["command"]
+    assert alerts_blamed(**{"My Phone": AlertChannel("u")}) == ["My Phone"]
+    assert alerts_blamed(**{f"c{n}": AlertChannel("u") for n in range(CHANNELS_MAX)}) == []
+    assert alerts_blamed(**{f"c{n}": AlertChannel("u") for n in range(CHANNELS_MAX + 1)}) == [""]
+
+
+def test_an_address_is_found_wherever_it_stands_but_in_a_programs_own_words():
+    """As a value, in a list, as a key; the section of a key that is one is named, for the key must not be shown."""
+    said = {
+        "command": ["curl", "https://a/b"],
+        "channels": {"phone": "tgram://t/1", "mail": {"url": "mailto://u:p@h"}, "json://h": {}, "list": ["a", "x://y"]},
+    }
+
+    assert list(addresses(said)) == [
+        ("channels", "phone"),
+        ("channels", "mail", "url"),
+        ("channels",),
+        ("channels", "list", "1"),
+    ]

@@ -1,20 +1,17 @@
-"""Alerts on their way to a person: the system log at once, and the command that the settings name.
+"""Alerts on their way to a person: the system log at once, the command that the settings name, and the channels.
 
 Nothing here holds up trading: an alert waits in a bounded queue, few commands run at once, each has a deadline, and
 one that cannot be told elsewhere still stands in the log.
 """
 
 import asyncio
-import fcntl
-import os
-import signal
-from asyncio.subprocess import DEVNULL, Process
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
+from joed.daemon import errand
+from joed.daemon.courier import Courier
 from joed.daemon.log import SEVERITY, Log
-from joed.model.commands import RaiseAlert
+from joed.model.commands import RaiseAlert, SendAlert
 from joed.model.events import AlertDelivered, Event
 from joed.model.settings import Alerts
 
@@ -22,9 +19,6 @@ QUEUE_MAX = 64
 COMMANDS_MAX = 4
 """How many commands run at once."""
 WORDS_CHARS_MAX = 4_000
-COMPLAINT_BYTES_MAX = 2_000
-OURS = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "JOURNAL_STREAM", "INVOCATION_ID")
-"""What of our environment is nobody else's: the way to credentials, and to the service manager in our name."""
 
 CHANNEL = "command"
 RESULTS = ("delivered", "failed", "dropped")
@@ -42,13 +36,18 @@ class Alerter:
         self._log = log
         self._emit = emit
         self._queue: asyncio.Queue[RaiseAlert] = asyncio.Queue(QUEUE_MAX)
+        self.courier = Courier(settings, log, emit)
+        self.courier.results = self.results
 
     def reload(self, settings: Alerts) -> None:
         """Use these settings from the next alert on."""
-        self._settings = settings
+        self._settings = self.courier.settings = settings
 
-    def deliver(self, alert: RaiseAlert) -> None:
-        """Log an alert and queue its command; never waits, never raises."""
+    def deliver(self, alert: RaiseAlert | SendAlert) -> None:
+        """Log an alert and queue its command, or queue a channel's message; never waits, never raises."""
+        if isinstance(alert, SendAlert):
+            self.courier.send(alert)
+            return
         self._log.put(SEVERITY[alert.severity], "alert", {"key": alert.key, "words": alert.words})
         if not self._settings.command:
             return
@@ -58,8 +57,9 @@ class Alerter:
             self._ended(alert, "dropped", f"{QUEUE_MAX} alerts are waiting")
 
     async def run(self) -> None:
-        """Run commands until cancelled; what runs then is ended."""
+        """Run commands and send messages until cancelled; what runs then is ended."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.courier.run())
             for _ in range(COMMANDS_MAX):
                 group.create_task(self._serve())
 
@@ -68,6 +68,7 @@ class Alerter:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._queue.join()
+                await self.courier.join()
         except TimeoutError:
             return False
         return True
@@ -84,24 +85,7 @@ class Alerter:
     async def _command(self, alert: RaiseAlert) -> str:
         """Run the command for one alert; give what went wrong, or ""."""
         settings = self._settings
-        with _complaints() as complaints:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *settings.command,
-                    alert.severity,
-                    spoken(alert.words),
-                    stdin=DEVNULL,
-                    stdout=DEVNULL,
-                    stderr=complaints,
-                    env=environment(),
-                    start_new_session=True,
-                )
-            except (OSError, ValueError) as error:  # ValueError: a NUL in the settings' own words
-                return f"cannot be started: {getattr(error, 'strerror', None) or error}"
-            code = await _code(process, settings.timeout_s)
-            if code is None:
-                return f"did not end within {settings.timeout_s:g} s"
-            return _reason(code, os.pread(complaints, COMPLAINT_BYTES_MAX, 0).rstrip(b"\0"))
+        return await errand.run((*settings.command, alert.severity, spoken(alert.words)), settings.timeout_s)
 
     def _ended(self, alert: RaiseAlert, result: str, failed: str) -> None:
         self.results[result] += 1
@@ -115,47 +99,3 @@ def spoken(words: str) -> str:
     """Give words as one argument of a command: bounded, without NUL, and never read as an option."""
     text = words.replace("\0", " ")[:WORDS_CHARS_MAX].encode(errors="replace").decode()
     return f" {text}" if text.startswith("-") else text
-
-
-def environment() -> dict[str, str]:
-    """Give our environment without what is nobody else's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-
-
-@contextmanager
-def _complaints() -> Iterator[int]:
-    """Give a file in memory for a command's standard error: no pipe that fills, or that its children keep open.
-
-    It cannot grow; a command that complains more is told that it may not.
-    """
-    descriptor = os.memfd_create("alert", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(descriptor, COMPLAINT_BYTES_MAX)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-async def _code(process: Process, timeout_s: float) -> int | None:
-    """Wait for a command's end and give its status, None when its time was over; it never outlives this call."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await process.wait()
-    except TimeoutError:
-        return None
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-
-def _reason(code: int, complaint: bytes) -> str:
-    """Say how a command failed, with the last line of its complaint; "" where it did not."""
-    if code == 0:
-        return ""
-    how = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
-    lines = complaint.decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f"{how}: {said}" if said else how

@@ -22,7 +22,7 @@ Order = c.SubmitOrder | c.AmendOrder | c.CancelOrder
 REDUCING = (c.AmendOrder, c.CancelOrder, c.CancelForeign)
 """What can never add risk: an amendment of an exit, a cancel."""
 
-UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.Stop)
+UNRECORDED = (*REDUCING, c.SubmitOrder, c.ReadBroker, c.RunJob, c.RaiseAlert, c.SendAlert, c.Stop)
 """What leaves although the journal can't take it; entries alone are dropped, see `release_reductions`."""
 AT_ONCE = frozenset({"kill", "cancel", "flatten"})
 """Verbs whose answer does not wait for a journal that has failed: the kill's file or the broker keeps what they did.
@@ -47,8 +47,8 @@ class Worker(Protocol):
 class Shell(Protocol):
     """What the daemon itself does for the engine."""
 
-    def alert(self, command: c.RaiseAlert) -> None:
-        """Tell a person."""
+    def alert(self, command: c.RaiseAlert | c.SendAlert) -> None:
+        """Tell a person: note it where all is noted, or send it by one channel."""
         ...
 
     def answered(self, command: c.Answer) -> None:
@@ -161,7 +161,7 @@ class CarryOut:
                     self._brokers[command.broker].read(command)
             case c.RunJob():
                 self._worker.run(command, context_of(self._state), self._emit)
-            case c.RaiseAlert():
+            case c.RaiseAlert() | c.SendAlert():
                 self._shell.alert(command)
             case c.Answer():
                 self._shell.answered(command)

@@ -41,7 +41,7 @@ from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
 from joed.engine.view import status_line
 from joed.errors import JoedError
-from joed.model.commands import Answer, RaiseAlert, Stop
+from joed.model.commands import Answer, RaiseAlert, SendAlert, Stop
 from joed.model.events import (
     EpochStarted,
     Event,
@@ -348,7 +348,7 @@ class Daemon:
         self._ending, self._exit_code = ending, exit_code
         self._finish.set()
 
-    def alert(self, command: RaiseAlert) -> None:
+    def alert(self, command: RaiseAlert | SendAlert) -> None:
         """Tell a person."""
         self.alerter.deliver(command)
 

@@ -169,13 +169,14 @@ class Log:
         return True
 
     def _rendered(self, line: Line) -> str:
-        return RENDER[self.form](self._hidden, line)
+        return RENDER[self.form](self.blot, line)
 
     def _entered(self, line: Line) -> bool:
         """Give journald what is about an order as an entry with fields; False where it is a line like any other."""
-        return self._native is not None and ORDER in line[3] and self._native.send(_fields(self._hidden, line))
+        return self._native is not None and ORDER in line[3] and self._native.send(_fields(self.blot, line))
 
-    def _hidden(self, text: str) -> str:
+    def blot(self, text: str) -> str:
+        """Give text without the values that are hidden."""
         return self._pattern.sub(BLOT, text) if self._pattern else text
 
 

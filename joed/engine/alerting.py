@@ -6,9 +6,10 @@ soon; what arrives and is not acknowledged, a bounded number of times.
 
 from collections.abc import Iterator
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from joed.model.commands import Acknowledge, Answer, Command, RaiseAlert
+from joed.engine import channels
+from joed.model.commands import Acknowledge, Answer, Command, RaiseAlert, SendAlert
 from joed.model.events import AlertDelivered, OperatorAsked
 from joed.model.state import Channel, State, Telling
 from joed.model.values import HOUR, MINUTE, SECOND, Severity
@@ -27,6 +28,9 @@ def note(state: State, now: int, command: RaiseAlert) -> None:
     telling = state.tellings.get(command.key)
     if telling is None or (telling.acked_ns and not command.repeat):
         telling = state.tellings[command.key] = Telling(now)
+        channels.owe(state, now, command)
+    elif not command.repeat:
+        channels.reword(state, command)
     telling.told += 1
     pause_ns = int(state.settings.alerts.repeat_s * SECOND) << min(telling.told - 1, 16)
     telling.next_ns = now + min(pause_ns, PAUSE_MAX_NS)
@@ -34,6 +38,7 @@ def note(state: State, now: int, command: RaiseAlert) -> None:
 
 def forget(state: State) -> None:
     """Let go of what is told no more, because its matter is over (part of `apply`)."""
+    channels.forget(state)
     if len(state.tellings) > len(state.alerts):
         state.tellings = {key: telling for key, telling in state.tellings.items() if key in state.alerts}
 
@@ -47,9 +52,12 @@ def note_delivered(state: State, now: int, event: AlertDelivered) -> None:
         channel.failed_ns = now
     else:
         channel.delivered_ns = now
+        if event.channel != channels.DEAD_MAN:  # whose address is nobody's
+            state.delivered_ns = now
+    channels.note_ended(state, now, event)
     telling = state.tellings.get(event.key)
-    if telling is None:
-        return
+    if telling is None or event.channel in state.settings.alerts.channels:
+        return  # a channel of its own keeps its own account
     telling.failed = event.failed
     telling.failures = telling.failures + 1 if event.failed else 0
     if event.failed:
@@ -60,6 +68,7 @@ def note_acknowledged(state: State, now: int, command: Acknowledge) -> None:
     """Let an alert rest (part of `apply`)."""
     telling = state.tellings.setdefault(command.key, Telling(now))
     telling.acked_ns, telling.acked_uid = now, command.uid
+    channels.acknowledged(state, command.key)
 
 
 def repeat(state: State, now: int, commands: list[Command]) -> None:
@@ -90,6 +99,19 @@ def ack(state: State, now: int, event: OperatorAsked, commands: list[Command]) -
     commands.append(Answer(event.request, event.verb, "ok", words))
 
 
+def test(state: State, now: int, event: OperatorAsked, commands: list[Command]) -> None:
+    """Send a message by one channel, whatever it owes: a person wants to see it arrive."""
+    name = event.args.get("channel", "")
+    known = state.settings.alerts.channels
+    if name not in known:
+        words = f"there is no channel {name!r}; there are {', '.join(known) or 'none: alerts.yaml sets them up'}"
+        commands.append(Answer(event.request, event.verb, "channel_unknown", words))
+        return
+    words = f"a test, asked for by uid {event.uid}: alerts reach you this way"
+    commands.append(SendAlert(name, state.seq, (), Severity.INFO, f"joed {state.mode}: test", words))
+    commands.append(Answer(event.request, event.verb, "ok", f"a test is on its way by {name}"))
+
+
 def acknowledged(state: State, key: str) -> bool:
     """Say whether somebody has seen this alert."""
     telling = state.tellings.get(key)
@@ -116,9 +138,24 @@ def _row(state: State, alert: RaiseAlert) -> AlertView:
     )
 
 
-def channels(state: State) -> tuple[ChannelView, ...]:
-    """Give how each way to a person does."""
-    return tuple(ChannelView(**asdict(channel)) for channel in state.channels.values())
+def ways(state: State) -> tuple[ChannelView, ...]:
+    """Give how each way to a person does: those that are set up, tried or not, and those that were tried."""
+    held = dict(channels.held(state))
+    listed = dict.fromkeys((*channels.names(state.settings.alerts), *state.channels))
+    return tuple(_way(state.channels.get(name) or Channel(name), held.get(name, "")) for name in listed)
+
+
+def _way(channel: Channel, held: str) -> ChannelView:
+    return ChannelView(
+        name=channel.name,
+        delivered_ns=channel.delivered_ns,
+        failed_ns=channel.failed_ns,
+        failures=channel.failures,
+        failed=channel.failed,
+        waiting=channels.waiting(channel),
+        held=held,
+        dropped=channel.dropped,
+    )
 
 
 def needs(state: State) -> Iterator[Need]:
@@ -127,6 +164,12 @@ def needs(state: State) -> Iterator[Need]:
         if alert.severity is not Severity.INFO and not acknowledged(state, alert.key):
             yield Need(alert.severity, "alert", alert.words)
     for channel in state.channels.values():
-        if channel.failed:
+        if channel.failed and channel.name == channels.DEAD_MAN:
+            yield Need(Severity.WARNING, "dead_man", f"who watches joed from outside hears nothing: {channel.failed}")
+        elif channel.failed:
             words = f"alerts do not leave by the {channel.name}: {channel.failed}"
             yield Need(Severity.WARNING, "alert_channel", words)
+    for name, why in channels.held(state):
+        if why == "limit":
+            words = f"{name} has sent its messages of this hour: only critical alerts leave by it now"
+            yield Need(Severity.WARNING, "alert_limit", words)

@@ -6,6 +6,7 @@ from typing import Any
 from joed.engine import (
     alerting,
     binding,
+    channels,
     confirming,
     corporate,
     drill,
@@ -89,6 +90,7 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
     for broker in state.brokers.values():
         broker.up, broker.reconciled = False, False
     feeds.begin(state)
+    channels.begin(state)
     for job in state.jobs.values():
         if job.running:
             job.running, job.started_ns, job.next_ns = 0, 0, min(job.next_ns, now)
@@ -97,10 +99,12 @@ def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
 
 def settings_loaded(state: State, now: int, event: e.SettingsLoaded) -> None:
     """Put other settings in force; a Trigger on what they do not name, or of a strategy that is off, is gone."""
+    before = state.settings.alerts
     state.settings, state.settings_digest = reloading.with_held(state, event.settings), event.digest
     state.calendars = event.calendars
     state.mode = event.settings.mode
     times.plan(state, now)
+    channels.note_settings(state, now, before)
     state.triggers = {
         name: trigger
         for name, trigger in state.triggers.items()
@@ -236,12 +240,6 @@ def raise_alert(state: State, now: int, command: c.RaiseAlert) -> None:
     _bound(state.alerts, ALERTS_MAX)
 
 
-def alert_delivered(state: State, now: int, event: e.AlertDelivered) -> None:
-    """Remember how the channel does, for the alert and for the first live day."""
-    alerting.note_delivered(state, now, event)
-    confirming.note_delivered(state, now, event)
-
-
 def refuse_entry(state: State, now: int, command: c.RefuseEntry) -> None:
     """Spend the signal and count the refusal."""
     state.signals[command.signal] = command.code
@@ -358,7 +356,7 @@ APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.LatchSeen: nothing,
     e.LatchGone: nothing,
     e.KillRehearsed: drill.apply_rehearsed,
-    e.AlertDelivered: alert_delivered,
+    e.AlertDelivered: alerting.note_delivered,
     e.FailsafeRan: nothing,
     **feeds.APPLY,
 }
@@ -371,6 +369,7 @@ APPLY_COMMAND: dict[type[Command], Callable[[State, int, Any], None]] = {
     c.ReadBroker: nothing,
     c.RunJob: jobs.run_job,
     c.RaiseAlert: raise_alert,
+    c.SendAlert: channels.note_sent,
     c.Acknowledge: alerting.note_acknowledged,
     c.Stop: nothing,
     c.RaiseBlock: raise_block,

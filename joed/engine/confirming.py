@@ -9,16 +9,16 @@ import msgspec
 
 from joed.engine import directions, ramp, requests
 from joed.engine.card import card_of, digest_of, parts_of, unlike
-from joed.engine.phase import UNCONFIRMED
+from joed.engine.phase import UNCONFIRMED, span
 from joed.engine.reconcile import reconciled
 from joed.engine.view import view
 from joed.model.blocks import ALL, Block, key
 from joed.model.calendars import Calendar
 from joed.model.card import Signed
 from joed.model.commands import Answer, Command, LiftBlock, PassDoctor, RaiseAlert, RaiseBlock, SignCard
-from joed.model.events import AlertDelivered, BrokerUp, OperatorAsked, SettingsLoaded
+from joed.model.events import BrokerUp, OperatorAsked, SettingsLoaded
 from joed.model.state import State
-from joed.model.values import MINUTE, Mode, Severity
+from joed.model.values import MINUTE, SECOND, Mode, Severity
 
 AT = key(ALL, UNCONFIRMED)
 """Where the Block stands that waits for a signature."""
@@ -108,12 +108,6 @@ def apply_passed(state: State, now: int, command: PassDoctor) -> None:
     state.examined_ns = now
 
 
-def note_delivered(state: State, now: int, event: AlertDelivered) -> None:
-    """Remember when an alert last reached anybody."""
-    if not event.failed:
-        state.delivered_ns = now
-
-
 def sign(state: State, event: OperatorAsked, command: SignCard, commands: list[Command]) -> None:
     """Put a signature under the card; the last one that is needed opens the day."""
     signers = signers_of(state, command)
@@ -199,6 +193,19 @@ def on_up(state: State, now: int, event: BrokerUp, commands: list[Command]) -> N
     """Ask for a new signature where another account answers than the one that was signed for."""
     if state.day.confirmed and AT not in state.blocks and (why := void(state, now)):
         commands.append(RaiseBlock(unconfirmed(now, f"{WAITS}: {why}")))
+
+
+def remind(state: State, now: int, commands: list[Command]) -> None:
+    """Tell that nobody has signed the day's card, a while before the bell that nothing will be opened at."""
+    day, before_s = state.day, state.settings.confirm.tell_before_open_s
+    if not before_s or not day.session or AT not in state.blocks:
+        return
+    alert = f"{UNCONFIRMED}:{day.session}"  # the Block's own lifting ends it
+    if day.open_ns - int(before_s * SECOND) <= now < day.close_ns and alert not in state.alerts:
+        left_ns = day.open_ns - now
+        when = f"opens in {span(left_ns / SECOND)}" if left_ns > 0 else "is open"
+        words = f"session {day.session} {when} and is not confirmed, so nothing is opened: joectl confirm"
+        commands.append(RaiseAlert(alert, Severity.WARNING, words))
 
 
 def expire(state: State, now: int, commands: list[Command]) -> None:

@@ -71,7 +71,7 @@ DIRECTIONS: dict[str, Safer] = {
     **dict.fromkeys(
         (
             *("cancel_tries", "session.lead_s", "session.after_close_s", "health.heartbeat_s", "health.queue_backlog"),
-            *("health.memory_high_mb", "alerts.*", "jobs.*", "paper.*", "daemon.*"),
+            *("health.memory_high_mb", "alerts.*", "confirm.tell_before_open_s", "jobs.*", "paper.*", "daemon.*"),
             *("score.*", "summary.*", "crypto.every_s", "crypto.timeout_s", "crypto.stale_s"),
             "capital.*",
             *("ibkr.*", "eod.auction_s"),

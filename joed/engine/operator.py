@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from joed.engine import drill, reloading, requests, schedule, times
+from joed.engine import alerting, drill, reloading, requests, schedule, times
 from joed.engine import kill as engine_kill
-from joed.engine.alerting import ack
 from joed.engine.confirming import answer, confirm, doctor, needs_confirmation, unconfirmed
 from joed.engine.hands import HANDS
 from joed.engine.kill import AT as KILLED_AT
@@ -114,6 +113,7 @@ VERBS: dict[str, Callable[[State, int, OperatorAsked, list[Command]], None]] = {
     "run": run,
     "doctor": doctor,
     "reload": reloading.refused,
-    "ack": ack,
+    "ack": alerting.ack,
+    "alert_test": alerting.test,
 }
 """What a person may ask of the engine; looking is the shell's."""

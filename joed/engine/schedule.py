@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 
 from joed.engine import sessions
+from joed.engine.channels import unsent
 from joed.engine.confirming import needs_confirmation, unconfirmed
 from joed.engine.health import keep
 from joed.engine.money import cash_of
@@ -20,7 +21,7 @@ from joed.model.state import Job, State
 from joed.model.values import MINUTE, SECOND
 
 WIND_DOWN_NS = 10 * SECOND
-"""How long an orderly end waits for the broker's word on cancelled entries."""
+"""How long an orderly end waits for the broker's word on cancelled entries, and for alerts to leave."""
 LOST_NS = 30 * SECOND
 """A job whose answer is this late beyond its deadline is taken for lost."""
 
@@ -183,5 +184,6 @@ def wind_down(state: State, now: int, commands: list[Command]) -> None:
         if state.day.session and now >= state.day.close_ns + grace_ns and ours(state, now):
             commands.append(WindDown(f"session {state.day.session} is over"))
         return
-    if not resting(state) or now - state.stopping_ns >= WIND_DOWN_NS:
+    waits = resting(state) or unsent(state, now)
+    if not waits or now - state.stopping_ns >= WIND_DOWN_NS:
         commands.append(Stop(state.stopping))

@@ -12,6 +12,7 @@ from joed.engine import (
     alerting,
     binding,
     changes,
+    channels,
     closing,
     confirming,
     corporate,
@@ -148,6 +149,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     schedule.session(state, now, commands)
     overnight.watch(state, now, commands)
     confirming.expire(state, now, commands)
+    confirming.remind(state, now, commands)
     fear.persists(state, now, commands)
     fear.reopen(state, now, commands)
     health.feeds(state, now, commands)
@@ -165,6 +167,7 @@ def on_tick(state: State, now: int, event: e.Tick, commands: list[Command]) -> N
     schedule.mark(state, now, commands)
     schedule.wind_down(state, now, commands)
     alerting.repeat(state, now, commands)
+    channels.send(state, now, commands)
 
 
 def on_fill(state: State, now: int, event: e.OrderFilled, commands: list[Command]) -> None:
@@ -295,6 +298,7 @@ RULES: dict[type[Event], tuple[Rule, ...]] = {
     e.OperatorAsked: (operator.asked,),
     e.LatchSeen: (kill.seen,),
     e.LatchGone: (kill.gone,),
+    e.AlertDelivered: (channels.fails,),
     e.KillRehearsed: (drill.rehearsed, kill.settle),
     e.FailsafeRan: (on_failsafe,),
     **feeds.RULES,

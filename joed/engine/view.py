@@ -107,7 +107,7 @@ def view(state: State) -> View:
         drilled=state.drilled,
         keys=dict(state.keys),
         alert_rows=alerting.rows(state),
-        channels=alerting.channels(state),
+        channels=alerting.ways(state),
         stance=stance_of(state) if state.regime else None,
         left_out=dict(state.left_out),
         aside=dict(state.aside),

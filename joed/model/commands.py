@@ -135,6 +135,17 @@ class RaiseAlert(Command, frozen=True, gc=False, tag="RaiseAlert"):
     repeat: int = 0
 
 
+class SendAlert(Command, frozen=True, gc=False, tag="SendAlert"):
+    """Send one message by a channel, about the alerts of these keys; AlertDelivered with its number answers it."""
+
+    channel: str
+    message: int
+    keys: tuple[str, ...]
+    severity: Severity
+    title: str
+    words: str
+
+
 class Acknowledge(Command, frozen=True, gc=False, tag="Acknowledge"):
     """Note that a person has seen an alert: it is told no more."""
 
@@ -355,6 +366,7 @@ ANY = (
     | ReadBroker
     | RunJob
     | RaiseAlert
+    | SendAlert
     | Acknowledge
     | Stop
     | RaiseBlock
@@ -384,5 +396,5 @@ ANY = (
 """All commands, for decoding a record."""
 
 TO_BROKER = (SubmitOrder, AmendOrder, CancelOrder, CancelForeign, ReadBroker)
-OUTWARD = (*TO_BROKER, RunJob, RaiseAlert, RehearseKill, Unlatch, Stop)
+OUTWARD = (*TO_BROKER, RunJob, RaiseAlert, SendAlert, RehearseKill, Unlatch, Stop)
 """Commands that leave the loop, once their record is durable."""

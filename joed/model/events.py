@@ -9,6 +9,7 @@ from decimal import Decimal
 from joed.model import feeds
 from joed.model.calendars import Calendar
 from joed.model.card import Change
+from joed.model.channels import AlertDelivered as AlertDelivered  # noqa: PLC0414 - one of the events, as all here
 from joed.model.commands import SubmitOrder
 from joed.model.event import Event as Event  # noqa: PLC0414 - re-exported as the root of what follows
 from joed.model.rows import Candidate as Candidate  # noqa: PLC0414 - re-exported beside its event
@@ -17,7 +18,7 @@ from joed.model.rows import PositionSeen as PositionSeen  # noqa: PLC0414 - re-e
 from joed.model.rows import RegimeRead as RegimeRead  # noqa: PLC0414 - re-exported beside its event
 from joed.model.settings import Settings
 from joed.model.triggers import Trigger
-from joed.model.values import Scope, Severity, Side, Status
+from joed.model.values import Scope, Side, Status
 
 
 class Quote(Event, frozen=True, gc=False, tag="Quote", omit_defaults=True):
@@ -366,15 +367,6 @@ class KillRehearsed(Event, frozen=True, gc=False, tag="KillRehearsed"):
 
     latch_ns: int
     proof: str
-
-
-class AlertDelivered(Event, frozen=True, gc=False, tag="AlertDelivered"):
-    """An alert left by a channel, or failed to."""
-
-    key: str
-    channel: str
-    severity: Severity
-    failed: str = ""
 
 
 class FailsafeRan(Event, frozen=True, tag="FailsafeRan"):

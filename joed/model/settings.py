@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from joed.model.channels import AlertChannel, DeadMan
 from joed.model.thinking import Breakout as Breakout  # noqa: PLC0414 - part of the settings, as all of these
 from joed.model.thinking import Crypto, Regime, Scan, Score, Summary
 from joed.model.thinking import Momentum as Momentum  # noqa: PLC0414 - as above
@@ -171,6 +172,7 @@ class Confirm:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     paper: bool = False
     require_distinct_uid: bool = False
+    tell_before_open_s: Annotated[float, Ge(0), Le(86_400)] = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +230,15 @@ class Capital:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Where alerts go besides the log: a command that is run with the severity and the words as arguments."""
+    """Where alerts go besides the log: a command that is run with the severity and the words, channels, a dead man."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     command: tuple[str, ...] = ()
     timeout_s: Seconds = 10.0
     repeat_s: Seconds = 60.0
     repeats_max: Count = 8
+    channels: dict[str, AlertChannel] = field(default_factory=dict)
+    dead_man: DeadMan = field(default_factory=DeadMan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from joed.model.blocks import Block
 from joed.model.calendars import Calendar
 from joed.model.card import Signed
+from joed.model.channels import Channel as Channel  # noqa: PLC0414 - part of State, as its own shapes here
 from joed.model.commands import Answer, JudgeBooks, RaiseAlert, RefuseEntry
 from joed.model.events import Candidate, Quote, RegimeRead
 from joed.model.kill import Drill, Kill
@@ -204,16 +205,6 @@ class Telling(Struct, gc=False):
     failed: str = ""
     acked_ns: int = 0
     acked_uid: int = -1
-
-
-class Channel(Struct, gc=False):
-    """How one way to a person does; `failed` says what is wrong with it, "" while it delivers."""
-
-    name: str
-    delivered_ns: int = 0
-    failed_ns: int = 0
-    failures: int = 0
-    failed: str = ""
 
 
 class State(Struct):

@@ -233,13 +233,19 @@ class AlertView(Struct, frozen=True, gc=False):
 
 
 class ChannelView(Struct, frozen=True, gc=False):
-    """How one way to a person does."""
+    """How one way to a person does: `waiting` alerts it has not told yet, milder ones `held` by quiet hours or a limit.
+
+    `dropped` counts those that found its account full.
+    """
 
     name: str
     delivered_ns: int
     failed_ns: int
     failures: int
     failed: str
+    waiting: int = 0
+    held: str = ""
+    dropped: int = 0
 
 
 class Stance(Struct, frozen=True, gc=False):

@@ -15,7 +15,7 @@ from joed.daemon.loop import StepFailed
 from joed.daemon.store import Store
 from joed.daemon.trading import Trading
 from joed.model.calendars import Calendar
-from joed.model.commands import Answer, Command, LiftBlock, RaiseAlert, Stop, SubmitOrder
+from joed.model.commands import Answer, Command, LiftBlock, RaiseAlert, SendAlert, Stop, SubmitOrder
 from joed.model.events import (
     AlertDelivered,
     EpochStarted,
@@ -361,10 +361,15 @@ class Life:
         self.site.watch.died()
         return Remains(self.state, self.journal.tail, self.announced, whole)
 
-    def alert(self, command: RaiseAlert) -> None:
-        """Tell a person."""
+    def alert(self, command: RaiseAlert | SendAlert) -> None:
+        """Tell a person, or not: while there is no route all fail."""
+        down = self.site.clock.now() < self.site.alerts_down_until_ns
+        if isinstance(command, SendAlert):
+            reason, key = "no route" if down else "", next(iter(command.keys), "")
+            self.emit(AlertDelivered(key, command.channel, command.severity, reason, command.message))
+            return
         self.site.counts["alerts"] += 1
-        if self.site.clock.now() < self.site.alerts_down_until_ns:
+        if down:
             self.emit(AlertDelivered(command.key, "world", command.severity, "no route"))
 
     def answered(self, command: Answer) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from joed.daemon import alerts
+from joed.daemon import alerts, errand
 from joed.daemon.alerts import Alerter
 from joed.daemon.log import Log
 from joed.model.commands import RaiseAlert
@@ -135,7 +135,7 @@ async def test_a_command_that_fails_is_logged_counted_and_told(told, tmp_path, s
 
     (event,) = desk.events
     assert event.failed.startswith(FAILURES[script])
-    assert len(event.failed) <= alerts.COMPLAINT_BYTES_MAX + 100
+    assert len(event.failed) <= errand.SAID_BYTES_MAX + 100
     assert desk.alerter.results["failed"] == 1
     assert any(line.startswith("<3>alert_not_delivered key=journal_failed") for line in desk.lines())
 

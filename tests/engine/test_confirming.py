@@ -7,16 +7,17 @@ import pytest
 
 from joed.daemon.record import decode_state, encode_state
 from joed.engine.confirming import AT, REFUSED
+from joed.engine.phase import UNCONFIRMED
 from joed.engine.step import refold, step
 from joed.engine.view import card_hash, view
 from joed.model.blocks import Block
 from joed.model.calendars import Calendar
-from joed.model.commands import LiftBlock, RaiseBlock
+from joed.model.commands import LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import AlertDelivered, BrokerDown, BrokerUp, EpochStarted, OperatorAsked, SettingsLoaded, Tick
 from joed.model.settings import Confirm, Risk
-from joed.model.values import SECOND, Mode, Severity
+from joed.model.values import MINUTE, SECOND, Mode, Severity
 from joed.protocol import CONFLICTS
-from tests.engine.build import CLOSE, START, holding, kinds, of_kind, settings_of, trading_state, whole_read
+from tests.engine.build import CLOSE, OPEN, START, holding, kinds, of_kind, settings_of, trading_state, whole_read
 
 ASKS = Confirm(paper=True)
 TWO = Confirm(paper=True, require_distinct_uid=True)
@@ -342,3 +343,44 @@ def test_an_alert_that_arrived_is_remembered_and_one_that_failed_is_not():
     step(state, START, AlertDelivered("k", "command", Severity.INFO))
 
     assert (before, state.delivered_ns) == (0, START)
+
+
+def reminded(state, at):
+    """Give the words of what a Tick tells about the signature."""
+    alerts = [command for command in step(state, at, Tick()) if isinstance(command, RaiseAlert)]
+    return [alert.words for alert in alerts if alert.key.startswith(f"{UNCONFIRMED}:")]
+
+
+def before_open(**changes):
+    """Give a State of the morning, whose session is known and not signed."""
+    return unsigned(now=OPEN - 20 * MINUTE, **changes)
+
+
+def test_a_day_that_nobody_has_signed_is_told_a_quarter_of_an_hour_before_the_open():
+    """Both sides of it, once; and not where the day is signed, asks for nothing, or the person wants no word."""
+    state = before_open()
+    assert reminded(state, OPEN - 15 * MINUTE - 1) == []
+
+    (words,) = reminded(state, OPEN - 15 * MINUTE)
+
+    assert words == "session 2026-09-21 opens in 15 min and is not confirmed, so nothing is opened: joectl confirm"
+    assert reminded(state, OPEN - 15 * MINUTE + 30 * SECOND) == []
+    assert reminded(trading_state(now=OPEN - 20 * MINUTE), OPEN - 15 * MINUTE) == []
+    assert reminded(before_open(confirm=replace(ASKS, tell_before_open_s=0)), OPEN - 15 * MINUTE) == []
+    assert len(reminded(before_open(confirm=replace(ASKS, tell_before_open_s=60)), OPEN - MINUTE)) == 1
+
+
+def test_a_day_that_lost_its_signature_is_told_until_its_close_and_a_signature_ends_the_alert():
+    """What is over is told no more; a second loss is news again."""
+    state = before_open()
+    reminded(state, OPEN - 15 * MINUTE)
+    assert code(ask(state, card_hash(state), now=OPEN - 10 * MINUTE)) == "ok"
+    assert not any(key.startswith(f"{UNCONFIRMED}:") for key in state.alerts)
+    assert reminded(state, OPEN - 9 * MINUTE) == []
+    refold(state, START, Tick(), [RaiseBlock(Block("all", UNCONFIRMED, "voided", START))])
+
+    assert reminded(state, START) == [
+        "session 2026-09-21 is open and is not confirmed, so nothing is opened: joectl confirm"
+    ]
+    late = before_open()
+    assert reminded(late, CLOSE) == []

@@ -13,12 +13,12 @@ from joed.brokers.ibkr.orders import Held
 from joed.brokers.ibkr.pacer import Urgency
 from joed.brokers.ibkr.sweep import Sweep
 from joed.brokers.ibkr.translate import amended, tickets_of
-from joed.brokers.ibkr.windows import windows_of, within
 from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import AmendRejected, CancelRejected, Event, OrderRejected
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Settings
 from joed.model.values import SECOND, Bar
+from joed.model.windows import windows_of, within
 
 ANSWER_NS = SECOND // 5
 """When we answer ourselves what is not worth a question."""

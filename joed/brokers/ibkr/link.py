@@ -22,12 +22,12 @@ from joed.brokers.ibkr.pacer import Pacer, Urgency
 from joed.brokers.ibkr.reading import ACCOUNT, COMPLETED, EXECUTIONS, ORDERS, POSITIONS, Book, Reader
 from joed.brokers.ibkr.session import Session
 from joed.brokers.ibkr.translate import UNSENT, fill_of, is_paper, number
-from joed.brokers.ibkr.windows import windows_of, within
 from joed.errors import BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp, Event
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Settings
 from joed.model.values import SECOND, Mode
+from joed.model.windows import windows_of, within
 
 DELAYS_S = (1.0, 2.0, 5.0, 5.0, 10.0, 10.0, 10.0, 30.0, 60.0)
 """How long to wait before the next try to connect, the last for ever."""

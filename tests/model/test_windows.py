@@ -1,12 +1,12 @@
-"""joed.brokers.ibkr.windows: stretches of the day, in their own zone."""
+"""joed.model.windows: stretches of the day, in their own zone."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from joed.brokers.ibkr.windows import window_of, windows_of, within
 from joed.model.values import SECOND
+from joed.model.windows import window_of, windows_of, within
 
 RESET = "23:45-00:45 America/New_York"
 
