@@ -23,6 +23,12 @@ def attached(settings: Settings, directory: Path, text: Text) -> Settings:
     return replace(settings, dates=with_dates(settings, directory / settings.scan.dates_file, text))
 
 
+def named(settings: Settings, directory: Path) -> list[Path]:
+    """Give the files beside the settings that they name, and that decide as they do."""
+    files = [directory / row.file for row in settings.strategies.own.values() if row.file]
+    return files + ([directory / settings.scan.dates_file] if settings.scan.dates_file else [])
+
+
 def with_digests(settings: Settings, directory: Path, text: Text) -> Settings:
     """Say of each strategy of the user's own what its code is: a file's hash, a package's name and version."""
     own = {}

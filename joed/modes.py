@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joed.config import load
+from joed.attached import named
+from joed.config import BESIDE, load
 from joed.contradictions import BROKERS
 from joed.daemon.clock import utc_ns
 from joed.daemon.places import Places, default_root, places
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND
+from joed.ownership import refuse_strange
 
 if TYPE_CHECKING:
     from joed.daemon.clock import Clock
@@ -49,7 +51,11 @@ def settings_of(options: Namespace, *, needed: bool) -> tuple[Settings, Path | N
     path = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     if path is None and needed:
         raise ConfigError(f"there is no {DEFAULT_CONFIG}; name a file with --config, or try joed --demo")
+    if needed and path is not None:
+        refuse_strange([path, *(path.with_name(name) for name in (*BESIDE.values(), CALENDARS))])
     settings = load(path)
+    if needed and path is not None:
+        refuse_strange(named(settings, path.parent))
     if options.broker:
         settings = _only(settings, options.broker)
     return settings, path.parent / CALENDARS if path is not None else None
@@ -226,14 +232,16 @@ def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
 
 def failsafe(options: Namespace) -> int:
     """Do what a dead daemon cannot: cancel entries, look after stops, tell what is left. Imports no engine."""
+    from joed.daemon.credentials import Secrets
     from joed.daemon.failsafe import run_failsafe, words_of
-    from joed.daemon.log import Log, pick_format
+    from joed.daemon.log import Log, adopt, pick_format
 
     try:
         fallback = settings_of(options, needed=True)[0]
     except ConfigError:
         fallback = None  # the record has the settings; a broken file must not keep the failsafe
-    log = Log(pick_format(options.log_format), utc_ns)
+    log = Log(pick_format(options.log_format), utc_ns, secrets=Secrets.of().every())
+    adopt(log)
     try:
         report = run_failsafe(places(options.state_dir or default_root()), log, fallback)
     finally:
@@ -271,6 +279,7 @@ def _trade_once(options: Namespace) -> int:
     adopt(log)
     try:
         plan = _plan(options, settings, folder, where, secrets)
+        log.hide(secrets.values)
         if settings.brokers == ("paper",):
             plan = with_the_morning(plan, options, settings, folder, where)
         return trade_once(plan, where, log, as_json=options.json)

@@ -309,6 +309,11 @@ ATTACKS: dict[str, Row] = {
     "S15": Row("two confirmations race", f"{ATTACK}::test_s15_of_two_confirmations_one_wins"),
     "S16": Row("a card is guessed", f"{ATTACK}::test_s16_a_guessed_card_is_guessed_five_times"),
     "S31": Row("fills and orders that joed never sent", f"{BROKER}::{ALONE}", ("forged",)),
+    "S35": Row(
+        "a secret in what is told",
+        "tests/wired/test_secrets.py::test_s35_no_secret_is_anywhere_but_in_its_file",
+        also=("tests/wired/test_secrets.py::test_s35_the_search_finds_what_it_should",),
+    ),
     "S36": Row(
         "a secret that others may read", "tests/daemon/test_credentials.py::test_what_others_may_read_is_refused"
     ),
@@ -318,6 +323,15 @@ ATTACKS: dict[str, Row] = {
         also=("tests/systemd/test_life.py::test_nobody_of_joeds_own_user_looks_into_it",),
     ),
     "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
+    "S39": Row(
+        "settings or a secret that somebody else put there",
+        "tests/test_ownership.py::test_s39_joed_refuses_to_start_on_what_others_could_have_written",
+        also=(
+            "tests/test_ownership.py::test_a_link_is_as_good_as_who_made_it_and_as_what_it_leads_to",
+            "tests/daemon/test_credentials.py::test_a_link_is_refused_wherever_it_lies",
+        ),
+    ),
+    "S40": Row("data that is run as code", "tests/test_tidy.py::test_every_file_keeps_the_rule"),
     "S41": Row(
         "a record that was tampered with",
         "tests/daemon/test_anchor.py::test_a_chain_that_was_rewritten_from_its_start_holds_and_fails_its_anchor",

@@ -8,9 +8,12 @@ there bare.
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from errno import ELOOP
 from pathlib import Path
 
 from joed.errors import ConfigError
+from joed.ownership import refuse_strange
 
 VARIABLE = "CREDENTIALS_DIRECTORY"
 PREFIX = "joed_"
@@ -62,6 +65,14 @@ class Secrets:
         places = () if self.directory is None else (self.directory / f"{PREFIX}{name}", self.directory / name)
         return self.get(name) if any(map(os.path.lexists, places)) else ""
 
+    def every(self) -> list[str]:
+        """Give all that can be read, for a log to blot out what others of this process will read."""
+        found = []
+        for file in sorted(self.directory.iterdir()) if self.directory is not None and self.directory.is_dir() else ():
+            with suppress(ConfigError):  # whoever needs it is told
+                found.append(self._read(file) or "")
+        return found
+
     def loose(self) -> list[str]:
         """Name the files that others may read, where that is ours to judge; raises OSError where it cannot be."""
         if self.directory is None or self._is_systemds(self.directory):
@@ -75,15 +86,14 @@ class Secrets:
     def _read(self, path: Path) -> str | None:
         """Read a file as it was opened, so that what is judged is what is read; None where there is none."""
         try:
-            with path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                mode = stat.S_IMODE(found.st_mode)
-                if mode & OTHERS and not self._is_systemds(path):
-                    raise ConfigError(f"others may read {path} (mode {mode:04o}): chmod 600 {path}")
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a link is not followed
+                self._refuse_loose(path, os.fstat(file.fileno()))
                 data = file.read(BYTES_MAX + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno == ELOOP:
+                raise ConfigError(f"{path} is a link: put the secret itself there") from None
             said = f"{path} cannot be read: {error.strerror}; it belongs to the user that joed runs as"
             raise ConfigError(said) from None
         value = data.decode("utf-8", "replace").strip()  # an error of the decoder would carry what it read
@@ -94,6 +104,15 @@ class Secrets:
         if not value or "\n" in value or "\0" in value:
             raise ConfigError(f"{path} is {'no single line' if value else 'empty'}: it holds one secret, in one line")
         return value
+
+    def _refuse_loose(self, path: Path, found: os.stat_result) -> None:
+        """Refuse what others may read, what is another user's, and what others could have put there (S36, S39)."""
+        if self._is_systemds(path):
+            return
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & OTHERS:
+            raise ConfigError(f"others may read {path} (mode {mode:04o}): chmod 600 {path}")
+        refuse_strange([path])
 
     def _is_systemds(self, path: Path) -> bool:
         """Say whether systemd made this place; links are followed first."""

@@ -78,14 +78,14 @@ def test_in_systemds_own_directory_a_groups_bits_are_an_acl(folder):
     assert secrets.loose() == []
 
 
-def test_a_link_out_of_systemds_directory_is_judged_by_where_it_leads(tmp_path):
-    """A name does not make a file private."""
+def test_a_link_is_refused_wherever_it_lies(tmp_path):
+    """Also in a directory of systemd's, which makes none: a name does not make a file private (S39)."""
     own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
     own.mkdir()
     put(elsewhere, mode=0o644)
     (own / "capital-password").symlink_to(elsewhere)
 
-    assert "others may read" in complaint(Secrets(own, own=[str(own)]))
+    assert complaint(Secrets(own, own=[str(own)])).endswith("capital-password is a link: put the secret itself there")
 
 
 @pytest.mark.parametrize(
@@ -144,3 +144,32 @@ def test_a_file_that_cannot_be_read_is_named(folder):
         os.seteuid(0)
 
     assert "Permission denied; it belongs to the user that joed runs as" in said
+
+
+@pytest.mark.needs_root
+def test_a_secret_that_somebody_else_could_have_put_there_is_refused(folder):
+    """Another user's private file cannot be read; in a folder that anybody may write it may be anybody's (S36, S39)."""
+    for above in (folder, *folder.parents):
+        if above.stat().st_mode & 0o011 != 0o011:
+            above.chmod(above.stat().st_mode | 0o011)
+    os.chown(folder, 64_010, -1)
+    os.chown(folder / "capital-password", 64_011, 64_010)
+    (folder / "capital-password").chmod(0o600)
+    os.seteuid(64_010)
+    try:
+        said = complaint(Secrets(folder))
+    finally:
+        os.seteuid(0)
+    folder.chmod(0o777)
+
+    assert "Permission denied" in said
+    assert "others can write in" in complaint(Secrets(folder))
+
+
+def test_all_that_can_be_read_is_given_for_a_log_to_blot_out(folder):
+    """What is loose or no text is left out; so is a folder that is not there."""
+    put(folder / "summary_key", "another")
+    put(folder / "loose", mode=0o644)
+
+    assert sorted(filter(None, Secrets(folder).every())) == ["another", SECRET]
+    assert Secrets(None).every() == Secrets(folder / "gone").every() == []

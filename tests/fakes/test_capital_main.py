@@ -129,7 +129,9 @@ def test_what_it_cannot_do_it_says(words, complaint, capsys):
 
 
 WORDS = {
-    **dict.fromkeys(("html", "empty", "java", "tear", "truncate", "hang", "storm", "lose", "drop"), "GET /accounts 2"),
+    **dict.fromkeys(
+        ("html", "empty", "java", "echo", "tear", "truncate", "hang", "storm", "lose", "drop"), "GET /accounts 2"
+    ),
     "late": "GET /accounts 5",
     "edge": "60",
     "cap": "3600",

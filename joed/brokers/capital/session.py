@@ -84,12 +84,19 @@ class Session:
         self._tokens: Tokens | None = None
         self._lock = asyncio.Lock()
         self._key = _digest(credentials, rest.base)
+        rest.secrets = self.secrets
 
     @property
     def tokens(self) -> Tokens:
         """Give the tokens in force; there are some once `ensure` has come back."""
         assert self._tokens is not None, "nothing is asked before the login"
         return self._tokens
+
+    def secrets(self) -> tuple[str, ...]:
+        """Give what must stand nowhere but in what is sent: the credentials, and the tokens in force."""
+        own, tokens = self._credentials, self._tokens
+        found = (own.api_key, own.identifier, own.password)
+        return found if tokens is None else (*found, tokens.client, tokens.account)
 
     @property
     def offset_s(self) -> int:

@@ -20,7 +20,7 @@ from joed.brokers.capital.limiter import Lane, Limiter
 from joed.brokers.capital.pause import pause
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Frame, Subscribed, Tick
-from joed.brokers.capital.wire import clean, decode, is_quote
+from joed.brokers.capital.wire import clean, decode, is_quote, without
 from joed.errors import BadMessage
 from joed.model.settings import Capital
 from joed.model.values import SECOND
@@ -173,7 +173,7 @@ class Stream:
             payload = msgspec.json.decode(frame.payload)
             code = str(payload.get("errorCode") or code) if isinstance(payload, dict) else code
         self.bad += 1
-        self.reason = clean(code)
+        self.reason = clean(without(code, self._session.secrets()))
         self._again = code.startswith(SESSION_CODES)
 
     def _subscribed(self, answer: Subscribed) -> None:

@@ -4,6 +4,7 @@ An answer that cannot be what it claims is a BadMessage, which shows nothing of 
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from math import inf
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from joed.model.values import SECOND
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 TRADEABLE = "TRADEABLE"
 CODE_MAX = 120
+SECRET_CHARS_MIN = 4
 
 T = TypeVar("T")
 
@@ -45,13 +47,23 @@ def encode(body: dict[str, Any]) -> bytes:
     return ENCODER.encode(body)
 
 
-def code_of(body: bytes) -> str:
-    """Give the errorCode that a body carries, "" where it has none; only what such a code can be made of is kept."""
+def code_of(body: bytes, secrets: Iterable[str] = ()) -> str:
+    """Give the errorCode that a body carries, "" where it has none; only what such a code can be made of is kept.
+
+    `secrets` are taken out of it first: a service may tell back what it was sent.
+    """
     try:
         code = decode(ErrorBody, body).error_code or ""
     except BadMessage:
         return ""
-    return clean(code)
+    return clean(without(code, secrets))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Give a text with these taken out, whole; one too short to be a secret would take words apart."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        text = text.replace(secret, "***") if len(secret) >= SECRET_CHARS_MIN else text
+    return text
 
 
 def clean(code: str) -> str:

@@ -218,6 +218,21 @@ def test_no_fault_shows_a_secret():
     assert not any(secret in str(fault) + repr(fault) for secret in SECRETS)
 
 
+def test_a_service_that_tells_back_our_tokens_is_not_repeated():
+    """The headers of the very request, in an errorCode: the fault says that there was one, and no more."""
+
+    async def echo(request):
+        return web.json_response({"errorCode": f"error.odd {request.headers['CST']}"}, status=400)
+
+    async def act(place):
+        place.script.says = {"/positions": echo}
+        return await _told(
+            place.rest.call("GET", "/positions", lane=Lane.ORDER, headers=lambda: {"CST": "token-of-now"})
+        )
+
+    assert str(play(act)) == "error.odd ??? (HTTP 400)"
+
+
 async def _told(call):
     """Give what a call raises, or what it gives."""
     try:

@@ -155,6 +155,10 @@ def test_an_error_frame_shows_its_code_and_nothing_that_it_carries(place):
 
     assert stream(place).reason == "error.unknown?"
 
+    stream(place).take(json.dumps({"status": "ERROR", "destination": "x", "errorCode": f"odd {tokens.client}"}))
+
+    assert stream(place).reason == "odd ???"
+
 
 def test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory(place):
     """It is refused by its length; the stream is made again."""

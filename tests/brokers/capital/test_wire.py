@@ -145,6 +145,14 @@ def test_an_error_code_is_read_from_what_may_be_no_json(body, code):
     assert decode(ErrorBody, b"{}").error_code is None
 
 
+def test_a_secret_that_is_told_back_is_taken_out_of_a_code():
+    """Whole, before the code is cut or cleaned; what is too short to be one takes no word apart."""
+    said = b'{"errorCode":"error.unknown key-1234 for me@example"}'
+
+    assert code_of(said, ("key-1234", "me@example", "err", "")) == "error.unknown ??? for ???"
+    assert code_of(b'{"errorCode":"%s"}' % (b"x" * 115 + b"key-1234"), ("key-1234",)) == "x" * 115 + "???"
+
+
 def test_a_local_time_is_utc_less_the_accounts_offset():
     """A field without UTC in its name is in the account's zone; where it has a twin in UTC, that one counts."""
     utc = utc_ns("2026-01-05T14:22:18.473")

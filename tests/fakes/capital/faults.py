@@ -21,7 +21,7 @@ class Trick:
     method: str
     path: str
     how: str
-    """answer, lost (the connection is reset), torn (cut in the body), late (after `seconds`), hang (never)."""
+    """answer, echo (what was sent), lost (the connection is reset), torn (in the body), late (by `seconds`), hang."""
     times: int = 1
     carried_out: bool = True
     status: int = 200
@@ -106,6 +106,10 @@ class Faults:
         """Answer with an errorCode."""
         body = b'{"errorCode":"%s"}' % code.encode()
         return self.add(Trick(method, path, "answer", times, carried_out, status, body))
+
+    def echo(self, method, path, times=1):
+        """Answer with all that the request carried for an errorCode, credentials and tokens among it."""
+        return self.add(Trick(method, path, "echo", times, carried_out=False, status=400))
 
     def java(self, method, path, times=1, *, carried_out=False):
         """Answer with the class of an exception for an errorCode, as their backend does when it times out."""

@@ -5,7 +5,7 @@ What follows METHOD and PATH is for the next TIMES requests (1).
 
 | name | words | what |
 |---|---|---|
-| html empty java storm lose drop tear truncate hang | METHOD PATH TIMES | as in `faults.Faults` |
+| html empty java echo storm lose drop tear truncate hang | METHOD PATH TIMES | as in `faults.Faults` |
 | late | METHOD PATH SECONDS | the answer comes late |
 | dead alive | | all of REST, until it is alive |
 | silent speak | | the feed says nothing, pings are answered |
@@ -93,7 +93,10 @@ def close(fake, source="USER"):
 
 TRICKS = {"storm": "too_many", "lose": "lose_answer", "drop": "lose_request"}
 FAULTS = {
-    **{name: trick(TRICKS.get(name, name)) for name in ("html", "empty", "java", "tear", "truncate", "hang", *TRICKS)},
+    **{
+        name: trick(TRICKS.get(name, name))
+        for name in ("html", "empty", "java", "echo", "tear", "truncate", "hang", *TRICKS)
+    },
     "late": late,
     "dead": lambda fake: fake.faults.dead(),
     "alive": lambda fake: fake.faults.clear(),

@@ -210,6 +210,10 @@ class FakeCapital:
             request.transport.abort()
         elif trick.how == "answer":
             return web.Response(status=trick.status, body=trick.body, content_type=trick.kind)
+        elif trick.how == "echo":
+            sent = [request.headers.get(name, "") for name in ("X-CAP-API-KEY", "CST", "X-SECURITY-TOKEN")]
+            said = " ".join([*filter(None, sent), await request.text()])
+            return made_of(trick.status, encoded({"errorCode": said}), headers)
         return made_of(status, payload, headers)
 
     async def wait(self, seconds):
