@@ -85,8 +85,14 @@ FAULTS: dict[str, Row] = {
         "no descriptors left",
         "tests/daemon/test_control_faults.py::test_f13_a_thousand_clients_of_a_process_with_few_descriptors",
     ),
-    "F14": Row("no threads left", "not yet: needs a cgroup of its own"),
-    "F15": Row("the processor is taken", "not yet: needs a cgroup of its own"),
+    "F14": Row(
+        "no threads left",
+        "tests/faults/test_starving.py::test_f14_without_a_new_thread_or_process_orders_leave_and_a_kill_holds",
+    ),
+    "F15": Row(
+        "the processor is taken",
+        "tests/faults/test_starving.py::test_f15_a_processor_that_others_have_taken_is_told_of_and_no_broker_is_taken_for_dead",
+    ),
     "F16": Row(
         "power cut",
         "tests/faults/test_process.py::test_f16_what_a_power_cut_leaves_of_the_last_commit_is_dropped",

@@ -35,21 +35,14 @@ from joed.daemon.recovery import recover, refuse_other
 from joed.daemon.reloading import Reloader
 from joed.daemon.senses import works_of
 from joed.daemon.store import Store
-from joed.daemon.supervise import Work, supervised, trace_of
+from joed.daemon.supervise import Work, hire, supervised, trace_of
 from joed.daemon.systemd import Notifier
 from joed.daemon.telling import Teller
 from joed.daemon.trading import Trading
 from joed.engine.view import status_line
 from joed.errors import JoedError
 from joed.model.commands import Answer, RaiseAlert, SendAlert, Stop
-from joed.model.events import (
-    EpochStarted,
-    Event,
-    JournalFailed,
-    JournalRestored,
-    SettingsLoaded,
-    StopAsked,
-)
+from joed.model.events import EpochStarted, Event, JournalFailed, JournalRestored, SettingsLoaded, StopAsked
 from joed.model.state import State
 from joed.model.values import SECOND, Severity
 
@@ -86,6 +79,7 @@ class Daemon:
         """Run until the session ends or somebody ends it; give the exit status."""
         aloop = asyncio.get_running_loop()
         aloop.set_exception_handler(self._on_callback_failed)
+        hire(aloop)
         for number in (signal.SIGTERM, signal.SIGINT):
             aloop.add_signal_handler(number, self._on_signal, number.name)
         with Lock(self.places.lock):

@@ -4,7 +4,9 @@ import asyncio
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import Any
 
 from joed.brokers.base import Broker
@@ -21,6 +23,8 @@ PAUSES_S = (0.1, 1.0, 5.0, 15.0, 30.0)
 """How long to wait before each new beginning; there are as many as there are pauses, then it is given up."""
 WINDOW_S = 600.0
 """A failure this long ago is forgotten."""
+HANDS = 6
+"""Threads for what may wait: reading the past, syncing a latch, a backup, the doctor."""
 
 
 async def supervise(work: Work, failed: Callable[[Exception, bool], object], pauses_s: tuple[float, ...]) -> None:
@@ -72,3 +76,13 @@ def supervised_broker(
 def trace_of(error: BaseException) -> str:
     """Give the traceback of an error, for the log."""
     return "".join(traceback.format_exception(error))
+
+
+def hire(aloop: asyncio.AbstractEventLoop, number: int = HANDS) -> None:
+    """Give a loop all the threads that it will ever have for what may wait, now: a kill or a stop starts none (F14)."""
+    pool = ThreadPoolExecutor(number, thread_name_prefix="hand")
+    together = Barrier(number)
+    done = [pool.submit(together.wait) for _ in range(number)]  # each keeps its thread until all are there
+    for one in done:
+        one.result()
+    aloop.set_default_executor(pool)

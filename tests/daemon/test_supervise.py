@@ -1,11 +1,13 @@
 """Tasks that fail: told, begun anew, given up."""
 
+import asyncio
 import os
+import threading
 
 import pytest
 
 from joed.daemon.log import Log
-from joed.daemon.supervise import supervise, supervised, supervised_broker, trace_of
+from joed.daemon.supervise import HANDS, hire, supervise, supervised, supervised_broker, trace_of
 from joed.model.events import BrokerDown
 from joed.model.state import Broker, State
 
@@ -104,3 +106,13 @@ def test_a_trace_names_the_place():
         int("here")
 
     assert "test_supervise.py" in trace_of(raised.value)
+
+
+async def test_what_may_wait_gets_no_thread_that_was_not_there_from_the_start():
+    """As many at once as there are hands, and one more that waits: where none could be started they would still run."""
+    hire(asyncio.get_running_loop())
+    before, together = set(threading.enumerate()), threading.Barrier(HANDS)
+
+    await asyncio.gather(*(asyncio.to_thread(together.wait) for _ in range(HANDS)), asyncio.to_thread(int))
+
+    assert set(threading.enumerate()) == before
