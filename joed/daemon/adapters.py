@@ -40,7 +40,7 @@ def _ibkr(
 ) -> Broker:
     from joed.brokers.ibkr.broker import IbkrBroker
 
-    return IbkrBroker(name, settings, clock, emit)
+    return IbkrBroker(name, settings, clock, emit, root)
 
 
 def _capital_credentials(secrets: Secrets) -> Any:  # noqa: ANN401 - its own kind

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from joed.engine import protection
 from joed.engine.corporate import in_question
 from joed.engine.exits import flatten
+from joed.engine.hours import close_of
 from joed.engine.orders import read_since
 from joed.engine.schedule import CLOSED
 from joed.model.blocks import key
@@ -25,16 +26,16 @@ def press(state: State, now: int, commands: list[Command]) -> None:
         if position.quantity:
             reason = next((words for why in REASONS if (words := why(state, now, position))), "")
             if reason:
-                patient = reason == END_OF_DAY and unhurried(state, now)
+                patient = reason == END_OF_DAY and unhurried(state, now, position)
                 flatten(state, now, position, reason, commands, patient=patient)
             if reason == END_OF_DAY:
                 warn_of_auction(state, now, position, commands)
 
 
-def unhurried(state: State, now: int) -> bool:
+def unhurried(state: State, now: int, position: Position) -> bool:
     """Say whether the end of the day is far enough to ask for the market's price rather than take any."""
     eod = state.settings.eod
-    return now < state.day.close_ns - int((eod.at_s - eod.limit_s) * SECOND)
+    return now < close_of(state, position.instrument) - int((eod.at_s - eod.limit_s) * SECOND)
 
 
 def warn_of_auction(state: State, now: int, position: Position, commands: list[Command]) -> None:
@@ -43,7 +44,8 @@ def warn_of_auction(state: State, now: int, position: Position, commands: list[C
     After its cut-off an order on close (MOC, LOC) can't be taken back: the stop beside it would turn the position
     (docs/adr/0034-the-end-of-the-day.md).
     """
-    eod, ends_ns = state.settings.eod, state.day.close_ns - int(state.settings.eod.auction_s * SECOND)
+    eod = state.settings.eod
+    ends_ns = close_of(state, position.instrument) - int(eod.auction_s * SECOND)
     alert = f"auction:{position.instrument}:{state.day.session}"
     if eod.auction_s and ends_ns - AUCTION_LEAD_NS <= now < ends_ns and alert not in state.alerts:
         words = (
@@ -71,8 +73,8 @@ def unprotected(state: State, now: int, position: Position) -> str:
 
 def end_of_day(state: State, now: int, position: Position) -> str:
     """Close what is held shortly before the end of the session, where the settings say so."""
-    eod, day = state.settings.eod, state.day
-    due = day.close_ns - int(eod.at_s * SECOND) <= now < day.close_ns
+    eod, close_ns = state.settings.eod, close_of(state, position.instrument)
+    due = close_ns - int(eod.at_s * SECOND) <= now < close_ns
     return END_OF_DAY if eod.close_positions and due else ""
 
 

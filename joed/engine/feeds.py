@@ -6,6 +6,7 @@ An instrument that is set aside has a Block of its own, so the others trade on. 
 from collections.abc import Callable
 from typing import Any
 
+from joed.engine import hours
 from joed.engine.health import keep
 from joed.engine.reconcile import broker_of
 from joed.model.blocks import Block, key
@@ -17,6 +18,7 @@ from joed.model.feeds import (
     BarsFetched,
     BrokerExamined,
     FeedChanged,
+    HoursTold,
     InstrumentServed,
     InstrumentSetAside,
 )
@@ -78,7 +80,7 @@ def note_fetched(state: State, now: int, event: BarsFetched) -> None:
 def begin(state: State) -> None:
     """Believe nothing that another process was told (part of `apply`, at an epoch)."""
     for broker in state.brokers.values():
-        broker.source, broker.findings, broker.aside = "", {}, {}
+        broker.source, broker.findings, broker.aside, broker.hours = "", {}, {}, {}
         broker.bars_asked_ns, broker.fetched = 0, {}
 
 
@@ -149,6 +151,7 @@ APPLY: dict[type[Event], Callable[[State, int, Any], None]] = {
     InstrumentServed: note_served,
     FeedChanged: note_source,
     BrokerExamined: note_finding,
+    HoursTold: hours.note_told,
     BarsAsked: note_asked,
     BarsFetched: note_fetched,
 }
@@ -159,6 +162,7 @@ RULES: dict[type[Event], tuple[Callable[[State, int, Any, list[Command]], None],
     InstrumentServed: (on_served,),
     FeedChanged: (on_source,),
     BrokerExamined: (on_examined,),
+    HoursTold: (hours.on_told,),
     BarsFetched: (on_fetched,),
 }
 """Their rows in `step.RULES`."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from joed.engine import money
 from joed.engine.health import LOSS, STORM
+from joed.engine.hours import close_of, outside
 from joed.engine.money import ONE, cash_at, underlying
 from joed.engine.orders import BRACKET, SIGNALS_MAX, pledged, reserved, resting, spent
 from joed.engine.positions import day_result, held
@@ -334,11 +335,16 @@ def rejected_often(state: State, now: int, request: Request) -> str:
 
 def too_late(state: State, now: int, request: Request) -> str:
     """Refuse new risk shortly before the close."""
-    left_ns = state.day.close_ns - now
+    left_ns = close_of(state, request.instrument.symbol) - now
     limit_s = state.settings.eod.entries_until_s
     if left_ns >= int(limit_s * SECOND):
         return ""
     return f"{left_ns // SECOND} s to the close, the limit is {limit_s:g} s"
+
+
+def out_of_hours(state: State, now: int, request: Request) -> str:
+    """Refuse what the broker does not trade at this hour, whatever our calendar says."""
+    return outside(state, now, request.instrument.symbol)
 
 
 Check = Callable[[State, int, Request], str]
@@ -346,6 +352,7 @@ Check = Callable[[State, int, Request], str]
 CHECKS: dict[str, Check] = {
     "blocked": blocked,
     "not_tradable": not_tradable,
+    "broker_hours": out_of_hours,
     "numbers": senseless,
     "quote_stale": stale,
     "spread_wide": wide,

@@ -384,7 +384,7 @@ ANY = (
     | BrokerRead | RateSeen | CommandSent | CommandDropped | RegimeJudged | MarketScanned | WatchlistScored
     | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
     | KillRehearsed | AlertDelivered | FailsafeRan | feeds.InstrumentSetAside | feeds.InstrumentServed
-    | feeds.FeedChanged | feeds.BrokerExamined | feeds.BarsAsked | feeds.BarsFetched
+    | feeds.FeedChanged | feeds.BrokerExamined | feeds.BarsAsked | feeds.BarsFetched | feeds.HoursTold
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""
 

@@ -51,6 +51,16 @@ class BrokerExamined(Event, frozen=True, gc=False, tag="BrokerExamined"):
     halts: bool = False
 
 
+class HoursTold(Event, frozen=True, gc=False, tag="HoursTold"):
+    """When a broker trades these instruments, by its own word: spans of time, complete from `from_ns` to `until_ns`."""
+
+    broker: str
+    instruments: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    from_ns: int
+    until_ns: int
+
+
 class BarsAsked(Event, frozen=True, gc=False, tag="BarsAsked"):
     """A broker that is up was asked for its history, of so many instruments: thinking waits for it, not for ever."""
 

@@ -81,6 +81,14 @@ class Finding(Struct, frozen=True, gc=False):
     since_ns: int
 
 
+class Hours(Struct, frozen=True):
+    """When a broker trades an instrument, by its own word: spans of time, complete from `from_ns` to `until_ns`."""
+
+    spans: tuple[tuple[int, int], ...]
+    from_ns: int
+    until_ns: int
+
+
 class Fetched(Struct, frozen=True, gc=False):
     """How much of a broker's history the worker has; `missing` says by instrument why there is none of it."""
 
@@ -102,8 +110,8 @@ class Broker(Struct):
     `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
     and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
     `source` is how its prices come ("" until it says so), `findings` what its adapter looked at, by name, `aside` says
-    by instrument what it cannot serve, and why; `fetched` is its history by kind of bar, asked for at `bars_asked_ns`;
-    `slept_ns` is when the machine last woke: what was asked before it proves nothing.
+    by instrument what it cannot serve, and why, `hours` when it trades it; `fetched` is its history by kind of bar,
+    asked for at `bars_asked_ns`; `slept_ns` is when the machine last woke: what was asked before it proves nothing.
     """
 
     name: str
@@ -133,6 +141,7 @@ class Broker(Struct):
     aside: dict[str, str] = {}
     fetched: dict[str, Fetched] = {}
     bars_asked_ns: int = 0
+    hours: dict[str, Hours] = {}
 
 
 class Job(Struct, gc=False):

@@ -4,7 +4,8 @@ import asyncio
 
 from joed.brokers.ibkr.broker import IbkrBroker
 from joed.model.events import BrokerUp, Quote
-from joed.model.settings import Ibkr, Settings
+from joed.model.feeds import HoursTold
+from joed.model.settings import Ibkr, Session, Settings
 from joed.model.values import SECOND
 from joed.sim.loop import LoopClock, VirtualLoop
 from tests.fakes.tws import FakeTws
@@ -12,6 +13,8 @@ from tests.fakes.tws.faults import act
 
 START_NS = 1_750_000_000 * SECOND
 UP_S = 120.0
+QUESTIONS = ("9", "91")
+"""What is asked about contracts: their description, and the price steps of a rule."""
 TOLD_OF_AN_ORDER = ("openOrder", "orderStatus", "execDetails", "commissionReport")
 
 
@@ -24,7 +27,7 @@ class IbkrRig:
     burst = ("", "", "killed", "killed")
     unsure = ()
 
-    def __init__(self, exchange, name="paper", library="ib_insync", universe=None, **settings):
+    def __init__(self, exchange, name="paper", universe=None, *, folder=None, asked=False, session=None, **settings):
         self.loop = VirtualLoop(START_NS)
         self.clock = LoopClock(self.loop)
         self.events = []
@@ -33,10 +36,15 @@ class IbkrRig:
         self.doubting = False
         self.run(self.tws.listen())
         port = self.tws.port
-        known = Ibkr(port=port, library=library, **settings)
+        known = Ibkr(port=port, **settings)
         rows = exchange.instruments if universe is None else universe
-        self.settings = Settings(account=self.account, universe=dict(rows), ibkr=known)
-        self.broker = IbkrBroker(name, self.settings, self.clock, self.hear)
+        self.settings = Settings(account=self.account, universe=dict(rows), ibkr=known, session=session or Session())
+        self.broker = IbkrBroker(name, self.settings, self.clock, self.hear, folder)
+        self.asked = []
+        if asked:
+            self.tws.journal = lambda way, *rest: (
+                way == "<<" and rest[1][0] in QUESTIONS and self.asked.append(rest[1][0])
+            )
         self.came_up = asyncio.Event()
         self.running = None
         self.start()
@@ -102,8 +110,8 @@ class IbkrRig:
         self.wait()
 
     def take(self):
-        """Give what has been emitted since the last time, quotes left out."""
-        events = [event for event in self.events if not isinstance(event, Quote)]
+        """Give what has been emitted since the last time, quotes and market hours left out."""
+        events = [event for event in self.events if not isinstance(event, Quote | HoursTold)]
         self.events.clear()
         return events
 

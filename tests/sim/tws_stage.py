@@ -5,6 +5,7 @@ life of joed has an adapter of its own, as each process has.
 """
 
 import asyncio
+import os
 import sys
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from tests.fakes.tws import FakeTws
 from tests.fakes.tws.faults import act
 
 ACCOUNT = "DU1234567"
+LIBRARY = os.environ.get("JOED_IB_LIBRARY", "ib_insync")
+"""ib_async has an environment of its own: `make ib-async`."""
 GONE = "the process is gone"
 
 
@@ -34,10 +37,12 @@ class TwsBroker:
         self.shut = False
         self.wanted = tuple(exchange.instruments)
         self.sent = {}
+        self.resized = {}
         self.enter, exchange.submit = exchange.submit, self.take
+        self.alter, exchange.amend = exchange.amend, self.restate
         self.tws = FakeTws(exchange, clock, account=ACCOUNT, latency_s=settings.paper.latency_s)
         clock.loop.run_until_complete(self.tws.listen())
-        known = Ibkr(port=self.tws.port, connect_s=2.0, answer_s=4.0, order_s=2.0)
+        known = Ibkr(port=self.tws.port, library=LIBRARY, connect_s=2.0, answer_s=4.0, order_s=2.0)
         self.settings = replace(settings, account=ACCOUNT, ibkr=known)
 
     @property
@@ -99,6 +104,18 @@ class TwsBroker:
             command = known_as(command, leg=known.leg, foreign=known.foreign, signal=known.signal)
         return self.enter(now, command)
 
+    def restate(self, now, command):
+        """Let the exchange know what TWS brings back: a quantity that joed asked for in no amendment, only carried.
+
+        An order of TWS is amended whole. What a fill of its group took from it meanwhile is there again: that is TWS's
+        doing, and joed's to mend in time.
+        """
+        order = self.exchange.orders.get(command.order)
+        grows = order is not None and command.quantity is not None and command.quantity > order.quantity
+        if grows and self.resized.get(command.order) != command.quantity:
+            self.exchange.shake("restored", order.instrument, now)
+        return self.alter(now, command)
+
     def submit(self, command, permit):
         """Hand a new order over."""
         self.sent[command.order] = command
@@ -106,6 +123,8 @@ class TwsBroker:
 
     def amend(self, command, permit):
         """Hand an amendment over."""
+        if command.quantity is not None:
+            self.resized[command.order] = command.quantity
         return self.adapter.amend(command, permit) if self.adapter else "not connected"
 
     def cancel(self, command, permit):

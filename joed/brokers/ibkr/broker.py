@@ -5,6 +5,7 @@ What differs from the contract's words, because TWS does: an order's number at t
 """
 
 import asyncio
+from pathlib import Path
 
 from joed.brokers.base import Clock, Emit, Permit
 from joed.brokers.ibkr import lib
@@ -27,12 +28,12 @@ ANSWER_NS = SECOND // 5
 class IbkrBroker:
     """The adapter; its link, and all that is heard over it, is another's work."""
 
-    def __init__(self, name: str, settings: Settings, clock: Clock, emit: Emit) -> None:
-        """Speak to the gateway that the settings name, once `run` runs."""
+    def __init__(self, name: str, settings: Settings, clock: Clock, emit: Emit, folder: Path | None = None) -> None:
+        """Speak to the gateway that the settings name, once `run` runs; what it keeps for the day is in `folder`."""
         self.name = name
         self._settings, self._ibkr, self._clock = settings, settings.ibkr, clock
         self._closed_windows = windows_of(self._ibkr.no_submit_windows)
-        self._link = Link(name, settings, clock, emit)
+        self._link = Link(name, settings, clock, emit, folder)
         self._sweep = Sweep(self._ibkr, clock, self._tell_of_sweep)
 
     @property

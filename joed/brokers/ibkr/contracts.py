@@ -1,7 +1,8 @@
 """What TWS calls our instruments: one contract each, asked for once a day, or a reason why there is none.
 
 A name that means nothing there, or several things, is set aside alone; the others trade. The price steps that TWS tells
-are compared with ours: an order between two of them would be refused when it matters.
+are compared with ours: an order between two of them would be refused when it matters. So are its market hours, by the
+engine. What was told today is on the shelf: a second start of the day asks for nothing.
 """
 
 from collections.abc import Callable
@@ -10,14 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 from joed.brokers.base import Clock, Emit
+from joed.brokers.ibkr.hours import Told, told_of
 from joed.brokers.ibkr.pacer import Pacer, Urgency
 from joed.brokers.ibkr.reading import Asker
+from joed.brokers.ibkr.shelf import Kept, Page, Shelf, day_of, fields_of
 from joed.brokers.ibkr.translate import contract_of, number
-from joed.model.feeds import BrokerExamined, InstrumentServed, InstrumentSetAside
+from joed.model.feeds import BrokerExamined, HoursTold, InstrumentServed, InstrumentSetAside
 from joed.model.settings import Instrument
 from joed.model.values import DAY, SECOND
 
 TRIES_MAX = 3
+NOTE_NS = SECOND // 2
+"""How long after a description the page is written, and hours are told: they come in a row."""
 SAMPLES_MAX = 5
 """How many instruments are named in one sentence."""
 
@@ -33,6 +38,7 @@ class Listed:
     zone: str
     liquid_hours: str
     asked_ns: int
+    trading_hours: str = ""
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class Question:
 class Contracts:
     """The instruments of one broker. `on_listed` hears of each that has its contract."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the link hands in each part by name
         self,
         name: str,
         instruments: dict[str, Instrument],
@@ -57,8 +63,10 @@ class Contracts:
         pacer: Pacer,
         emit: Emit,
         answer_s: float,
+        shelf: Shelf | None = None,
+        extended: bool = False,
     ) -> None:
-        """Know nothing yet."""
+        """Know nothing yet; `extended` is whether the hours before the open and after the close count as hours."""
         self.listed: dict[str, Listed] = {}
         self.aside: dict[str, str] = {}
         self.rules: dict[int, tuple[tuple[Decimal, Decimal], ...]] = {}
@@ -67,6 +75,9 @@ class Contracts:
         self._clock, self._pacer, self._emit = clock, pacer, emit
         self._answer_ns = int(answer_s * SECOND)
         self.on_listed: Callable[[str], None] = _nobody
+        self._shelf, self._extended = shelf or Shelf(None), extended
+        self._told: dict[str, Told] = {}
+        self._noting = False
         self._asker: Asker | None = None
         self._make: Callable[..., Any] | None = None
         self._questions: dict[int, Question] = {}
@@ -79,6 +90,7 @@ class Contracts:
         self._asker, self._make = asker, make
         self._questions, self._asked = {}, set()
         now = self._clock.now()
+        self._take_down(now)
         for instrument in self._instruments:
             known = self.listed.get(instrument)
             if known is not None and now - known.asked_ns < DAY:
@@ -164,12 +176,72 @@ class Contracts:
             details.timeZoneId,
             details.liquidHours,
             self._clock.now(),
+            details.tradingHours,
         )
         self._names[contract.conId] = row.symbol
         if self.aside.pop(row.symbol, None) is not None:
             self._emit(InstrumentServed(self._name, row.symbol))
         self._ask_rule(self.listed[row.symbol].rule)
+        self._note_soon()
         self.on_listed(row.symbol)
+
+    def _take_down(self, now: int) -> None:
+        """Take what this day's page knows, where it was asked for in the same words; what it lacks is asked for."""
+        page = self._shelf.load(now)
+        if self._make is None or self.listed:
+            return
+        for symbol, kept in page.rows.items():
+            row = self._instruments.get(symbol)
+            if row is None or not _speakable(row) or kept.asked != contract_of(row, self._primary.get(symbol, "")):
+                continue
+            tick = Decimal(kept.tick) if kept.tick else None
+            hours = (kept.zone, kept.liquid_hours, kept.asked_ns, kept.trading_hours)
+            contract = self._make(**kept.contract)
+            self.listed[symbol] = Listed(contract, contract.conId, kept.rule, tick, *hours)
+            self._names[contract.conId] = symbol
+        for rule, steps in page.rules.items():
+            self._take_rule(int(rule), tuple((Decimal(edge), Decimal(step)) for edge, step in steps))
+        for listed in self.listed.values():
+            self._ask_rule(listed.rule)
+        if self.listed:
+            self._note_soon()
+
+    def _note_soon(self) -> None:
+        """Tell of hours and fill the page once no more comes for a moment."""
+        if not self._noting:
+            self._noting = True
+            self._clock.call_at(self._clock.now() + NOTE_NS, self._note)
+
+    def _note(self) -> None:
+        self._noting = False
+        if self._asker is None:
+            return
+        groups: dict[Told, list[str]] = {}
+        for symbol, listed in self.listed.items():
+            told = told_of(listed.trading_hours if self._extended else listed.liquid_hours, listed.zone)
+            if told is not None and self._told.get(symbol) != told:
+                self._told[symbol] = told
+                groups.setdefault(told, []).append(symbol)
+        for told, symbols in groups.items():
+            self._emit(HoursTold(self._name, tuple(symbols), told.spans, told.from_ns, told.until_ns))
+        page = Page(day_of(self._clock.now()))
+        for symbol, listed in self.listed.items():
+            if day_of(listed.asked_ns) == page.day:
+                page.rows[symbol] = self._kept(symbol, listed)
+        page.rules = {str(rule): [(str(edge), str(step)) for edge, step in rows] for rule, rows in self.rules.items()}
+        self._shelf.save(page)
+
+    def _kept(self, symbol: str, listed: Listed) -> Kept:
+        return Kept(
+            contract_of(self._instruments[symbol], self._primary.get(symbol, "")),
+            fields_of(listed.contract),
+            listed.rule,
+            "" if listed.tick is None else str(listed.tick),
+            listed.zone,
+            listed.liquid_hours,
+            listed.trading_hours,
+            listed.asked_ns,
+        )
 
     def _ask_rule(self, rule: int) -> None:
         """Ask for the price steps of a rule, once."""
@@ -182,10 +254,17 @@ class Contracts:
             self._asker.send("reqMarketRule", rule)
 
     def market_rule(self, rule: int, steps: Any) -> None:
-        """Take a rule's price steps; the library's PriceIncrements. Tell where ours are other ones."""
-        self.rules[rule] = tuple(
-            (number(step.lowEdge) or Decimal(0), number(step.increment) or Decimal(0)) for step in steps
-        )
+        """Take a rule's price steps; the library's PriceIncrements."""
+        rows = ((number(step.lowEdge) or Decimal(0), number(step.increment) or Decimal(0)) for step in steps)
+        self._take_rule(rule, tuple(rows))
+        self._note_soon()
+
+    def _take_rule(self, rule: int, steps: tuple[tuple[Decimal, Decimal], ...]) -> None:
+        """Know a rule's price steps, and tell where ours are other ones."""
+        self.rules[rule] = steps
+        if not steps:
+            del self.rules[rule]
+            return
         ours = [name for name, listed in self.listed.items() if listed.rule == rule]
         wrong = [name for name in ours if not self.fits(name)]
         if wrong:

@@ -8,6 +8,7 @@ this one hears a message and says who takes it.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from joed.brokers.base import Clock, Emit
@@ -21,6 +22,7 @@ from joed.brokers.ibkr.outbox import Outbox
 from joed.brokers.ibkr.pacer import Pacer, Urgency
 from joed.brokers.ibkr.reading import ACCOUNT, COMPLETED, EXECUTIONS, ORDERS, POSITIONS, Book, Reader
 from joed.brokers.ibkr.session import Session
+from joed.brokers.ibkr.shelf import Shelf
 from joed.brokers.ibkr.translate import UNSENT, fill_of, is_paper, number
 from joed.errors import BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp, Event
@@ -41,8 +43,8 @@ NOT_CONNECTED = "not connected"
 class Link:
     """One link after the other. `session` is the connection that there is, `up` says that its book is known."""
 
-    def __init__(self, name: str, settings: Settings, clock: Clock, emit: Emit) -> None:
-        """Prepare; `run` connects."""
+    def __init__(self, name: str, settings: Settings, clock: Clock, emit: Emit, folder: Path | None = None) -> None:
+        """Prepare; `run` connects. What TWS says of our instruments is kept in `folder` for the day."""
         self.name = name
         self.up = False
         self.why = NOT_CONNECTED
@@ -70,9 +72,9 @@ class Link:
             Means.FARM_UP: self._farm_up,
             Means.PACED: self._paced,
         }
-        self._make_parts()
+        self._make_parts(Shelf(folder))
 
-    def _make_parts(self) -> None:
+    def _make_parts(self, shelf: Shelf) -> None:
         """Make what takes the messages; what it learns outlives each connection."""
         name, ibkr, clock = self.name, self._ibkr, self._clock
         self.pacer = Pacer(ibkr.messages_s, clock)
@@ -86,6 +88,8 @@ class Link:
             pacer=self.pacer,
             emit=self.say,
             answer_s=ibkr.answer_s,
+            shelf=shelf,
+            extended=self._settings.session.extended_hours,
         )
         self.lines = Lines(
             name,

@@ -4,8 +4,8 @@ from decimal import Decimal as Money
 
 import pytest
 
-from joed.model.feeds import BrokerExamined, InstrumentServed, InstrumentSetAside
-from joed.model.settings import Instrument
+from joed.model.feeds import BrokerExamined, HoursTold, InstrumentServed, InstrumentSetAside
+from joed.model.settings import Instrument, Session
 from tests.brokers.rigs import UNIVERSE, bracket, permitted
 
 
@@ -77,6 +77,51 @@ def test_contracts_are_asked_for_once_a_day(rig):
     rig.wait(65.0)
 
     assert asked.count("9") == 2
+
+
+def test_a_second_process_of_the_day_asks_for_nothing_and_trades_the_same_bytes(make_rig, tmp_path):
+    """Contracts, hours and price steps lie on disk; on the next day, or of other words, they are asked for anew."""
+    first = make_rig(folder=tmp_path)
+    first.quote(99.9, 100.0)
+    messages = placed(first)
+    second = make_rig(folder=tmp_path, asked=True)
+    second.quote(99.9, 100.0)
+
+    assert second.asked == []
+    assert placed(second) == messages
+    assert second.broker._link.contracts.rules == first.broker._link.contracts.rules != {}
+    assert {event.instruments for event in second.events if isinstance(event, HoursTold)} == {("AAA", "BBB")}
+    assert make_rig(folder=tmp_path, asked=True, primary={"AAA": "NASDAQ"}).asked == ["9"]
+
+
+def placed(rig):
+    """Trade a bracket, and give the bytes with which it leaves."""
+    found = []
+    rig.tws.journal = lambda way, *rest: way == "<<" and rest[1][0] == "3" and found.append(rest[1][2:])
+    assert rig.broker.submit(bracket(), permitted) == ""
+    rig.wait()
+    return [fields[:26] for fields in found]
+
+
+def test_hours_are_told_once_for_all_instruments_that_share_them(make_rig):
+    """In spans of time, complete for the days that TWS told of; a link that comes again says nothing new."""
+    rig = make_rig()
+    (told,) = [event for event in rig.events if isinstance(event, HoursTold)]
+    rig.fault("reset")
+    rig.wait(10.0)
+
+    assert told.instruments == ("AAA", "BBB")
+    assert told.from_ns <= rig.clock.now() < told.until_ns
+    assert all(told.from_ns <= begin < end <= told.until_ns for begin, end in told.spans)
+    assert len([event for event in rig.events if isinstance(event, HoursTold)]) == 1
+
+
+def test_where_trading_before_the_open_is_meant_the_longer_hours_count(make_rig):
+    """TWS tells both."""
+    plain, extended = make_rig(), make_rig(session=Session(extended_hours=True))
+    (short,), (long,) = ([event for event in rig.events if isinstance(event, HoursTold)] for rig in (plain, extended))
+
+    assert long.spans[0][0] < short.spans[0][0] < short.spans[0][1] < long.spans[0][1]
 
 
 def test_price_steps_that_are_not_ours_are_told(make_rig):

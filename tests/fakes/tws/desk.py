@@ -214,7 +214,7 @@ class Desk(Ledger):
         """End an order that the exchange has."""
         reports = self.exchange.cancel(self.clock.now(), CancelOrder(ticket.name, BY_CLIENT))
         if refused := next((report for report in reports if isinstance(report, CancelRejected)), None):
-            self.wire.error(ticket, 161, f"{words_of(161, ticket)} {refused.reason}")
+            self.wire.error(ticket, 161, f"{words_of(161, ticket)} {refused.words}")
         self.settle(reports)
 
     def pending_cancel(self, client_id, order_id):
