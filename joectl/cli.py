@@ -89,6 +89,10 @@ POSITION = click.Argument(["instrument"], metavar="POSITION", shell_complete=liv
 STOP = click.Option(["--stop"], default="", metavar="PRICE", help="Where its stop goes, at the broker at once.")
 QUANTITY = click.Option(["--quantity"], default="", metavar="N", help="Only if this is held; else what is shown now.")
 KEY = click.Argument(["key"], default="", metavar="KEY", shell_complete=living("alerts"))
+LIST_OR_TEST = click.Argument(["action"], type=click.Choice(["list", "test"]), default="list", required=False)
+CHANNEL = click.Argument(
+    ["channel"], metavar="[CHANNEL]", default="", required=False, shell_complete=living("channels")
+)
 SHELL = click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))
 EVERY = click.Option(["--all", "every"], is_flag=True, help="All that wait.")
 ACTION = click.Argument(["action"], type=click.Choice(["verify", "export"]))
@@ -138,7 +142,11 @@ VERBS = {
     "brokers": Verb("verbs.looks:brokers", "Connections, feeds and books."),
     "jobs": Verb("verbs.looks:jobs", "What ran, what runs next, what failed."),
     "run": Verb("verbs.changes:run", "Run one of joed's jobs now; joectl jobs names them.", (JOB,)),
-    "alerts": Verb("verbs.looks:alerts", "What was told, how often, who has seen it, and whether it leaves."),
+    "alerts": Verb(
+        "verbs.looks:alerts",
+        "What was told, how often, who has seen it, and whether it leaves; test CHANNEL tries one.",
+        (LIST_OR_TEST, CHANNEL),
+    ),
     "ack": Verb("verbs.changes:ack", "Acknowledge an alert: it is told no more.", (KEY, EVERY)),
     "watch": Verb("watch:watch", "Follow the record as it grows; Ctrl-C ends it.", (SINCE,)),
     "top": Verb("verbs.screen:top", "The whole picture in the terminal, live; q ends it."),

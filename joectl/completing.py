@@ -39,6 +39,7 @@ KINDS = {
     "strangers": Kind("brokers", lambda body: body["external"]),
     "named": Kind("status", _named),
     "alerts": Kind("alerts", lambda body: (row["key"] for row in body["alert_rows"] if row["acked_uid"] is None)),
+    "channels": Kind("alerts", lambda body: (row["name"] for row in body["channels"])),
     "blocks": Kind(
         "status", lambda body: (f"{row['scope']}/{row['reason']}" for row in body["blocks"] if row["latched"])
     ),

@@ -151,9 +151,22 @@ def alerts(body: Body, paint: Paint = plain) -> str:
     """Give the alerts, the newest last, with how often each was told and who has seen it; then the channels."""
     lines = table((_alert(row, body["now_ns"], paint) for row in body["alert_rows"]), "") or ["no alerts"]
     for row in body["channels"]:
-        state = f"FAILS: {row['failed']} ({row['failures']} in a row)" if row["failed"] else "delivers"
-        lines.append(f"channel {row['name']}: {state}, last delivery {when(row['delivered_ns'], body['now_ns'])}")
+        state = "delivers" if row["delivered_ns"] else "never tried"
+        state = f"FAILS: {row['failed']} ({row['failures']} in a row)" if row["failed"] else state
+        words = [f"channel {row['name']}: {state}", f"last delivery {when(row['delivered_ns'], body['now_ns'])}"]
+        words += [f"{row['waiting']} waiting"] if row.get("waiting") else []
+        words += [HELD[row["held"]]] if row.get("held") else []
+        words += [f"{row['dropped']} left out"] if row.get("dropped") else []
+        lines.append(", ".join(words))
     return "\n".join(lines)
+
+
+HELD = {
+    "": "",
+    "quiet": "milder ones wait for the end of its quiet hours",
+    "limit": "milder ones wait, its limit of this hour is reached",
+}
+"""Why a channel keeps something back."""
 
 
 def _alert(row: Body, now_ns: int, paint: Paint) -> list[str]:

@@ -74,6 +74,7 @@ def check(options: Namespace) -> int:
     from joed.brokerage import checked, is_real
     from joed.compose import calendars_for, refuse_unknown
     from joed.daemon.calendars import age
+    from joed.daemon.courier import read_addresses
     from joed.daemon.credentials import Secrets
 
     try:
@@ -82,6 +83,7 @@ def check(options: Namespace) -> int:
             settings, _ = checked(settings, Secrets.of())
         else:
             refuse_unknown(settings)
+        read_addresses(settings.alerts, Secrets.of())
         calendars = calendars_for(settings, folder)
     except ConfigError as error:
         if options.json:

@@ -131,6 +131,21 @@ def test_the_check_says_what_it_found_in_words_and_as_json(tmp_path):
     )
 
 
+def test_the_check_reads_the_credential_of_every_channel(tmp_path):
+    """78 with the file's name where one lacks: joed itself would start, and its alerts would not leave."""
+    config = quiet(tmp_path, "alerts: {channels: {phone: {credential: phone-url}}, dead_man: {credential: watch-url}}")
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    (tmp_path / "phone-url").touch(mode=0o600)
+    (tmp_path / "phone-url").write_text("json://127.0.0.1")
+
+    lacking = joed("--check", "--config", config, env=env)
+    (tmp_path / "watch-url").touch(mode=0o600)
+    (tmp_path / "watch-url").write_text("https://example.com")
+
+    assert (lacking.returncode, "no credential watch-url" in lacking.stderr) == (78, True)
+    assert joed("--check", "--config", config, env=env).returncode == 0
+
+
 def test_the_gate_says_which_session_is_due():
     """Its exit status in words, for each market; a day off says so too."""
     due = joed("--gate", "--json", "--clock", "2026-09-01T13:20:00Z@1")

@@ -1,15 +1,22 @@
 """The verbs that change something: each under a key, so that a retry never does it twice."""
 
 import sys
+from time import sleep
 from typing import Any
 
 import click
 
 from joectl import render
 from joectl.cli import Options, tell
-from joectl.client import Failure, Silent, change, new_request_id
+from joectl.client import Failure, Silent, change, look, new_request_id
 from joectl.verbs.looks import fetched, show
 from joed.protocol import Exit
+
+TYPED = {"alert_test": "alerts test"}
+"""Verbs of the socket that joectl spells otherwise."""
+TEST_WAIT_S = 30.0
+TEST_LOOK_S = 0.2
+"""How long a test has to arrive, and how often it is looked."""
 
 REMEDIES = {
     **dict.fromkeys(
@@ -27,6 +34,7 @@ REMEDIES = {
     "reason_needed": "joectl release --reason WORDS",
     "nothing_to_release": "joectl status names what is latched",
     "too_fast": "wait a second",
+    "channel_unknown": "joectl alerts lists them; alerts.yaml sets them up",
     "nothing_to_acknowledge": "joectl alerts lists what waits, with its key",
     "order_unknown": "joectl orders --json",
     "order_ended": "joectl why ORDER",
@@ -73,12 +81,12 @@ def carried(options: Options, verb: str, args: dict[str, str], request: str = ""
 def again(verb: str, args: dict[str, str], request: str) -> str:
     """Give the command that asks for the same once more, under the same key."""
     words = " ".join(shown(name, value) for name, value in args.items())
-    return " ".join(filter(None, ("joectl", verb, words, f"--request-id {request}")))
+    return " ".join(filter(None, ("joectl", TYPED.get(verb, verb), words, f"--request-id {request}")))
 
 
 def shown(name: str, value: str) -> str:
     """Give one argument as it is typed."""
-    if name in ("order", "instrument", "job"):
+    if name in ("order", "instrument", "job", "channel"):
         return value
     return {"dry_run": "--dry-run", "deal": "--absent"}.get(
         name if value in ("yes", "absent") else "", f"--{name} {value}"
@@ -111,6 +119,31 @@ def ack(options: Options, *, key: str, every: bool) -> Exit:
     if bool(key) == every:
         raise Failure(Exit.USAGE, "name an alert, or --all", "joectl alerts lists them with their keys")
     return done(options, "ack", {"all": "yes"} if every else {"key": key})
+
+
+def try_channel(options: Options, channel: str) -> Exit:
+    """Send a test by one channel, and say whether it arrived."""
+    if not channel:
+        raise Failure(Exit.USAGE, "name a channel", "joectl alerts lists them")
+    before = _channel(options, channel)
+    carried(options, "alert_test", {"channel": channel})
+    for _ in range(int(TEST_WAIT_S / TEST_LOOK_S)):
+        sleep(TEST_LOOK_S)
+        row = _channel(options, channel)
+        if all(row.get(end) == before.get(end) for end in ("delivered_ns", "failed_ns")):
+            continue
+        if row["failed"]:
+            hint = "mend its credential or its row in alerts.yaml, joectl reload, and try again"
+            raise Failure(Exit.FAILED, f"{channel} does not deliver: {row['failed']}", hint)
+        show(options, {"channel": channel, "delivered": True}, lambda body: f"{body['channel']} has taken the test")
+        return Exit.OK
+    raise Failure(Exit.UNKNOWN, f"{channel} has not answered within {TEST_WAIT_S:g} s", "joectl alerts tells the rest")
+
+
+def _channel(options: Options, name: str) -> dict[str, Any]:
+    """Give how a channel does, nothing where there is none."""
+    rows = look(options.place(), "alerts", options.timeout).body["channels"]
+    return next((row for row in rows if row["name"] == name), {})
 
 
 def flush(options: Options) -> Exit:

@@ -43,7 +43,8 @@ REMEDIES = {
     "watchdog": "systemctl start joed: the service has WatchdogSec set",
     "credentials": "chmod 600 each file, or let systemd load them with LoadCredential=",
     "drill": "joectl kill --drill on the paper account, then joectl doctor --live --drilled DIR",
-    "alerts": "set alerts.command, joectl reload, and look again",
+    "alerts": "set up a channel in alerts.yaml (or alerts.command), joectl reload, and look again",
+    "alert_channels": "mend its credential or its row in alerts.yaml, joectl reload, joectl alerts test CHANNEL",
     "queue": "joectl watch shows what arrives; a slow disk or a busy machine is the usual cause",
 }
 """The remedy for each thing that the doctor looks at."""

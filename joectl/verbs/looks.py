@@ -104,8 +104,12 @@ def jobs(options: Options) -> Exit:
     return Exit.OK
 
 
-def alerts(options: Options) -> Exit:
-    """Show the alerts, and whether they leave."""
+def alerts(options: Options, *, action: str = "list", channel: str = "") -> Exit:
+    """Show the alerts, and whether they leave; or try one channel."""
+    if action == "test":
+        from joectl.verbs.changes import try_channel
+
+        return try_channel(options, channel)
     from joectl import page
 
     brush = paint()

@@ -112,3 +112,10 @@ class Courier:
         if self._emit is not None:
             key = next(iter(message.keys), "test")
             self._emit(AlertDelivered(key, message.channel, message.severity, failed, message.message))
+
+
+def read_addresses(settings: Alerts, secrets: Secrets) -> None:
+    """Read the credential of every channel and of the dead man, as a check does; raises ConfigError where one lacks."""
+    names = [row.credential for row in settings.channels.values()]
+    for name in (*names, *filter(None, (settings.dead_man.credential,))):
+        secrets.get(name)

@@ -18,6 +18,7 @@ from joed.daemon import anchor
 from joed.daemon.alerts import Alerter
 from joed.daemon.clock import SimulatedClock, boot_ns, stopwatch_ns
 from joed.daemon.control import Control
+from joed.daemon.dead_man import DeadMan
 from joed.daemon.desk import Desk
 from joed.daemon.doorstep import doorstep
 from joed.daemon.drive import drive_in_turns, settle
@@ -226,7 +227,8 @@ class Daemon:
         if isinstance(self.clock, SimulatedClock):
             return [*works, partial(self._drive, self.clock)]
         self.heartbeat = beating(self.trading, self.notifier, self.plan, self.clock, lambda: self.journal.failed)
-        return [*works, self.heartbeat.run]
+        dead_man = DeadMan(self.alerter.courier, self.heartbeat.unwell, self._emit, boot_ns)
+        return [*works, self.heartbeat.run, supervised(dead_man.run, self.log)]
 
     def _epoch(self) -> EpochStarted:
         killed = found.scope if (found := self.latches.read()) is not None else None

@@ -45,6 +45,7 @@ def _shown(shown: View) -> list[Check]:
         Check("jobs", not failed, "; ".join(failed) or "none failed"),
         *(check for broker in shown.brokers for check in of_broker(broker)),
         _drill(shown),
+        _channels(shown),
         Check("queue", shown.queue_depth < 1000, f"{shown.queue_depth} events waiting"),
     ]
 
@@ -73,6 +74,20 @@ def _drill(shown: View) -> Check:
     if not found.passed:
         return Check("kill_drill", ok=False, words=f"the last one failed: {found.words}")
     return Check("kill_drill", ok=True, words=f"passed {(shown.now_ns - found.passed_ns) // DAY} days ago")
+
+
+def _channels(shown: View) -> Check:
+    """Tell which ways to a person fail, and which were never tried."""
+    failing = [f"{row.name}: {row.failed}" for row in shown.channels if row.failed]
+    untried = [row.name for row in shown.channels if not row.delivered_ns]
+    if failing:
+        return Check("alert_channels", ok=False, words="; ".join(failing))
+    if untried:
+        return Check("alert_channels", ok=True, words=f"never tried: {', '.join(untried)} (joectl alerts test CHANNEL)")
+    names = ", ".join(row.name for row in shown.channels)
+    return Check(
+        "alert_channels", ok=True, words=f"{names} deliver" if names else "none: alerts stand in the log alone"
+    )
 
 
 def _latch(state_dir: Path) -> Check:

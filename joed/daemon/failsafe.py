@@ -199,15 +199,17 @@ class Failsafe:
             self.log.warning("failsafe_report_not_kept", error=str(error))
 
     async def _alert(self, settings: Settings) -> None:
-        """Tell a person, by the log and by the alert command."""
+        """Tell a person, by the log, by the alert command and by every channel that is for it."""
         report = self.report
         words = f"the failsafe ran in {report.state_dir}: " + ("all is safe" if report.safe else "; ".join(report.left))
         alerter = Alerter(settings.alerts, self.log)
         severity = Severity.WARNING if report.safe else Severity.CRITICAL
-        alerter.deliver(RaiseAlert(f"failsafe:{report.at_ns}", severity, words))
+        alert = RaiseAlert(f"failsafe:{report.at_ns}", severity, words)
+        alerter.deliver(alert)
+        alerter.courier.spread(alert)
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(alerter.run())
-            await alerter.drain(settings.alerts.timeout_s)
+            await alerter.drain(2 * settings.alerts.timeout_s)
             sending.cancel()
 
 

@@ -92,6 +92,12 @@ class Heartbeat:
         self.missing = "journal" if loop.proof_seq else "step"
         return False
 
+    def unwell(self) -> str:
+        """Say what keeps the proof of life from coming through, "" while it does."""
+        if failed := self._failed():
+            return f"the journal cannot commit: {failed}"
+        return f"a heartbeat got no further than the {self.missing}" if self.missing else ""
+
     def look_at_clock(self) -> None:
         """Tell of a wall clock that was set."""
         if self._offset_ns is None:

@@ -20,8 +20,6 @@ OWED_MAX = 200
 TOGETHER_MAX = 8
 """Alerts in one message: it must be read on a telephone."""
 WORDS_MAX = 400
-SPACING_NS = 5 * SECOND
-"""Between the messages of one channel, whatever happens: so much and no more can a storm of critical alerts send."""
 LOST_NS = MINUTE
 """After so long a message whose end was not heard counts as not sent."""
 PAUSE_MAX_NS = HOUR
@@ -144,7 +142,7 @@ def _free(state: State, channel: Channel, now: int) -> bool:
     """
     if channel.sending and now - channel.begun_ns < max(LOST_NS, int(2 * state.settings.alerts.timeout_s * SECOND)):
         return False
-    if channel.begun_ns and now - channel.begun_ns < SPACING_NS:
+    if channel.begun_ns and now - channel.begun_ns < int(state.settings.alerts.spacing_s * SECOND):
         return False
     fresh = any(
         due.severity is Severity.CRITICAL and not due.told and due.raised_ns > channel.begun_ns

@@ -237,6 +237,7 @@ class Alerts:
     timeout_s: Seconds = 10.0
     repeat_s: Seconds = 60.0
     repeats_max: Count = 8
+    spacing_s: Seconds = 5.0
     channels: dict[str, AlertChannel] = field(default_factory=dict)
     dead_man: DeadMan = field(default_factory=DeadMan)
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,11 +11,15 @@ from aiosmtpd.controller import Controller
 
 
 class Webhook:
-    """A web server that keeps what is posted to it and what is asked of it; `status` is what it answers with."""
+    """A web server that keeps what is posted to it and what is asked of it.
+
+    `status` is what it answers with; while `answers` is not set it takes what comes and says nothing.
+    """
 
     def __init__(self, port=0):
         self.status, self.posts, self.gets = 200, [], []
-        self.came = threading.Condition()
+        self.came, self.answers = threading.Condition(), threading.Event()
+        self.answers.set()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -26,12 +31,14 @@ class Webhook:
                 self._take(hook.gets, {"path": self.path, "agent": self.headers["User-Agent"]})
 
             def _take(self, kept, row):
-                self.send_response(hook.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
                 with hook.came:
                     kept.append(row)
                     hook.came.notify_all()
+                if hook.answers.wait(60):
+                    with suppress(OSError):  # who asked was killed
+                        self.send_response(hook.status)
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
 
             def log_message(self, *_words):
                 """Say nothing."""
@@ -48,6 +55,7 @@ class Webhook:
 
     def close(self):
         """Answer nobody any more."""
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,15 +1,18 @@
 """What the daemon finds when it looks at itself."""
 
 import os
+from dataclasses import replace
 
 from joed import protocol
 from joed.daemon.doctor import checks
 from joed.engine.step import step
 from joed.engine.view import view
+from joed.model.channels import AlertChannel, AlertDelivered
 from joed.model.feeds import POLL, STREAM, BarsFetched, BrokerExamined, FeedChanged, InstrumentSetAside
 from joed.model.kill import Drill
+from joed.model.settings import Alerts
 from joed.model.state import Job
-from joed.model.values import DAY, Scope
+from joed.model.values import DAY, Scope, Severity
 from tests.daemon.serving import killed, state_of_a_day
 
 
@@ -48,6 +51,23 @@ def test_a_backup_that_is_old_is_found_and_none_at_all_is_a_first_day(tmp_path):
 
     [found] = [check for check in checks(view(state_of_a_day()), tmp_path) if check["name"] == "backup"]
     assert (found["ok"], found["words"]) == (False, "2026-09-01, 7 days ago")
+
+
+def test_a_channel_that_fails_is_found_by_its_name_and_one_that_was_never_tried_is_named(tmp_path):
+    """No channel at all is no fault: the log has every alert."""
+
+    def found(state):
+        [row] = [check for check in checks(view(state), tmp_path) if check["name"] == "alert_channels"]
+        return row["ok"], row["words"]
+
+    state = state_of_a_day()
+    assert found(state) == (True, "none: alerts stand in the log alone")
+    state.settings = replace(state.settings, alerts=Alerts(channels={"phone": AlertChannel("u")}))
+    assert found(state) == (True, "never tried: phone (joectl alerts test CHANNEL)")
+    step(state, state.now, AlertDelivered("k", "phone", Severity.INFO))
+    assert found(state) == (True, "phone deliver")
+    step(state, state.now, AlertDelivered("k", "phone", Severity.INFO, "no route"))
+    assert found(state) == (False, "phone: no route")
 
 
 def test_each_broker_has_its_own_rows(tmp_path):

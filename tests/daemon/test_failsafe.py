@@ -11,12 +11,18 @@ import pytest
 from msgspec.structs import replace
 
 from joed.daemon.audit import verify
+from joed.daemon.failsafe import Failsafe
+from joed.daemon.log import Log
+from joed.daemon.places import places
 from joed.daemon.store import Store
 from joed.model import ids
+from joed.model.channels import AlertChannel
 from joed.model.commands import CancelOrder
 from joed.model.events import FailsafeRan
+from joed.model.settings import Alerts, Settings
 from joed.model.values import Leg, Tif
 from joed.protocol import read_latch
+from tests.daemon.sinks import Webhook
 from tests.demos import holdings, joed
 from tests.hand import Hand, entry
 from tests.joectl.running import environment
@@ -247,3 +253,24 @@ def test_it_has_no_engine_and_no_strategy_in_it(demo):
     )
 
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+async def test_what_it_did_is_told_by_every_channel_that_is_for_it(tmp_path, monkeypatch):
+    """No engine lives that could: at once, in quiet hours too, with what is left to do."""
+    hook = Webhook()
+    (tmp_path / "phone-url").touch(mode=0o600)
+    (tmp_path / "phone-url").write_text(f"json://127.0.0.1:{hook.port}")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    log = Log("journald", lambda: 0)
+    run = Failsafe(places(tmp_path), log, None)
+    run.report.left = ["paper: KO has no stop"]
+
+    await run._alert(Settings(alerts=Alerts(channels={"phone": AlertChannel("phone-url", quiet="00:00-23:59 UTC")})))
+
+    log.close()
+    hook.close()
+    [post] = hook.posts
+    assert (post["title"], post["message"]) == (
+        "joed: CRITICAL",
+        f"the failsafe ran in {tmp_path}: paper: KO has no stop",
+    )

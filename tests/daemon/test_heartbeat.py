@@ -73,6 +73,17 @@ async def test_a_journal_that_does_not_commit_gives_no_proof(body):
 
     assert not await proved(body)
     assert body.heart.missing == "journal"
+    assert body.heart.unwell() == "a heartbeat got no further than the journal"
+
+
+async def test_whoever_watches_from_outside_is_told_of_health_alone(body):
+    """A journal that has failed keeps the watchdog, and not the outside watch: somebody has to come."""
+    assert await proved(body)
+    assert body.heart.unwell() == ""
+
+    body.failure = "FULL"
+
+    assert body.heart.unwell() == "the journal cannot commit: FULL"
 
 
 async def test_a_journal_that_has_failed_asks_no_more_than_a_step(body):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joed.daemon.record import decode_state, encode_state
-from joed.engine.channels import LOST_NS, OWED_MAX, RETRY_MAX_NS, RETRY_NS, SPACING_NS, TOGETHER_MAX
+from joed.engine.channels import LOST_NS, OWED_MAX, RETRY_MAX_NS, RETRY_NS, TOGETHER_MAX
 from joed.engine.step import refold, step
 from joed.engine.view import view
 from joed.model.blocks import Block
@@ -25,6 +25,7 @@ WARNING = RaiseAlert("w", Severity.WARNING, "slow")
 INFO = RaiseAlert("i", Severity.INFO, "fine")
 PHONE = AlertChannel("phone-url")
 BACKUP = AlertChannel("backup-url", after_s=300.0)
+SPACING_NS = int(Alerts().spacing_s * SECOND)
 NIGHT = "22:00-07:00 Europe/Berlin"
 
 

@@ -87,3 +87,20 @@ def test_alerts_say_who_has_seen_them_and_whether_they_leave():
     assert "acknowledged by uid 1000" in second
     assert channel == "channel command: FAILS: status 1 (3 in a row), last delivery never"
     assert page.alerts({"now_ns": 1, "alert_rows": [], "channels": []}) == "no alerts"
+
+
+def test_a_channel_says_what_it_keeps_back_and_why():
+    """Never tried, waiting for the morning, at its limit, or too full: each in words."""
+    row = {"name": "phone", "failed": "", "failures": 0, "delivered_ns": 0, "failed_ns": 0}
+    body = {"now_ns": 61 * 10**9, "alert_rows": []}
+
+    def said(**more):
+        return page.alerts({**body, "channels": [{**row, **more}]}).splitlines()[-1]
+
+    assert said() == "channel phone: never tried, last delivery never"
+    held = said(delivered_ns=10**9, waiting=2, held="quiet", dropped=3)
+    assert held == (
+        "channel phone: delivers, last delivery 1 min ago, 2 waiting,"
+        " milder ones wait for the end of its quiet hours, 3 left out"
+    )
+    assert said(held="limit").endswith("milder ones wait, its limit of this hour is reached")

@@ -153,3 +153,15 @@ def test_an_alert_is_acknowledged_by_its_key_or_all_at_once(tmp_path):
     assert (listed.code, "look here" in listed.out) == (0, True)
     assert (neither.code, one.out) == (2, "1 alert acknowledged\n")
     assert (none.code, "joectl alerts" in none.err) == (5, True)
+
+
+def test_a_channel_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    """Without a name it is usage; the test itself is seen in tests/wired/test_alerts.py."""
+    with serving(tmp_path / "s") as server:
+        server.boottime_ns = 0
+        nameless = joectl("alerts", "test", state_dir=server.state_dir)
+        unknown = joectl("alerts", "test", "pager", state_dir=server.state_dir)
+
+    assert (nameless.code, "name a channel" in nameless.err) == (2, True)
+    assert (unknown.code, "there is no channel 'pager'" in unknown.err) == (1, True)
+    assert "alerts.yaml sets them up" in unknown.err
