@@ -37,6 +37,9 @@ sim: .venv/.installed  ## run SEEDS seeds of the simulated world (SEEDS=200)
 crashes: .venv/.installed  ## let the power go at every numbered point of fifteen small worlds, and at every second one
 	$(BIN)/python -m tests.long.crashes $(ARGS)
 
+both: .venv/.installed  ## play seeded worlds with both real adapters in them, one failing while the other trades (SEEDS=30)
+	$(BIN)/python -m tests.sim.both_stage $$(seq 1 $(SEEDS))
+
 table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (ARGS=--measure: with figures measured anew)
 	$(BIN)/python -m tests.fault_table $(ARGS)
 

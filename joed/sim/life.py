@@ -94,6 +94,13 @@ class Site:
     shown: bool
     version: str = "1"
     alerts_down_until_ns: int = 0
+    beside: tuple[Wire, ...] = ()
+    """Wires to other brokers, in a world of several."""
+
+    @property
+    def wires(self) -> tuple[Wire, ...]:
+        """Give the wires to all brokers."""
+        return (self.wire, *self.beside)
 
 
 class LifeClock:
@@ -204,13 +211,14 @@ class Life:
             self.journal.snapshot(self.state, kept=True)
         self._snapshot_ns = site.clock.now()
         site.cover.begin(self.state)
-        site.wire.attach(self.emit)
+        for wire in site.wires:
+            wire.attach(self.emit)
         found = site.latches.read()
         killed = None if found is None else found.scope
         self.trading.begin(
             EpochStarted(self.epoch, "manual", site.version, "world", 1, killed),
             SettingsLoaded(site.settings, site.version, site.calendars),
-            {site.wire.name: site.wire},
+            {wire.name: wire for wire in site.wires},
         )
 
     @property
@@ -326,7 +334,8 @@ class Life:
     def _fail(self) -> None:
         """Leave with the fault in the record, as the daemon does: what waited for a commit is carried out."""
         self.flush_all()
-        self.site.wire.stop()
+        for wire in self.site.wires:
+            wire.stop()
         remains = self._end(whole=False)
         self.site.ground.faulted(remains)
 
@@ -340,13 +349,15 @@ class Life:
         self.trading.seal(stop.reason)
         self.journal.snapshot(self.state)
         self.flush_all()
-        self.site.wire.stop()
+        for wire in self.site.wires:
+            wire.stop()
         remains = self._end(whole=True)
         self.site.ground.ended(remains)
 
     def die(self) -> Remains | None:
         """End like a power cut: what no commit took is gone. Give what memory held, None where it held nothing yet."""
-        self.site.wire.cut()
+        for wire in self.site.wires:
+            wire.cut()
         if self.trading is None:
             self.alive = False
             if self.opened:

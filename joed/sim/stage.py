@@ -62,7 +62,7 @@ class Stage:
         self.clock = self.make_clock()
         self.counts: Counter[str] = Counter()
         self.traps: list[tuple[str, Callable[[], None]]] = []
-        self.settings = settings_of(scenario)
+        self.settings = self.make_settings()
         self.next_settings: s.Settings | None = None
         self.next_version = ""
         self.life: Life | None = None
@@ -75,7 +75,8 @@ class Stage:
         self._seed = scenario.seed
         self.id_key = Random(f"{self._seed}:key").randbytes(32)
         chance = Random(f"{self._seed}:exchange")
-        universe, paper = self.settings.universe, self.settings.paper
+        universe = {name: row for name, row in self.settings.universe.items() if row.broker == Wire.name}
+        paper = self.settings.paper
         self.exchange = OddExchange(universe, paper, chance, base=self.settings.base_currency)
         self.watch = Watch(self.exchange, self.clock, root / "joed.db", self.settings.risk)
         fear = self.settings.vix
@@ -108,6 +109,10 @@ class Stage:
             conflates=traits.conflates,
             shown=traits.shown,
         )
+
+    def make_settings(self) -> s.Settings:
+        """Give joed's settings; a world of several brokers has more instruments."""
+        return settings_of(self.scenario)
 
     def make_clock(self) -> SimulatedClock:
         """Give the world's time; a world of real adapters has a loop's."""
