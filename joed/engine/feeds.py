@@ -6,7 +6,7 @@ An instrument that is set aside has a Block of its own, so the others trade on. 
 from collections.abc import Callable
 from typing import Any
 
-from joed.engine import hours
+from joed.engine import hours, previews
 from joed.engine.health import keep
 from joed.engine.reconcile import broker_of
 from joed.model.blocks import Block, key
@@ -21,6 +21,7 @@ from joed.model.feeds import (
     HoursTold,
     InstrumentServed,
     InstrumentSetAside,
+    MarginTold,
 )
 from joed.model.state import Fetched, Finding, State
 from joed.model.values import MINUTE, Severity
@@ -80,7 +81,8 @@ def note_fetched(state: State, now: int, event: BarsFetched) -> None:
 def begin(state: State) -> None:
     """Believe nothing that another process was told (part of `apply`, at an epoch)."""
     for broker in state.brokers.values():
-        broker.source, broker.findings, broker.aside, broker.hours = "", {}, {}, {}
+        broker.source, broker.findings, broker.aside = "", {}, {}
+        broker.hours, broker.margins = {}, {}
         broker.bars_asked_ns, broker.fetched = 0, {}
 
 
@@ -152,6 +154,7 @@ APPLY: dict[type[Event], Callable[[State, int, Any], None]] = {
     FeedChanged: note_source,
     BrokerExamined: note_finding,
     HoursTold: hours.note_told,
+    MarginTold: previews.note_told,
     BarsAsked: note_asked,
     BarsFetched: note_fetched,
 }

@@ -16,6 +16,7 @@ from joed.engine.hours import close_of, outside
 from joed.engine.money import ONE, cash_at, underlying
 from joed.engine.orders import BRACKET, SIGNALS_MAX, pledged, reserved, resting, spent
 from joed.engine.positions import day_result, held
+from joed.engine.previews import beyond
 from joed.engine.settlement import unsettled
 from joed.model.blocks import ALL, Block
 from joed.model.events import Quote
@@ -375,6 +376,7 @@ CHECKS: dict[str, Check] = {
     "cash": no_cash,
     "unsettled": not_settled,
     "margin": no_margin,
+    "margin_preview": lambda state, _, one: beyond(state, one.instrument, one.trigger.side, one.quantity),
     "day_trades": no_day_trades,
     "per_trade": too_risky,
     "orders_minute_max": too_fast,

@@ -385,6 +385,7 @@ ANY = (
     | TriggersMade | AnalyticsMade | SummaryWritten | CryptoRead | JobFailed | OperatorAsked | LatchSeen | LatchGone
     | KillRehearsed | AlertDelivered | FailsafeRan | feeds.InstrumentSetAside | feeds.InstrumentServed
     | feeds.FeedChanged | feeds.BrokerExamined | feeds.BarsAsked | feeds.BarsFetched | feeds.HoursTold
+    | feeds.MarginTold
 )  # fmt: skip
 """All events, for decoding a record; packed by hand, for a word a line would be a page."""
 

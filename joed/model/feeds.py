@@ -3,7 +3,10 @@
 Events like those of `events`, and part of its ANY; fields are only ever added, with defaults.
 """
 
+from decimal import Decimal
+
 from joed.model.event import Event
+from joed.model.values import Side
 
 STREAM, POLL, DELAYED = "stream", "poll", "delayed"
 """How prices come: pushed as they change, asked for again and again, or late by the exchange's own rule."""
@@ -59,6 +62,20 @@ class HoursTold(Event, frozen=True, gc=False, tag="HoursTold"):
     spans: tuple[tuple[int, int], ...]
     from_ns: int
     until_ns: int
+
+
+class MarginTold(Event, frozen=True, gc=False, tag="MarginTold"):
+    """What a broker says that so much of an instrument would add to the margin, and what the account has for it.
+
+    Amounts are in the account's base currency, of the moment of the answer; no order was placed.
+    """
+
+    broker: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    change: Decimal
+    available: Decimal
 
 
 class BarsAsked(Event, frozen=True, gc=False, tag="BarsAsked"):

@@ -288,6 +288,8 @@ class Ibkr:
     retry_max_s: Annotated[float, Ge(1), Le(600)] = 60.0
     reset_windows: tuple[str, ...] = ("23:45-00:45 America/New_York",)
     no_submit_windows: tuple[str, ...] = ()
+    margin_preview: bool = False
+    preview_s: Annotated[float, Ge(60), Le(86400)] = 900.0
 
 
 @dataclass(frozen=True, slots=True)

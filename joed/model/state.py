@@ -89,6 +89,15 @@ class Hours(Struct, frozen=True):
     until_ns: int
 
 
+class Margin(Struct, frozen=True, gc=False):
+    """What a broker said that a quantity would add to the margin, what the account had for it, and when."""
+
+    quantity: Decimal
+    change: Decimal
+    available: Decimal
+    at_ns: int
+
+
 class Fetched(Struct, frozen=True, gc=False):
     """How much of a broker's history the worker has; `missing` says by instrument why there is none of it."""
 
@@ -110,8 +119,9 @@ class Broker(Struct):
     `cash` is in base currency, `balances` are the other currencies'; `unsettled` is the part of both that sales brought
     and that is still to settle. `buying_power` and `day_trades_left` are the broker's word, None where it gives none.
     `source` is how its prices come ("" until it says so), `findings` what its adapter looked at, by name, `aside` says
-    by instrument what it cannot serve, and why, `hours` when it trades it; `fetched` is its history by kind of bar,
-    asked for at `bars_asked_ns`; `slept_ns` is when the machine last woke: what was asked before it proves nothing.
+    by instrument what it cannot serve, and why, `hours` when it trades it, `margins` ("AAPL:BUY") what it would need;
+    `fetched` is its history by kind of bar, asked for at `bars_asked_ns`; `slept_ns` is when the machine last woke:
+    what was asked before it proves nothing.
     """
 
     name: str
@@ -142,6 +152,7 @@ class Broker(Struct):
     fetched: dict[str, Fetched] = {}
     bars_asked_ns: int = 0
     hours: dict[str, Hours] = {}
+    margins: dict[str, Margin] = {}
 
 
 class Job(Struct, gc=False):

@@ -20,6 +20,7 @@ from joed.brokers.ibkr.lines import Lines
 from joed.brokers.ibkr.orders import Orders
 from joed.brokers.ibkr.outbox import Outbox
 from joed.brokers.ibkr.pacer import Pacer, Urgency
+from joed.brokers.ibkr.previews import Previews
 from joed.brokers.ibkr.reading import ACCOUNT, COMPLETED, EXECUTIONS, ORDERS, POSITIONS, Book, Reader
 from joed.brokers.ibkr.session import Session
 from joed.brokers.ibkr.shelf import Shelf
@@ -102,6 +103,8 @@ class Link:
             tick_by_tick=ibkr.tick_by_tick,
         )
         self.contracts.on_listed = self.lines.listed
+        self.previews = Previews(name, self._settings, self.contracts, clock=clock, pacer=self.pacer, emit=self.say)
+        self.previews.wanted = lambda: self.lines.wanted
         self.farms = Farms(name, clock, self.say, self.lines.expect)
         self.history = History(self.contracts, clock, self.pacer, ibkr.answer_s)
         self.reader = Reader(
@@ -227,6 +230,7 @@ class Link:
         self._lines_live = False
         self.history.begin(session)
         self.contracts.begin(session, self.library.Contract)
+        self.previews.begin(session, self.library.Order, self.account)
 
     def _go_down(self, reason: str) -> None:
         """Say that the link is gone, once, and forget what it was asked."""
@@ -235,6 +239,7 @@ class Link:
         self.lines.pause()
         self.history.abort()
         self.contracts.abort()
+        self.previews.abort()
         self.pacer.clear()
         self.orders.quiet = True
         if self.up:
@@ -287,6 +292,9 @@ class Link:
     def _open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         if self.session is not None:
             self.session.pass_id(order_id)
+        if order.whatIf:
+            self.previews.take(order_id, state)
+            return
         self.orders.open_order(order_id, contract, order, state)
         self.reader.open_order(order_id, contract, order, state)
 
@@ -317,6 +325,7 @@ class Link:
             or self.lines.refused(about, code, row, words)
             or self.contracts.refused(about, code, words)
             or self.history.refused(about, code, words)
+            or self.previews.refused(about, code, words)
         ):
             if row.means is Means.STOLEN:
                 self.lines.stolen(f"{code}: {words}")
