@@ -297,7 +297,7 @@ ATTACKS: dict[str, Row] = {
     "S4": Row("a process number is used again", f"{ATTACK}::test_s4_a_process_that_is_gone_lends_nobody_its_role"),
     "S5": Row("64 KiB and one byte", f"{ATTACK}::test_s5_what_is_too_long_is_closed_at_64_kib"),
     "S6": Row("a slow writer", f"{ATTACK}::test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting"),
-    "S7": Row("hundreds of connections", f"{ATTACK}::test_s7_a_crowd_at_the_door_keeps_nobody_else_out"),
+    "S7": Row("thousands of connections", f"{ATTACK}::test_s7_a_crowd_at_the_door_keeps_nobody_else_out"),
     "S8": Row(
         "an answer that nobody reads", f"{ATTACK}::test_s8_a_reader_who_never_reads_fills_no_memory_and_is_dropped"
     ),

@@ -21,7 +21,7 @@ from joed import protocol
 from joed.daemon import doctor, first_day
 from joed.daemon.cards import Cards
 from joed.daemon.keys import Keys, Pace, fingerprint
-from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits, here
+from joed.daemon.lanes import BACKLOG, Connection, Lanes, Limits, Sieve, here
 from joed.daemon.peer import Door, Peer, door, looked_up, role_of
 from joed.daemon.problem import Problem, check_head, number_of, read_asked, read_key
 from joed.daemon.reads import READS
@@ -96,10 +96,12 @@ class Control:
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a socket that listens already: our own, or the one that systemd kept for us."""
-        self._runner = web.ServerRunner(Lanes(self._handle, self._malformed, self._limits), shutdown_timeout=1.0)
+        lanes = Lanes(self._handle, self._malformed, self._limits, lambda peer: role_of(peer, self._door))
+        self._runner = web.ServerRunner(lanes, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening, backlog=ACCEPTED_AT_ONCE).start()
-        listening.listen(BACKLOG)  # the kernel's queue is long; what is taken from it in one turn of the loop is not
+        sieve = Sieve.over(listening, lanes.refuses)
+        await web.SockSite(self._runner, sieve, backlog=ACCEPTED_AT_ONCE).start()
+        sieve.listen(BACKLOG)  # the kernel's queue is long; what is taken from it in one turn of the loop is not
 
     async def stop(self) -> None:
         """Say goodbye to the watchers and close; answers under way get a second."""

@@ -18,10 +18,12 @@ from aiohttp import web
 
 from joed.daemon.peer import Peer, peer_of
 from joed.errors import ConfigError, JoedError
-from joed.protocol import in_reach, link_state
+from joed.protocol import Role, in_reach, link_state
 
 SOCKET_MODE = 0o660
-BACKLOG = 1024
+BACKLOG = 256
+REFUSED_AT_ONCE = 64
+"""Connections closed at the door in one turn of the loop: a millisecond."""
 RESERVED = 48
 """Descriptors that no client gets: reconnecting brokers, the journal read back, a new worker, alerts' commands."""
 
@@ -127,6 +129,33 @@ def _clear(path: Path, address: str) -> None:
     raise SocketTaken(f"{path} is answered by another process")
 
 
+class Sieve(socket.socket):
+    """A listening socket that hands out only whom there is a lane for; the others it closes before they cost anything.
+
+    A crowd is refused faster than it can come, so that the kernel's queue at the door stays short for everybody else.
+    """
+
+    refuses: Callable[[socket.socket], bool]
+
+    @classmethod
+    def over(cls, listening: socket.socket, refuses: Callable[[socket.socket], bool]) -> "Sieve":
+        """Take a listening socket over; `refuses` looks at each that has come, and may raise OSError for one gone."""
+        made = cls(fileno=listening.detach())
+        made.setblocking(False)  # noqa: FBT003 - the standard library's only way
+        made.refuses = refuses
+        return made
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Give the next who may come in; raise BlockingIOError where there is none, or the loop shall have its turn."""
+        for _ in range(REFUSED_AT_ONCE):
+            found, address = super().accept()
+            with suppress(OSError):  # it is gone again
+                if not self.refuses(found):
+                    return found, address
+            found.close()
+        raise BlockingIOError
+
+
 class Connection(web.RequestHandler):
     """One accepted connection: its peer, its lane, and the timer that ends it when it stalls."""
 
@@ -200,8 +229,16 @@ class Connection(web.RequestHandler):
 class Lanes(web.Server):
     """All connections, counted: some for everyone, at most a few a user, and a lane that only takes kills."""
 
-    def __init__(self, handler: Any, malformed: Callable[[int], web.StreamResponse], limits: Limits) -> None:  # noqa: ANN401 - aiohttp's handler types
+    def __init__(
+        self,
+        handler: Any,  # noqa: ANN401 - aiohttp's handler types
+        malformed: Callable[[int], web.StreamResponse],
+        limits: Limits,
+        role: Callable[[Peer], Role],
+    ) -> None:
+        """Serve by `handler`; `role` says what a peer may, before anything is read of it."""
         self.limits = limits
+        self._role = role
         self.malformed = malformed
         self._uids: dict[Connection, int] = {}
         super().__init__(
@@ -219,15 +256,21 @@ class Lanes(web.Server):
         """Make the protocol of the next connection."""
         return Connection(self, loop=self._loop, **self._kwargs)
 
-    def admit(self, connection: Connection, uid: int) -> bool:
-        """Give a connection its lane; beyond the limits it may only bring a kill, beyond those it is dropped."""
+    def full(self, uid: int) -> bool:
+        """Say whether this user can have no ordinary lane more; root and our own have a few of their own."""
         ordinary = [other for other in self._uids if not other.kill_only]
         mine = sum(self._uids[other] == uid for other in ordinary)
-        full = len(ordinary) >= self.limits.connections and uid not in {
-            0,
-            os.geteuid(),
-        }  # these have a few of their own
-        connection.kill_only = full or mine >= self.limits.connections_uid
+        crowded = len(ordinary) >= self.limits.connections and uid not in {0, os.geteuid()}
+        return crowded or mine >= self.limits.connections_uid
+
+    def refuses(self, found: socket.socket) -> bool:
+        """Say whether a connection is of no use: its user has no lane more, and may not kill either."""
+        peer = peer_of(found)
+        return self.full(peer.uid) and peer.groups is not None and self._role(peer) < Role.OPERATOR
+
+    def admit(self, connection: Connection, uid: int) -> bool:
+        """Give a connection its lane; beyond the limits it may only bring a kill, beyond those it is dropped."""
+        connection.kill_only = self.full(uid)
         self._uids[connection] = uid
         if not connection.kill_only:
             return True

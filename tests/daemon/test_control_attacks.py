@@ -6,6 +6,7 @@ The rows are S1 to S16 of the catalogue in docs/failure-handbook.md; a test's na
 import asyncio
 import json
 import os
+import resource
 import socket
 import stat
 import threading
@@ -171,40 +172,49 @@ def test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting(tmp_path
 
 @AS_ROOT
 def test_s7_a_crowd_at_the_door_keeps_nobody_else_out(tmp_path):
-    """500 connections of one user: 4 are let in, status stays quick for another, and a kill goes through at once."""
-    crowd(tmp_path, 500)
+    """5,000 connections of one user: 4 are let in, status stays quick for another, and a kill goes through at once."""
+    crowd(tmp_path, 5_000)
 
 
 def crowd(tmp_path, number):
-    """Have one user open so many connections and another look; the long proof asks for 5,000."""
+    """Have one user open so many connections and another look, who waits no longer than a busy machine has him wait."""
     with apart(tmp_path, viewers=STRANGER) as (socket_path, pid):
         opened(socket_path)
+        quiet = sorted(looked_s(socket_path) for _ in range(40))
         stop = os.pipe()
 
         def press():
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
             held = []
-            for _ in range(number):
-                with suppress(OSError):
+            while len(held) < number:
+                with suppress(BlockingIOError):  # the queue at the door is full: again, as fast as it goes
                     held.append(connected(socket_path))
             held_open = sum(not closed(wire) for wire in held)
             os.read(stop[0], 1)
-            return str(held_open).encode()
+            return f"{held_open} of {len(held)}".encode()
 
         answer = []
         thread = threading.Thread(target=lambda: answer.append(as_user(STRANGER, press)))
         thread.start()
-        took = [looked_s(socket_path) for _ in range(100)]
-        kills = [
-            looked_s(socket_path, request("POST", "/v1/kill", {"Idempotency-Key": f"k{n}"}, b"{}")) for n in range(5)
-        ]
-        os.write(stop[1], b".")
-        thread.join(60)
+        try:
+            took = sorted(looked_s(socket_path) for _ in range(100))
+            asks = [request("POST", "/v1/kill", {"Idempotency-Key": f"k{number}"}, b"{}") for number in range(5)]
+            kills = [looked_s(socket_path, ask) for ask in asks]
+            fds = descriptors(pid)
+        finally:
+            os.write(stop[1], b".")
+            thread.join(60)
 
         limits = Limits()
-        assert int(answer[0]) <= limits.connections_uid + limits.kill_connections
-        assert sorted(took)[98] < 0.1
-        assert max(kills) < 0.1
-        assert descriptors(pid) < limits.connections + 40
+        held_open, _, asked = answer[0].decode().partition(" of ")
+        assert int(held_open) <= limits.connections_uid + limits.kill_connections
+        assert int(asked) == number
+        print(f"p99 {took[98] * 1e3:.1f} ms, quiet {quiet[-1] * 1e3:.1f} ms, kill {max(kills) * 1e3:.1f} ms")
+        slow = max(0.1, 4 * quiet[-1])
+        assert took[98] < slow
+        assert max(kills) < slow
+        assert fds < limits.connections + 40
 
 
 def test_s8_a_reader_who_never_reads_fills_no_memory_and_is_dropped(tmp_path):

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from joed import protocol
-from joed.daemon.lanes import RESERVED, Limits, SocketTaken, fitted, listen
+from joed.daemon.lanes import REFUSED_AT_ONCE, RESERVED, Limits, Sieve, SocketTaken, fitted, listen
 from joed.errors import ConfigError
 
 
@@ -93,3 +93,39 @@ def test_clients_get_no_descriptor_that_a_broker_may_need(descriptors, connectio
     in_use = 160 - 64 - RESERVED - limits.kill_connections - 2 * limits.connections_uid
 
     assert fitted(limits, descriptors, in_use).connections == connections
+
+
+def test_a_sieve_closes_whom_it_refuses_and_gives_the_loop_its_turn(path, tmp_path):
+    """One after the other is closed at the door, so many in a turn; the first that may come in is handed out."""
+    sieve = Sieve.over(listen(path, tmp_path), lambda _found: len(came) < REFUSED_AT_ONCE and not came.append(1))
+    came, wires = [], []
+    with sieve:
+        for _ in range(REFUSED_AT_ONCE + 1):
+            wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            wire.connect(str(path))
+            wires.append(wire)
+
+        with pytest.raises(BlockingIOError):
+            sieve.accept()
+        inside, _ = sieve.accept()
+        with pytest.raises(BlockingIOError):  # nobody else is there
+            sieve.accept()
+
+        assert [wire.recv(1) for wire in wires[:-1]] == [b""] * REFUSED_AT_ONCE
+        inside.sendall(b"welcome")
+        assert wires[-1].recv(7) == b"welcome"
+    for wire in (*wires, inside):
+        wire.close()
+
+
+def test_a_peer_that_was_gone_at_the_look_is_left_out(path, tmp_path):
+    """What asks about it raises; the next one is looked at."""
+
+    def gone(_found):
+        raise ConnectionResetError
+
+    with Sieve.over(listen(path, tmp_path), gone) as sieve, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.connect(str(path))
+        with pytest.raises(BlockingIOError):
+            sieve.accept()
+        assert wire.recv(1) == b""
