@@ -16,6 +16,7 @@ from joed.protocol import REMEDIES, safe
 Body = dict[str, Any]
 Paint = Callable[[str, str], str]
 
+SWITCHED_OFF = "switched_off"
 VERDICTS_SHOWN = 10
 EMPTY: tuple[Any, ...] = ("", None, 0, [], False)
 VALUE_CHARACTERS_MAX = 100
@@ -146,7 +147,8 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         *(("rate", rate(row, currency)) for row in body["rates"]),
         *(("balance", f"{money(amount, sign=True)} {name}") for name, amount in body["balances"].items()),
         ("session", f"{clock['session'] or '-'} {clock['calendar']} {_hours(clock)}"),
-        *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in body["blocks"]),
+        *(("blocked", f"{block['scope']}: {block['words']} ({block['reason']})") for block in _hindering(body)),
+        *(("off", text) for text in [_off(body)] if text),
         *(("broker", " ".join(broker(row))) for row in body["brokers"]),
         *(("lacks", text) for row in body["brokers"] for text in lacks(row)),
         *(("prices", text) for text in prices_of(body)),
@@ -157,6 +159,16 @@ def _facts(body: Body) -> list[tuple[str, str]]:
         ("record", f"seq {body['seq']}, epoch {body['epoch']}, {body['queue_depth']} waiting"),
     ]
     return [(name.ljust(8), value) for name, value in rows]
+
+
+def _hindering(body: Body) -> list[Body]:
+    """Give the Blocks that are more than a strategy that nobody has switched on."""
+    return [block for block in body["blocks"] if block["reason"] != SWITCHED_OFF]
+
+
+def _off(body: Body) -> str:
+    """Name the strategies that are switched off."""
+    return ", ".join(block["scope"].partition(":")[2] for block in body["blocks"] if block["reason"] == SWITCHED_OFF)
 
 
 def rate(row: Body, currency: str) -> str:

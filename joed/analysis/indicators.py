@@ -57,7 +57,7 @@ def smoothed(values: Floats, period: int, weight: float) -> Floats:
     known = unknown(values)
     if len(values) < period:
         return known
-    mean = float(values[:period].mean())
+    mean = float(values[:period].sum()) / period
     means = [mean]
     for value in values[period:].tolist():
         mean += weight * (value - mean)

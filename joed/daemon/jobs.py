@@ -143,11 +143,14 @@ def strategies(inputs: Inputs, command: RunJob) -> TriggersMade:
     """Ask each strategy that has parameters; one that raises is named with its reason, the others go on."""
     triggers: list[Trigger] = []
     faults: dict[str, str] = {}
+    watched = [candidate.instrument for candidate in inputs.context.watchlist]
+    minutes = {name: inputs.today(name) for name in watched}
+    daily = {name: inputs.history.daily(name) for name in watched}
     for name in command.params:
         if name not in STRATEGIES and not name.startswith(PREFIX):
             continue
         try:
-            context = strategy_context(inputs, command, name)
+            context = strategy_context(inputs, command, name, minutes, daily)
             own = name.startswith(PREFIX)
             triggers += fenced.ask(name, context.params, context) if own else STRATEGIES[name](context)
         except Exception as error:  # noqa: BLE001 - a strategy is anybody's code; its fault is an answer
@@ -155,10 +158,11 @@ def strategies(inputs: Inputs, command: RunJob) -> TriggersMade:
     return TriggersMade(command.run, tuple(triggers), faults)
 
 
-def strategy_context(inputs: Inputs, command: RunJob, name: str) -> Context:
-    """Give what one strategy sees."""
-    given, history = inputs.context, inputs.history
-    names = [candidate.instrument for candidate in given.watchlist]
+def strategy_context(
+    inputs: Inputs, command: RunJob, name: str, minutes: dict[str, Floats], daily: dict[str, Floats]
+) -> Context:
+    """Give what one strategy sees: tables of its own over the same bars."""
+    given = inputs.context
     return Context(
         now_ns=given.now_ns,
         session=given.session,
@@ -167,8 +171,8 @@ def strategy_context(inputs: Inputs, command: RunJob, name: str) -> Context:
         regime=given.regime.name if given.regime else "",
         watchlist=given.watchlist,
         params=command.params[name],
-        minutes={name: inputs.today(name) for name in names},
-        daily={name: history.daily(name) for name in names},
+        minutes=dict(minutes),
+        daily=dict(daily),
         prices=given.prices,
         positions=given.positions,
         ticks=given.ticks,

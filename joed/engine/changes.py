@@ -28,10 +28,11 @@ from joed.engine import (
     reconcile,
     reloading,
     requests,
+    seconds,
     times,
     verdicts,
 )
-from joed.engine.markets import empty_band, empty_bands, fold_second, market_of, take
+from joed.engine.markets import empty_band, empty_bands, market_of, take
 from joed.model import commands as c
 from joed.model import events as e
 from joed.model.blocks import ALL, Block, key
@@ -59,24 +60,6 @@ def quote(state: State, now: int, event: e.Quote) -> None:
     position = state.positions.get(event.instrument)
     if position is not None:
         exits.note_best(state, position, event)
-
-
-def tick(state: State, now: int, event: e.Tick) -> None:
-    """Close the second of every market, value the account, and keep what fades with time."""
-    newest: dict[str, int] = {}
-    for market in state.markets.values():
-        if market.low > market.high and (market.minute is None or market.minute.at_ns + MINUTE > now):
-            continue  # no price in this second, and no minute ends with it
-        fold_second(state, market, now)
-        quote = market.quote
-        if quote is not None and quote.received_ns > newest.get(quote.broker, 0):
-            newest[quote.broker] = quote.received_ns
-    for name, broker in state.brokers.items():
-        broker.quoted_ns = max(broker.quoted_ns, newest.get(name, 0))
-    fear.note_tick(state, now)
-    alerting.forget(state)
-    exposure.note_worth(state)
-    state.order_times = [at_ns for at_ns in state.order_times if at_ns > now - MINUTE]
 
 
 def epoch_started(state: State, now: int, event: e.EpochStarted) -> None:
@@ -298,7 +281,8 @@ def _bound(table: dict[str, Any], size_max: int) -> None:
 
 
 def touch(state: State, commands: list[Command]) -> None:
-    """Empty the bands of every instrument that the commands speak of."""
+    """Have the account valued anew at the next Tick, and empty the bands of what the commands speak of."""
+    state.ticked_seq = -1
     for command in commands:
         if isinstance(command, c.SubmitOrder | c.RefuseEntry | c.RatchetTrail):
             empty_band(market_of(state, command.instrument))
@@ -319,7 +303,7 @@ def word(state: State, now: int, event: life.Word) -> None:
 
 APPLY_EVENT: dict[type[Event], Callable[[State, int, Any], None]] = {
     e.Quote: quote,
-    e.Tick: tick,
+    e.Tick: seconds.tick,
     e.ClockStepped: reconcile.apply_clock,
     e.EpochStarted: epoch_started,
     e.SettingsLoaded: settings_loaded,

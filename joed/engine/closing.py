@@ -24,12 +24,20 @@ def press(state: State, now: int, commands: list[Command]) -> None:
     """Close every position that there is a reason to close, and go on until the broker shows flat."""
     for position in state.positions.values():
         if position.quantity:
-            reason = next((words for why in REASONS if (words := why(state, now, position))), "")
+            reason = why(state, now, position)
             if reason:
                 patient = reason == END_OF_DAY and unhurried(state, now, position)
                 flatten(state, now, position, reason, commands, patient=patient)
             if reason == END_OF_DAY:
                 warn_of_auction(state, now, position, commands)
+
+
+def why(state: State, now: int, position: Position) -> str:
+    """Say why a position is to be closed, the first of the reasons that hold, "" where it is not."""
+    for rule in REASONS:
+        if reason := rule(state, now, position):
+            return reason
+    return ""
 
 
 def unhurried(state: State, now: int, position: Position) -> bool:
@@ -80,7 +88,7 @@ def end_of_day(state: State, now: int, position: Position) -> str:
 
 def unwanted(state: State, now: int, position: Position) -> str:
     """Close what a person wants closed, or the last session left over, until it is; a shut market is waited for."""
-    return "" if shut(state, position.instrument) else position.unwanted
+    return position.unwanted if position.unwanted and not shut(state, position.instrument) else ""
 
 
 def turned(state: State, now: int, position: Position) -> str:

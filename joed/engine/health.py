@@ -38,12 +38,12 @@ def feeds(state: State, now: int, commands: list[Command]) -> None:
             keep(state, now, commands, silent, f"broker:{broker.name}", SILENT, words)
     if not is_open:
         return
-    early = now - state.day.open_ns <= stale_ns
+    early, markets, oldest_ns = now - state.day.open_ns <= stale_ns, state.markets, now - stale_ns
     for candidate in state.watchlist:
-        market = state.markets.get(candidate.instrument)
+        market = markets.get(candidate.instrument)
         if market is None or market.quote is None:
             continue
-        late = not early and now - market.quote.received_ns > stale_ns
+        late = market.quote.received_ns < oldest_ns and not early
         if late != market.blocked:
             words = f"no quote for {state.settings.feed.stale_s:g} s"
             keep(state, now, commands, late, f"instrument:{candidate.instrument}", STALE, words)

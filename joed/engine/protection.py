@@ -179,7 +179,13 @@ def to_close(state: State, position: Position, age_ns: int) -> bool:
 
 
 def turned(state: State, position: Position) -> str:
-    """Say that exits of a position's groups closed more than their entries had opened, or ""."""
+    """Say that exits of a position's groups closed more than their entries had opened, or "".
+
+    What one entry explains on its own side is what nearly every position is: the Tick looks no further.
+    """
+    sole = state.orders.get(position.groups[0]) if len(position.groups) == 1 else None
+    if sole is not None and sole.order == sole.group and position.quantity * sole.side.sign >= 0:
+        return ""
     orders = (state.orders.get(group) for group in position.groups)
     return next((words for order in orders if order is not None and (words := flipped(state, order))), "")
 

@@ -1,7 +1,7 @@
 """What is due: the session's beginning and end, the jobs, the daily close; asked once a second by the Tick."""
 
 import datetime as dt
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 
 from joed.engine import sessions
@@ -16,7 +16,7 @@ from joed.engine.reconcile import reconciled
 from joed.engine.times import TABLE, deadline_ns, is_open
 from joed.model.blocks import ALL, key
 from joed.model.commands import Command, MarkEquity, OpenSession, RaiseBlock, RunJob, Stop, WindDown
-from joed.model.settings import Settings
+from joed.model.settings import Settings, Strategies
 from joed.model.state import Job, State
 from joed.model.values import MINUTE, SECOND
 
@@ -36,6 +36,9 @@ SHARES = frozenset({"risk_bull", "risk_neutral", "risk_defensive"})
 
 FAILED = "strategy_failed"
 """Why a strategy is not asked any more: it raised, looped or made nonsense, and a person has to look."""
+
+OURS = tuple(row.name for row in fields(Strategies) if row.name != "own")
+"""The strategies that come with joed."""
 
 CLOSED = "market_closed"
 NO_SESSION = "no_session"
@@ -58,10 +61,10 @@ def session(state: State, now: int, commands: list[Command]) -> None:
         keep(state, now, commands, not due, ALL, NO_SESSION, words)
     for market, hours in state.calendars.items():
         here = found if hours is calendar else sessions.session_at(hours, now)
-        scope = f"calendar:{market}"
-        if sessions.within(here, now) == (key(scope, CLOSED) in state.blocks):
+        is_within, scope = here.open_ns <= now < here.close_ns, f"calendar:{market}"
+        if is_within == (key(scope, CLOSED) in state.blocks):
             words = f"{market} opens {local(sessions.next_open(hours, now), hours.timezone)}"
-            keep(state, now, commands, not sessions.within(here, now), scope, CLOSED, words)
+            keep(state, now, commands, not is_within, scope, CLOSED, words)
 
 
 def jobs(state: State, now: int, commands: list[Command]) -> None:
@@ -105,15 +108,12 @@ def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bo
 
 
 def strategies(settings: Settings) -> dict[str, dict[str, str | float | int | bool | list[str]]]:
-    """Give each strategy's parameters by its name: ours, and the user's own as "own:NAME".
+    """Give each enabled strategy's parameters by its name: ours, and the user's own as "own:NAME".
 
     Of those only what a person has seen tried: another digest than `tried` is another strategy.
     """
-    found = {
-        name: {key: plain(value) for key, value in rules.items()}
-        for name, rules in asdict(settings.strategies).items()
-        if name != "own"
-    }
+    ours = {name: rules for name in OURS if (rules := getattr(settings.strategies, name)).enabled}
+    found = {name: {key: plain(value) for key, value in asdict(rules).items()} for name, rules in ours.items()}
     for name, own in settings.strategies.own.items():
         if own.enabled and own.tried and own.digest.startswith(own.tried):
             found[f"own:{name}"] = {f"params.{key}": value for key, value in own.params.items()}

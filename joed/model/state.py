@@ -322,3 +322,6 @@ class State(Struct):
     aside: dict[str, str] = {}
     tellings: dict[str, Telling] = {}
     channels: dict[str, Channel] = {}
+    ticked_seq: int = -1
+    """The seq of the last Tick, -1 where something was done since."""
+    ticked_ns: int = 0

@@ -99,7 +99,7 @@ class Momentum:
     """Buy a pause in a rise: a name in an upward trend has given back a little, and turns up again."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    enabled: bool = True
+    enabled: bool = False
     regimes: tuple[str, ...] = ("bull",)
     trend_days: Annotated[int, Ge(20), Le(250)] = 50
     high_days: Annotated[int, Ge(3), Le(60)] = 10
@@ -118,7 +118,7 @@ class Reversion:
     """Buy what was sold too far within the day: stretched below its mean price, and turning up again."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    enabled: bool = True
+    enabled: bool = False
     regimes: tuple[str, ...] = ("bull", "neutral")
     trend_days: Annotated[int, Ge(20), Le(250)] = 100
     rsi_bars: Annotated[int, Ge(2), Le(60)] = 14

@@ -60,6 +60,7 @@ def settings_of(scenario: Scenario) -> s.Settings:
         health=s.Health(broker_silence_s=20.0),
         jobs=s.Jobs(strategies_s=15.0, watchlist_s=120.0, scan_s=300.0, deadline_s=5.0),
         paper=s.Paper(latency_s=traits.latency_s, partial_share=traits.partial_share),
+        strategies=s.Strategies(momentum=s.Momentum(enabled=True), reversion=s.Reversion(enabled=True)),
         index=traits.instruments[0],
         universe=universe,
     )

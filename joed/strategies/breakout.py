@@ -42,12 +42,15 @@ def breakout(context: Context) -> tuple[Trigger, ...]:
 def trigger_for(context: Context, rules: Breakout, candidate: Candidate) -> Trigger | None:
     """Give the Trigger above this name's high; None when held, too little known, too quiet, or already run away."""
     instrument = candidate.instrument
+    if context.held(instrument):
+        return None
     minutes = context.minutes_of(instrument)
     moves = movement(minutes, rules.atr_minutes)
     tick = context.ticks.get(instrument, TICK)
-    if context.held(instrument) or moves is None or moves.atr < float(tick):
+    if moves is None or moves.atr < float(tick):
         return None
-    level = floor_to(decimal(float(minutes[:, HIGH].max())), tick) + tick
+    high = float(minutes[:, HIGH].max())
+    level = floor_to(decimal(high), tick) + tick
     price = context.prices.get(instrument, float(minutes[-1, CLOSE]))
     if price - float(level) > CHASE_ATR * moves.atr:
         return None
@@ -66,9 +69,13 @@ def trigger_for(context: Context, rules: Breakout, candidate: Candidate) -> Trig
         strategy=NAME,
         signal=f"{NAME}-{instrument}-{context.session}-{level}",
         trail=ceil_to(step * decimal(rules.trail_atr), tick),
-        volume_min=rules.volume_ratio * float(minutes[:, VOLUME].mean()),
+        volume_min=rules.volume_ratio * float(minutes[:, VOLUME].mean()) if rules.volume_ratio else 0.0,
         risk=context.risk,
-        reasons=(range_words(minutes, level), moves.words, f"score {candidate.score:.0f}, {context.regime} market"),
+        reasons=(
+            range_words(minutes, level, high),
+            moves.words,
+            f"score {candidate.score:.0f}, {context.regime} market",
+        ),
     )
 
 
@@ -88,7 +95,6 @@ def movement(minutes: Floats, period: int) -> Movement | None:
     return Movement(scaled, f"ATR {scaled:.4g}, from {period} one-minute bars scaled to five minutes")
 
 
-def range_words(minutes: Floats, level: Decimal) -> str:
+def range_words(minutes: Floats, level: Decimal, high: float) -> str:
     """Say what is being broken."""
-    low, high = float(minutes[:, LOW].min()), float(minutes[:, HIGH].max())
-    return f"breaks {level}, above the range {low:.2f} to {high:.2f} of {len(minutes)} minutes"
+    return f"breaks {level}, above the range {float(minutes[:, LOW].min()):.2f} to {high:.2f} of {len(minutes)} minutes"

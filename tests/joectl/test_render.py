@@ -10,6 +10,7 @@ from joed.daemon.reads import READS, Record, describe
 from joed.engine.card import card_of
 from joed.engine.step import step
 from joed.engine.view import card_hash, view
+from joed.model.blocks import Block
 from joed.model.card import Signed
 from joed.model.commands import CancelOrder
 from joed.model.events import OrderAccepted, Tick
@@ -259,3 +260,13 @@ def test_status_says_who_is_still_to_sign():
     state.day.signing, state.day.signers = card_hash(state), (1000,)
 
     assert "      signed 1 of 2\n      joectl confirm" in render.status(body(state, "status"))
+
+
+def test_a_strategy_that_is_off_is_named_and_hinders_nobody():
+    """It is off until somebody switches it on: one quiet line, not a Block among those that a person must settle."""
+    state = state_of_a_day()
+    off = Block("strategy:momentum", "switched_off", "momentum is switched off", OPEN)
+    state.blocks[off.key] = off
+    lines = render.status(body(state)).splitlines()
+
+    assert [line for line in lines if "momentum" in line] == ["off       momentum"]

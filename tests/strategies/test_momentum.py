@@ -31,7 +31,7 @@ def today(price, count=60):
 
 def context(price=110.0, **changes):
     """Build a moment an hour after the open: 60 rising days to 111.8 with a high of 112.8, and a price of today."""
-    params = msgspec.to_builtins(asdict(Momentum())) | changes.pop("params", {})
+    params = msgspec.to_builtins(asdict(Momentum(enabled=True))) | changes.pop("params", {})
     given = {"daily": {"A": days()}, "minutes": {"A": today(price)}, "ticks": {"A": Decimal("0.01")}, "params": params}
     return moment(60, **(given | changes))
 

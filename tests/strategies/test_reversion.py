@@ -24,7 +24,7 @@ def slide(count=120, fall=0.04, start=120.0):
 
 def context(**changes):
     """Build a moment two hours after the open: a name above its long mean, far below the day's mean price."""
-    params = msgspec.to_builtins(asdict(Reversion())) | changes.pop("params", {})
+    params = msgspec.to_builtins(asdict(Reversion(enabled=True))) | changes.pop("params", {})
     given = {"daily": {"A": days(count=120, drift=0.0)}, "minutes": {"A": slide()}, "params": params}
     return moment(120, **(given | {"ticks": {"A": Decimal("0.01")}} | changes))
 

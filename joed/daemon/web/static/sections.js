@@ -169,8 +169,9 @@ export function record(told) {
 }
 
 export function blocks(told) {
-  return told.blocks.length > 0 && panel("blocks", "Nothing is opened", count(told.blocks.length, "block"),
-    h("ul", { class: "reasons" }, told.blocks.map((block) => h("li", { key: `${block.scope}/${block.reason}` },
+  const rows = told.blocks.filter((block) => block.reason !== "switched_off"); // a person's choice hinders nobody
+  return rows.length > 0 && panel("blocks", "Nothing is opened", count(rows.length, "block"),
+    h("ul", { class: "reasons" }, rows.map((block) => h("li", { key: `${block.scope}/${block.reason}` },
       `${block.scope}: ${block.words || block.reason}${block.latched ? " (latched)" : ""}`))));
 }
 
