@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from joed.daemon.reads import Record
 from joed.engine.orders import leg_of
+from joed.engine.reloading import OFF
 from joed.model import commands as c
 from joed.model import events as e
 from joed.model.values import SECOND, Leg
@@ -57,6 +58,8 @@ def _amended(command: c.AmendOrder) -> str:
 
 
 def _raised(command: c.RaiseBlock) -> str:
+    if command.block.reason == OFF:
+        return f"off       {command.block.words}"
     return f"blocked   {command.block.scope}: {command.block.words}"
 
 

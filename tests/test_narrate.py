@@ -69,6 +69,7 @@ def test_an_event_worth_telling_has_a_line(event, line):
         (c.CancelOrder("o", "timeout"), "cancelling o: timeout"),
         (c.RatchetTrail("KO", D("0.5")), "trailing  KO by 0.5"),
         (c.RaiseBlock(Block("all", "vix", "VIX at 40")), "blocked   all: VIX at 40"),
+        (c.RaiseBlock(Block("strategy:a", "switched_off", "a is off")), "off       a is off"),
         (c.LiftBlock("all/vix", "calm"), "lifted    all/vix: calm"),
         (c.LiftBlock("all/vix"), "lifted    all/vix"),
         (c.RefuseEntry("KO", "breakout", "s", "cash", "too dear"), "refused   KO: too dear (cash)"),
