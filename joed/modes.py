@@ -1,6 +1,5 @@
 """Each mode of the command line: what it needs is imported when it is chosen, so that none pays for the others."""
 
-import asyncio
 import gc
 import shutil
 import sys
@@ -176,6 +175,7 @@ def daemon(options: Namespace) -> int:
     from joed.daemon.daemon import Daemon
     from joed.daemon.log import Log, adopt, pick_format
     from joed.daemon.order_lines import order_lines
+    from joed.daemon.runner import run
     from joed.daemon.systemd import Notifier
     from joed.daemon.upkeep import upkeep
 
@@ -190,7 +190,7 @@ def daemon(options: Namespace) -> int:
     plan = replace(plan, tell=order_lines(log))
     try:
         plan = _with_reports(plan, where, key, log)
-        return asyncio.run(Daemon(plan, where, Notifier(), log).run())
+        return run(settings.daemon.loop, Daemon(plan, where, Notifier(), log).run)
     finally:
         log.close()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -171,7 +171,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Read the kernel's word on the peer before its first byte, and give it a lane or none."""
         super().connection_made(transport)
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's are none of asyncio's classes
         self._wire = transport
         limits = self.lanes.limits
         # aiohttp looks at the buffer after each 64 KiB that it put there: so much may come on top of the mark.

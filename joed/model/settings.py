@@ -17,7 +17,7 @@ from joed.model.thinking import Momentum as Momentum  # noqa: PLC0414 - as above
 from joed.model.thinking import Own as Own  # noqa: PLC0414 - as above
 from joed.model.thinking import Reversion as Reversion  # noqa: PLC0414 - as above
 from joed.model.thinking import Strategies as Strategies  # noqa: PLC0414 - as above
-from joed.model.values import AccountKind, Flatten, Host, Mode
+from joed.model.values import AccountKind, EventLoop, Flatten, Host, Mode
 
 STRICT = {"extra": "forbid"}
 
@@ -255,6 +255,7 @@ class Daemon:
     ballast_mb: Annotated[int, Ge(0)] = 16
     worker_memory_mb: Count = 1024
     web_port: Annotated[int, Ge(0), Le(65535)] = 0
+    loop: EventLoop = EventLoop.ASYNCIO
 
 
 @dataclass(frozen=True, slots=True)

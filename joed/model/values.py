@@ -161,6 +161,13 @@ class Scope(StrEnum):
         return list(Scope).index(self)
 
 
+class EventLoop(StrEnum):
+    """On which event loop the daemon runs, by its module's name."""
+
+    ASYNCIO = "asyncio"
+    UVLOOP = "uvloop"
+
+
 class Flatten(StrEnum):
     """What the failsafe closes: nothing, positions whose stop is missing or too small, or everything of ours."""
 

@@ -14,7 +14,7 @@ from tests.bench.measure import MISSED, SMALL, Row, Scale, save, table
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
-SECTIONS = ("road", "orders", "wire", "capital", "analysis", "start", "control", "memory")
+SECTIONS = ("road", "orders", "wire", "ibkr", "capital", "analysis", "start", "control", "memory")
 """In the order of running; each is a module here with `rows(scale, room)`."""
 BY_NAME = ("capital",)
 """Only where it is asked for: its orders keep Capital.com's own pace, half a minute of it."""

@@ -15,7 +15,7 @@ ACCOUNT = "DU1234567"
 CONFIG = """\
 brokers: [ibkr]
 account: DU1234567
-daemon: {metrics_port: 0, web_port: 0, ballast_mb: 0}
+daemon: {loop: %(loop)s, metrics_port: 0, web_port: 0, ballast_mb: 0}
 history: {pace_s: 0}
 ibkr: {port: %(port)s, connect_s: 100, answer_s: 100, order_s: 50, beat_s: 10, silence_s: 45, first_tick_s: 300}
 universe:
@@ -46,12 +46,12 @@ AT_CAPITAL = """\
 class House:
     """A TWS, where asked for a Capital.com too, and a joed on a state directory; they share a clock."""
 
-    def __init__(self, root, *, origin="2026-09-01T14:00:00Z", speed=10, more="", words=(), both=False):
+    def __init__(self, root, *, origin="2026-09-01T14:00:00Z", speed=10, more="", words=(), both=False, loop="asyncio"):
         self.root, self.state, self.log = root, root / "s", root / "log"
         self.clock, self.base_ns = f"{origin}@{speed}", boot_ns()
         self.process = None
         self.tws, port = self.fake("tws", "--unpaced", "--account", ACCOUNT, *words)
-        text, self.capital, self.env = CONFIG % {"port": port}, None, {}
+        text, self.capital, self.env = CONFIG % {"port": port, "loop": loop}, None, {}
         if both:
             self.capital, port = self.fake("capital")
             urls = {"rest": f"http://127.0.0.1:{port}", "stream": f"ws://127.0.0.1:{port}"}

@@ -53,8 +53,8 @@ def test_a_life_at_the_wire(house):
 
 
 def test_a_name_without_permission_is_set_aside_and_named_with_the_fix(tmp_path):
-    """Named with their cause in status and doctor; the doctor says what to do."""
-    house = House(tmp_path, words=("--fault", "0 permit KO none"))
+    """Named with their cause in status and doctor; the doctor says what to do. This joed runs on uvloop."""
+    house = House(tmp_path, words=("--fault", "0 permit KO none"), loop="uvloop")
     try:
         house.start()
         shown = house.until(lambda now: now["brokers"] and "KO" in now["brokers"][0]["aside"], "KO set aside")
