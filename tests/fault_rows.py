@@ -11,7 +11,6 @@ ALONE = "test_each_kind_alone_breaks_no_law"
 UNITS, PACKAGE = "tests/packaging/test_units.py", "tests/packaging/test_make_deb.py"
 WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
 CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
-BOTH = "not yet: needs a real broker's adapter"
 TWS = "tests/brokers/ibkr"
 TWS_LINK = f"{TWS}/test_link.py"
 
@@ -166,7 +165,14 @@ FAULTS: dict[str, Row] = {
         "no time zones", "tests/systemd/test_timers.py::test_a_calendar_that_cannot_be_read_is_a_failure_and_no_holiday"
     ),
     "F37": alone("the broker's clock is off", "broker_clock"),
-    "F38": Row("midnight within an outage", BOTH),
+    "F38": Row(
+        "midnight within an outage",
+        f"{TWS_LINK}::test_f38_what_filled_before_a_midnight_within_the_loss_is_seen_by_position_and_order_alone",
+        also=(
+            "tests/engine/test_midnight.py::test_f38_an_entry_that_filled_unheard_and_lost_its_executions_is_told_and_its_stop_stays",
+            "tests/engine/test_midnight.py::test_f38_a_stop_that_filled_unheard_and_lost_its_executions_is_told_and_closes_nothing_twice",
+        ),
+    ),
     "F39": Row("the link breaks", WORLD, ("disconnect",)),
     "F40": Row("half-open link", f"{TWS}/test_session.py::test_a_pulled_cable_without_fin_is_known_within_8_s"),
     "F41": Row(
@@ -190,7 +196,11 @@ FAULTS: dict[str, Row] = {
     ),
     "F48": alone("late by seconds", "late_entries", "lag"),
     "F49": Row("the link flaps", WORLD, ("flap",)),
-    "F50": Row("names, certificates", BOTH),
+    "F50": Row(
+        "names, certificates",
+        "tests/brokers/capital/test_over_tls.py::test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order",
+        also=("tests/brokers/capital/test_over_tls.py::test_f50_a_login_that_cannot_be_sent_is_told_in_words",),
+    ),
     "F51": Row("a feed that is silent", WORLD, ("silence", "blind")),
     "F52": Row(
         "WebSocket limits and pings",

@@ -168,6 +168,8 @@ class Rest:
 def _failure(gate: Gate, error: Exception) -> Fault:
     """Give what a failure proves; its words name its kind and nothing that was sent."""
     words = str(error) if isinstance(error, ValueError) else "reset" if gate.sent else type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):  # a ValueError too; its own words are a page
+        words = getattr(error.certificate_error, "verify_message", words)
     if not gate.sent:
         return NotSent(gate.reason or f"no connection: {words}")
     return Doubted("no answer in time" if isinstance(error, TimeoutError) else f"the answer was lost: {words}")

@@ -160,6 +160,26 @@ def test_fills_of_a_gap_that_are_never_told_come_by_the_reading(rig):
     assert (seen.positions, seen.ended["E1-T"]) == ((), Status.CANCELLED)
 
 
+def test_f38_what_filled_before_a_midnight_within_the_loss_is_seen_by_position_and_order_alone(make_rig):
+    """The list of executions begins anew at midnight in New York: what is held and how the order ended still tell."""
+    rig = make_rig(retry_max_s=600)
+    rig.quote(99.9, 100.0)
+    rig.broker.submit(bracket(quantity="4", level="98.00", stop="90.00", target="120.00"), permitted)
+    rig.wait()
+    rig.take()
+    rig.cut()
+    rig.quote(97.9, 98.0)
+    rig.wait(14 * 3600)  # from eleven in the morning to one at night
+    rig.mend()
+    assert OrderFilled not in kinds(rig)
+
+    seen = read(rig)
+
+    assert (seen.complete, seen.executions, seen.ended) == (True, (), {"E1": Status.FILLED})
+    assert [(row.instrument, row.quantity) for row in seen.positions] == [("AAA", 4)]
+    assert {row.order: row.status for row in seen.orders} == dict.fromkeys(("E1-S", "E1-T"), Status.WORKING)
+
+
 def test_a_data_farm_that_blinks_is_nothing_and_prices_go_on(rig):
     """2103 and 2104 within 30 s: no alert, no lost link; a quote comes as before."""
     rig.broker.subscribe(("AAA",))

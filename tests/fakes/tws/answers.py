@@ -161,14 +161,17 @@ def profit(session, fields):
 
 
 def executions(session, fields):
-    """Tell the day's executions, those asked for, each with its commission where that is known."""
+    """Tell the executions since midnight, those asked for, each with its commission where that is known."""
     fields.skip(1)
     request, client, account, since = fields.number(), fields.number(), fields.text(), fields.text()
     symbol, _sec_type, _exchange, side = fields.texts(4)
     tws = session.tws
     tws.desk.sync()
+    today = stamp(tws.clock.now())[:8]
     for fill in tws.desk.fills.values():
         ticket, at = fill.ticket, stamp(fill.at_ns)
+        if at[:8] != today:
+            continue  # what is older stands in its trade log, for people
         wanted = (
             (client, ticket.client_id),
             (account, ticket.account),
