@@ -50,6 +50,10 @@ joectl-book: .venv/.installed  ## write docs/joectl.md from the code
 metrics-book: .venv/.installed  ## write docs/metrics.md from the code
 	$(BIN)/python -m tests.metrics_book
 
+.PHONY: grafana
+grafana: .venv/.installed  ## write the dashboards in packaging/grafana
+	$(BIN)/python packaging/grafana/make_grafana.py
+
 kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchange lives on, and compare all books
 	$(BIN)/python -m tests.long.kill9 $(ARGS)
 

@@ -33,6 +33,8 @@ class Row(NamedTuple):
 NONE: r.Labels = ()
 BROKER = ("broker",)
 MONEY = ("currency",)
+JOB = "job_name"
+"""A label of the worker's jobs: `job` is Prometheus' own, it would rename ours."""
 ORDERS = r.tallied("orders", (*r.MOVES, *r.DOUBTS))
 READS = r.tallied("reads", r.READ_RESULTS)
 
@@ -254,15 +256,15 @@ CATALOGUE = (
     Row("audit_last_seq", "gauge", NONE, r.last_seq, "the newest durable record"),
     Row("journal_failed", "gauge", NONE, r.blocked(JOURNAL), "1 while the journal cannot commit"),
     Row("state_last_save_timestamp_seconds", "gauge", NONE, r.utc("snapshot_ns"), "the last snapshot"),
-    Row("job_runs_total", "counter", ("job", "result"), r.job_runs, "runs of the worker's jobs"),
+    Row("job_runs_total", "counter", (JOB, "result"), r.job_runs, "runs of the worker's jobs"),
     Row(
         "job_last_end_timestamp_seconds",
         "gauge",
-        ("job",),
+        (JOB,),
         r.job(lambda v, j: r.utc_s(v, j.last_ns)),
         "the end of each job's last run",
     ),
-    Row("job_duration_seconds", "gauge", ("job",), r.job(lambda _, j: j.took_ns / 1e9), "how long each job took last"),
+    Row("job_duration_seconds", "gauge", (JOB,), r.job(lambda _, j: j.took_ns / 1e9), "how long each job took last"),
     Row("ctl_requests_total", "counter", ("result",), r.count("ctl_requests_total"), "answers on the control socket"),
     Row("ctl_watchers", "gauge", NONE, r.count("ctl_watchers"), "who watches the record"),
     Row("kill_answer_seconds", "histogram", NONE, r.buckets("kill_answer"), "from a kill's request to its answer"),

@@ -134,7 +134,7 @@ def make_environment(home: Path, work: Path, python: str) -> None:
 
 
 def systemd(root: Path) -> None:
-    """Put units, users and folders where systemd looks, drop-ins among the examples."""
+    """Put units, users and folders where systemd looks, and among the examples drop-ins and what watches joed."""
     units, own = TREE / "packaging" / "systemd", root / "usr/lib"
     for folder in ("systemd/system", "sysusers.d", "tmpfiles.d"):
         (own / folder).mkdir(parents=True)
@@ -142,7 +142,12 @@ def systemd(root: Path) -> None:
         shutil.copy(file, own / "systemd/system")
     shutil.copy(units / "joed.sysusers", own / "sysusers.d/joed.conf")
     shutil.copy(units / "joed.tmpfiles", own / "tmpfiles.d/joed.conf")
-    shutil.copytree(units / "drop-ins", root / "usr/share/doc/joed/examples/drop-ins")
+    examples = root / "usr/share/doc/joed/examples"
+    shutil.copytree(units / "drop-ins", examples / "drop-ins")
+    shutil.copytree(TREE / "packaging" / "prometheus", examples / "prometheus")
+    watching = TREE / "packaging" / "grafana"
+    for folder in ("dashboards", "provisioning"):
+        shutil.copytree(watching / folder, examples / "grafana" / folder)
 
 
 def pages(root: Path) -> None:

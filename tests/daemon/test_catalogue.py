@@ -48,6 +48,7 @@ def test_no_name_stands_twice():
 def test_a_rows_name_type_and_help_keep_the_rules(row):
     """Base units, _total for what only grows, instants and not ages, a help that is a phrase."""
     assert re.fullmatch(r"[a-z][a-z_]*[a-z]", row.name)
+    assert not {"job", "instance"} & set(row.labels)  # Prometheus has its own, and renames ours
     assert not row.name.startswith("joed_")
     assert row.name.endswith("_total") == (row.type == "counter")
     assert not re.search(r"_(ms|us|ns|milliseconds|percent|minutes|hours|kb|mb)(_|$)", row.name)

@@ -122,8 +122,8 @@ CASES = {
         broker("joed_instruments_set_aside", "0x80"),
     ),
     "JoedJobFailing": (
-        own("joed_job_runs_total", "0+1x80", job="scan", result="failed"),
-        own("joed_job_runs_total", "0+1x80", job="scan", result="ok"),
+        own("joed_job_runs_total", "0+1x80", job_name="scan", result="failed"),
+        own("joed_job_runs_total", "0+1x80", job_name="scan", result="ok"),
     ),
     "JoedKillDrillOld": (
         own("joed_kill_drill_timestamp_seconds", "-1300000x80"),
