@@ -28,6 +28,7 @@ OPEN = {
 SPECIAL = {
     ("rate_timestamp_seconds", "currency"): "each other currency",
     ("events_total", "kind"): "each event of the record",
+    ("risk_rejections_total", "rule"): "each code of [limits.md](limits.md)",
     ("build", ""): "`version`, `code`, `python`",
 }
 
@@ -113,6 +114,8 @@ ABSENT = """
 | times of requests by operation | of those that matter: `joed_order_ack_seconds`, `joed_order_cancel_seconds`, `joed_reconcile_duration_seconds` |
 | tasks, their restarts, slow callbacks | each failure is a line of the log with its traceback, counted in `joed_log_records_total{level="error"}`; what hangs is `joed_loop_lag_seconds` and the heartbeat |
 | what a restart recovered | it is what `joed_orders_open` and `joed_positions` say right after `process_start_time_seconds` moved |
+| why joed was started | it does not know: `changes(process_start_time_seconds[1h])` counts, `journalctl -u joed` says by whom |
+| exposure by kind of asset | `joectl positions`; the limits are on all together, and by underlying |
 | signals by strategy | users' own strategies name themselves, an open set; `joed_risk_rejections_total` has what was refused, `joectl why` each story |
 | drawdown | it is one expression: `1 - joed_equity_amount / max_over_time(joed_equity_amount[1d])` |
 | duplicates blocked | `joed_risk_rejections_total` by its rule |

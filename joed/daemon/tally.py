@@ -13,10 +13,11 @@ from joed.model.orders import Order
 from joed.model.state import State
 from joed.model.values import SECOND, Leg, Status
 
-MOVING = (SubmitOrder, CancelOrder, MarkUncertain, RetireOrder, ClaimOrder)
+MOVING = (CancelOrder, MarkUncertain, RetireOrder, ClaimOrder)
 """Commands that put an order into another state."""
-WIDE = (BrokerRead, BrokerDown, EpochStarted)
+WIDE = frozenset({BrokerRead, BrokerDown, EpochStarted})
 """Events that may move any order."""
+NEW = (Status.ARMED, 0)
 UNHEARD = (Status.ARMED, Status.SENT)
 ANSWERED = (Status.ACKED, Status.WORKING, Status.PARTIAL, Status.FILLED, Status.REJECTED)
 FORGET_AT = 256
@@ -36,23 +37,37 @@ class Tally:
         """The price on which each entry was decided."""
 
     def note(self, now: int, event: Event, commands: Sequence[Command]) -> None:
-        """Count what this step made of orders; `now` is its time."""
+        """Count what this step made of orders; `now` is its time. An entry waits for this: no more than it must."""
+        for command in commands:
+            if isinstance(command, SubmitOrder):
+                self._armed(command)
+            elif isinstance(command, MOVING):
+                self._look(now, command.order)
+        if type(event) in WIDE:
+            self._note_wide(now, event)
+        elif name := getattr(event, "order", ""):
+            self._look(now, name)
+
+    def _armed(self, command: SubmitOrder) -> None:
+        """Count a new order and its bracket: they are in the ledger, ARMED, and nothing was heard of them."""
+        names = [name for name in (command.order, command.stop_order, command.target_order) if name]
+        for name in names:
+            self._seen[name] = NEW
+        at = (command.broker, "armed")
+        self._counters.orders[at] = self._counters.orders.get(at, 0) + len(names)
+        if command.basis is not None:
+            self._decided[command.order] = float(command.basis.price)
+        if len(self._seen) > 2 * len(self._state.orders) + FORGET_AT:
+            self._forget()
+
+    def _note_wide(self, now: int, event: Event) -> None:
+        """Count what was read of a broker or lost with it, and look at every order."""
         if isinstance(event, BrokerRead):
             self._note_read(event)
         elif isinstance(event, BrokerDown):
             self._counters.losses[event.broker] = self._counters.losses.get(event.broker, 0) + 1
-        for command in commands:
-            if isinstance(command, SubmitOrder) and command.basis is not None:
-                self._decided[command.order] = float(command.basis.price)
-        if isinstance(event, WIDE):
-            names = list(self._state.orders)
-        else:
-            names = [command.order for command in commands if isinstance(command, MOVING)]
-            names += [name] if (name := getattr(event, "order", "")) else []
-        for name in names:
+        for name in list(self._state.orders):
             self._look(now, name)
-        if len(self._seen) > 2 * len(self._state.orders) + FORGET_AT:
-            self._forget()
 
     def _look(self, now: int, name: str) -> None:
         """Compare an order, and the exits of an entry, with what was seen of them."""

@@ -131,6 +131,7 @@ PANELS = (
         8,
         ((1.0, "green"),),
         {"0": "down", "1": "up"},
+        "red",
     ),
     Panel(
         "Connections made and lost",

@@ -4,7 +4,6 @@ from panels import Panel
 
 RED = ((1.0, "red"),)
 SHARE = ((0.8, "orange"), (1.0, "red"))
-YES_NO = {"0": "no", "1": "yes"}
 
 PANELS = (
     Panel(
@@ -155,6 +154,7 @@ PANELS = (
         6,
         ((1.0, "green"),),
         {"0": "down", "1": "up"},
+        "red",
     ),
     Panel(
         "Age of the newest price",

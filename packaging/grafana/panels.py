@@ -30,7 +30,7 @@ Query = tuple[str, str]
 
 
 class Panel(NamedTuple):
-    """One panel: `limits` are (value, colour) from which on it is drawn so; a number is green below them."""
+    """One panel: `limits` are (value, colour) from which on it is drawn so; below them it has the colour `below`."""
 
     title: str
     kind: str
@@ -41,6 +41,7 @@ class Panel(NamedTuple):
     limits: tuple[tuple[float, str], ...] = ()
     names: dict[str, str] = {}  # noqa: RUF012 - never changed
     """Words for values of a panel: "1" -> "yes"."""
+    below: str = "green"
 
 
 def build(panel: Panel) -> Built:
@@ -51,7 +52,7 @@ def build(panel: Panel) -> Built:
     for at, (expression, legend) in enumerate(panel.queries):
         made.with_target(_query(panel.kind, expression, legend).ref_id("ABCDEFGH"[at]))
     steps = [
-        model.Threshold(value=None, color="green"),
+        model.Threshold(value=None, color=panel.below),
         *(model.Threshold(value, color) for value, color in panel.limits),
     ]
     made.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
@@ -130,9 +131,10 @@ def _heat(panel: Panel) -> heatmap.Panel:
 
 
 def _states(_: Panel) -> statetimeline.Panel:
-    return (
+    made = (
         statetimeline.Panel().legend(_legend()).merge_values(merge_values=True).show_value(shapes.VisibilityMode.AUTO)
     )
+    return made.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
 
 
 def _table(_: Panel) -> table.Panel:

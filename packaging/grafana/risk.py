@@ -206,8 +206,9 @@ PANELS = (
         (("joed_regime{AT}", "{{joed_regime}}"),),
         "The market's regime; `joectl regime --explain` shows every vote.",
         8,
-        (),
+        ((1.0, "blue"),),
         {"0": "", "1": "holds"},
+        "transparent",
     ),
     Panel(
         "Kill in force",
@@ -218,6 +219,7 @@ PANELS = (
         8,
         RED,
         {"0": "", "1": "in force"},
+        "transparent",
     ),
     Panel(
         "Answer to a kill, p99",

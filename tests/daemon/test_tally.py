@@ -157,10 +157,10 @@ def test_what_state_forgot_is_forgotten():
     told = Told()
     told.enter()
     told.tally._seen.update({f"old{number}": ("FILLED", 1) for number in range(FORGET_AT + 9)})
-    told.step(1, OrderAccepted(entry_of("AAPL"), "1"))
+    told.enter("KO")
 
     assert set(told.tally._seen) == set(told.tally._decided) | set(told.state.orders)
-    assert len(told.tally._seen) == 3
+    assert len(told.tally._seen) == 6
 
 
 def test_quotes_are_counted_by_the_broker_they_come_from():

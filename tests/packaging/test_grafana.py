@@ -105,6 +105,18 @@ def test_a_panel_says_what_it_shows_in_which_unit_and_whose(panel):
         assert target["instant"] != target["range"]
 
 
+@pytest.mark.parametrize("panel", [param for param in PANELS if param.values[0]["type"] == "state-timeline"])
+def test_yes_and_no_have_words_and_colours_of_their_own(panel):
+    """A link that is down is not drawn as one that is up."""
+    defaults = panel["fieldConfig"]["defaults"]
+    steps = defaults["thresholds"]["steps"]
+
+    assert [step["value"] for step in steps] == [None, 1.0]
+    assert steps[0]["color"] != steps[1]["color"]
+    assert defaults["color"] == {"mode": "thresholds"}
+    assert set(defaults["mappings"][0]["options"]) == {"0", "1"}
+
+
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_query_asks_for_what_there_is_and_for_one_joed(panel):
     """Each metric is a row of the catalogue, its labels are its own, and no empty answer is painted over."""

@@ -10,7 +10,12 @@ import pytest
 import yaml
 
 from joed.daemon.catalogue import CATALOGUE
+from joed.daemon.metrics import Page
+from joed.daemon.readings import Sources
+from joed.engine.view import view
+from joed.model.state import State
 from tests.demos import ROOT
+from tests.metrics_book import KEPT
 
 FOLDER = ROOT / "packaging/prometheus"
 RULES = FOLDER / "joed.rules.yml"
@@ -162,6 +167,15 @@ def test_prometheus_takes_the_rules():
     done = subprocess.run(["promtool", "check", "rules", RULES], check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_of_metrics_keeps_the_customs():
+    """Promtool's lint of names, units and help finds nothing."""
+    shown = view(State())
+    page = Page(Sources(lambda: shown, readings=KEPT, brokers=("paper", "ibkr")), lambda: 0).text("")[1]
+    done = subprocess.run(["promtool", "check", "metrics"], check=False, capture_output=True, input=page)
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 def test_every_alert_has_its_case_its_severity_and_its_runbook():

@@ -85,9 +85,9 @@ class Prometheus(Program):
         found = self.ask("/api/v1/query", **words)["data"]["result"]
         return [(row["metric"], float(row["value"][1])) for row in found]
 
-    def value(self, expression):
+    def value(self, expression, at=None):
         """Give the one value of an expression, None where there is none."""
-        found = self.query(expression)
+        found = self.query(expression, at)
         return found[0][1] if len(found) == 1 else None
 
     def points(self, expression, begin, end):

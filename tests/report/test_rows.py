@@ -10,7 +10,7 @@ from joed.model import commands as c
 from joed.model import events as e
 from joed.model.blocks import Block
 from joed.model.settings import Settings
-from joed.model.values import Side
+from joed.model.values import Severity, Side
 from joed.report.rows import Ledger
 
 D = Decimal
@@ -31,7 +31,7 @@ RECORDS = [
     ("one", fill("x1"), [c.MarkEquity(D(999), D(979), D(0), D(0), D(0))]),
     ("one", fill("x1", price="11", revision=1), [c.RefuseEntry("AAA", "s", "g", "cash", "none left")]),
     ("one", e.OrderWorking("j1-S", D(2), D("9.50")), [c.AmendOrder("j1-S", D("9.60"), reason="trail")]),
-    ("one", e.Tick(), [c.LiftBlock(VIX.key), c.RaiseAlert("k", e.Severity.WARNING, "look")]),
+    ("one", e.Tick(), [c.LiftBlock(VIX.key), c.RaiseAlert("k", Severity.WARNING, "look")]),
     ("two", e.Tick(), [c.OpenSession("two", 3, 4, D(990)), c.RaiseBlock(VIX)]),
     ("two", fill("x2", side=Side.SELL, price="12"), []),
     ("two", e.SessionEnded("two", "over", D(995), D(1), D(1), 1, 0), []),
