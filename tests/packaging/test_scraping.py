@@ -15,7 +15,6 @@ from tests.daemon.test_showing import free_port
 from tests.demos import ROOT, Demo
 from tests.faults.scene import until
 from tests.packaging.watchers import JOB, Alertmanager, Prometheus, Sink
-from tests.worlds import copied
 
 BOARDS = sorted((ROOT / "packaging/grafana/dashboards").glob("*.json"))
 RARE = {"Answer to a kill, p99"}
@@ -175,14 +174,18 @@ def test_prometheus_reads_the_page_and_judges_the_rules(day):
     assert 200 < day.prometheus.value(f'scrape_samples_scraped{{job="{JOB}"}}', day.ended) < 600
 
 
-def test_a_lost_stop_wakes_somebody_and_its_end_is_told(held_world, tmp_path):
+def protected(demo):
+    """Wait until a demo holds a position with its stop."""
+    demo.until(lambda shown: any(row["protected"] for row in shown["positions"]), 60)
+
+
+def test_a_lost_stop_wakes_somebody_and_its_end_is_told(tmp_path):
     """From a real exchange's fault through real Prometheus and Alertmanager to a pager, and that it is over.
 
     The rules as they are shipped: the law allows 5 s; joed closes what cannot be given a stop after 15. The exchange's
     time passes twice as fast, the watchers' does not.
     """
-    demo = copied(held_world, tmp_path / "s", words=("--speed", "2", "--confirm", "auto", "--seed", 7))
-    demo.program = ("-m", "tests.packaging.bare")
+    demo = Demo(tmp_path / "s", "--speed", "300", "--seed", "7")
     sink = Sink()
     alertmanager = Alertmanager(tmp_path / "alertmanager", sink.port)
     prometheus = Prometheus(tmp_path / "prometheus", seen(demo), alertmanager.port)
@@ -190,7 +193,11 @@ def test_a_lost_stop_wakes_somebody_and_its_end_is_told(held_world, tmp_path):
         demo.start()
         alertmanager.start()
         prometheus.start()
-        demo.until(lambda shown: any(row["protected"] for row in shown["positions"]), 30)
+        protected(demo)
+        demo.kill()
+        demo.words, demo.program = ["--speed", "2"], ("-m", "tests.packaging.bare")
+        demo.start()
+        protected(demo)
         until(lambda: prometheus.value("sum(joed_positions_unprotected)") == 0, what="a protected position")
         assert sink.alerts("JoedUnprotectedPosition") == []
 
