@@ -230,7 +230,9 @@ def words_of(fact: Any) -> str:  # noqa: ANN401 - any of SAID
             return f"move {to} ({fact.reason})" if fact.reason else f"move {to}"
         case e.OrderFilled():
             fee = f", fee {fact.fee}" if fact.fee else ""
-            revised = f" (revision {fact.revision})" if fact.revision else ""
+            revised = (
+                f" (revision {fact.revision})" if fact.revision > 1 else ""
+            )  # 0 and 1: without its fee, and with it
             return f"{fact.quantity} at {fact.price}{fee}{revised}"
         case e.OrderWorking():
             return f"{fact.quantity}" if fact.level is None else f"{fact.quantity} at {fact.level}"

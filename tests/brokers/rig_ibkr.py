@@ -55,6 +55,15 @@ class IbkrRig:
         self.run(asyncio.wait_for(self.came_up.wait(), UP_S))
         self.wait()
 
+    def restart(self, dead_s=0.0):
+        """End the adapter as with its process, and be another after a while that remembers nothing."""
+        self.broker.stop()
+        self.run(self.running)
+        self.run(asyncio.sleep(dead_s))
+        self.came_up.clear()
+        self.broker = IbkrBroker(self.broker.name, self.settings, self.clock, self.hear)
+        self.start()
+
     def hear(self, event):
         """Keep what is emitted, and note a link."""
         self.events.append(event)

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from joed.brokers.base import Clock, Emit
 from joed.model.events import Event, OrderFilled
 from joed.model.values import SECOND
@@ -51,7 +49,6 @@ class Outbox:
         self._emit = emit
         self._words: deque[Event | Waiting | Ending] = deque()
         self._late: dict[str, Make] = {}
-        self._bare: dict[str, None] = {}
 
     def put(self, event: Event) -> None:
         """Tell this, after what waits."""
@@ -84,17 +81,12 @@ class Outbox:
 
     def put_fee(self, execution_id: str, fee: Decimal) -> None:
         """Take what an execution cost; where it was told without, tell it again."""
-        for kept in (self.fees, self._late, self._bare):
+        for kept in (self.fees, self._late):
             _trim(kept)
         self.fees[execution_id] = fee
         if (make := self._late.pop(execution_id, None)) is not None:
-            self.put(self.newest(execution_id, make(fee)))
+            self.put(make(fee))
         self._tell()
-
-    def newest(self, execution_id: str, fill: OrderFilled) -> OrderFilled:
-        """Give the word on an execution that is newer than one without its fee, where that was told."""
-        known = execution_id in self._bare and execution_id in self.fees
-        return replace(fill, revision=fill.revision + 1) if known else fill
 
     def flush(self) -> None:
         """Tell everything now, with the fees that are known."""
@@ -116,7 +108,6 @@ class Outbox:
                     return
                 if fee is None:
                     self._late[word.execution_id] = word.make
-                    self._bare[word.execution_id] = None
                 self._words.popleft()
                 self._emit(word.make(fee))
             elif isinstance(word, Ending):

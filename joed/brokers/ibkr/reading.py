@@ -240,10 +240,7 @@ class Reader:
     def _fills(self, book: Book, broker: str) -> tuple[OrderFilled, ...]:
         """Give the executions of orders that have a reference, oldest first."""
         fills = [
-            self._outbox.newest(
-                one.execId,
-                fill_of(one, name, self._currency_of(name, currency), broker, self._outbox.fees.get(one.execId)),
-            )
+            fill_of(one, name, self._currency_of(name, currency), broker, self._outbox.fees.get(one.execId))
             for _revision, one, name, currency in book.executions.values()
             if one.orderRef
         ]

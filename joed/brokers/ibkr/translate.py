@@ -232,8 +232,8 @@ def execution_of(execution_id: str) -> tuple[str, int]:
 def fill_of(execution: Any, instrument: str, currency: str, broker: str, fee: Decimal | None) -> OrderFilled:
     """Give an execution as our books name it; the library's Execution.
 
-    Its fee is a word of its own and may come late: so each of IBKR's revisions has two numbers of ours, the second for
-    a fee that comes after the fill was told.
+    Its fee is a word of its own and may come late, in another process too: so each of IBKR's revisions has two numbers
+    of ours, the first without a fee and the second with it. Whoever has booked the first still takes the second.
     """
     root, revision = execution_of(execution.execId)
     return OrderFilled(
@@ -244,7 +244,7 @@ def fill_of(execution: Any, instrument: str, currency: str, broker: str, fee: De
         quantity=quantity(execution.shares),
         price=quantity(execution.price),
         fee=ZERO if fee is None else fee,
-        revision=2 * revision,
+        revision=2 * revision + (fee is not None),
         at_ns=nanoseconds(execution.time),
         broker=broker,
         currency=currency,

@@ -186,6 +186,22 @@ def test_a_commission_that_comes_late_is_a_newer_word_on_the_same_execution(rig)
     assert len({fill.execution for fill in fills}) == 1
 
 
+def test_a_fee_that_came_while_no_process_lived_is_booked_by_the_next(rig):
+    """The fill was told without it and booked; the next process reads both, and the fee is news."""
+    state, decide = held_by_the_engine(rig, fault="commissions late 3")
+    assert (state.positions["AAA"].quantity, state.fees) == (Money(10), Money(0))
+    rig.restart(dead_s=5.0)
+    rig.broker.read(ReadBroker("paper"))
+    rig.wait()
+    (read,) = [event for event in rig.events if isinstance(event, BrokerRead)]
+    state.brokers["paper"].connection = read.connection
+    decide()
+
+    assert [(fill.revision, fill.fee) for fill in read.executions] == [(1, state.fees)]
+    assert state.fees > 0
+    assert state.positions["AAA"].quantity == 10
+
+
 def test_a_correction_and_a_bust_replace_the_execution(make_rig):
     """The same id but for its last part."""
     rig = make_rig(OddExchange(UNIVERSE, SETTINGS, random.Random(7)))
@@ -218,8 +234,9 @@ def test_an_amendment_waits_for_the_answer_to_the_one_before(rig):
     assert rig.broker.amend(AmendOrder("E1-S", Money("97.00")), permitted) == ""
 
 
-def held_by_the_engine(rig):
-    """Give a State that holds the rig's bracket, and a function that lets the engine hear and act."""
+def held_by_the_engine(rig, fault="pass"):
+    """Give a State that holds the rig's bracket, and a function that lets the engine hear and act; under a fault."""
+    rig.fault(fault)
     state = trading_state(symbols=("AAA",))
     begun_ns = state.now - rig.clock.now()
 

@@ -14,7 +14,8 @@ def maker(name):
     """Give what makes a fill of this order."""
 
     def make(fee):
-        return OrderFilled(name, f"x-{name}", "AAA", Side.BUY, Money(1), Money(2), fee or Money(0))
+        priced = (Money(1), Money(2), fee or Money(0), int(fee is not None))
+        return OrderFilled(name, f"x-{name}", "AAA", Side.BUY, *priced)
 
     return make
 
@@ -32,7 +33,7 @@ def test_a_fee_that_comes_at_once_is_told_with_its_fill(house):
     outbox.put_fill("x.01", maker("E1"))
     outbox.put_fee("x.01", Money("1.00"))
 
-    assert [(fill.fee, fill.revision) for fill in told] == [(Money("1.00"), 0)]
+    assert [(fill.fee, fill.revision) for fill in told] == [(Money("1.00"), 1)]
 
 
 def test_what_follows_a_fill_waits_with_it(house):
@@ -67,7 +68,7 @@ def test_a_fee_that_comes_before_its_fill_is_kept_for_it(house):
     outbox.put_fee("x.01", Money("0.35"))
     outbox.put_fill("x.01", maker("E1"))
 
-    assert [(fill.fee, fill.revision) for fill in told] == [(Money("0.35"), 0)]
+    assert [(fill.fee, fill.revision) for fill in told] == [(Money("0.35"), 1)]
 
 
 def test_an_end_waits_for_the_words_that_tell_what_it_was(house):

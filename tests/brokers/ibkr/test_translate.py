@@ -201,13 +201,13 @@ def execution(**fields):
 
 
 def test_an_execution_is_a_fill_and_its_correction_a_higher_revision():
-    """Two numbers of ours for each of IBKR's: the one between is for a fee that comes late."""
+    """Two numbers of ours for each of IBKR's: the higher one has the fee."""
     words = [
         t.fill_of(execution(execId=f"0000e0d5.5f1c.01.{last}"), "AAA", "", "ibkr", fee)
         for last, fee in (("01", None), ("01", Money("1.00")), ("02", None))
     ]
 
-    assert [(fill.revision, fill.fee) for fill in words] == [(0, 0), (0, 1), (2, 0)]
+    assert [(fill.revision, fill.fee) for fill in words] == [(0, 0), (1, 1), (2, 0)]
     assert len({fill.execution for fill in words}) == 1
     first = words[0]
     assert (first.order, first.side, first.quantity, first.price) == ("E1", Side.BUY, Money(10), Money("99.95"))
