@@ -17,7 +17,7 @@ BUILD = ROOT / "build"
 SECTIONS = ("road", "orders", "wire", "ibkr", "capital", "analysis", "start", "control", "memory")
 """In the order of running; each is a module here with `rows(scale, room)`."""
 BY_NAME = ("capital",)
-"""Only where it is asked for: its orders keep Capital.com's own pace, half a minute of it."""
+"""Only where it is asked for: its orders keep Capital.com's own pace, a minute of it."""
 
 Section = Callable[[Scale, Path], Iterator[Row]]
 

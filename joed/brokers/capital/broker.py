@@ -83,7 +83,8 @@ class CapitalBroker:
             desk=self._desk,
             feed=self.feed,
         )
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue(JOBS_MAX)
+        self._group: asyncio.TaskGroup | None = None
+        self._on_way = 0
 
     def _emit(self, event: Event) -> None:
         if not self._stopped.is_set():
@@ -115,11 +116,9 @@ class CapitalBroker:
             self._ledger.close()
 
     async def _work(self) -> None:
-        """Carry out what was handed over, each order in a task of its own."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                job = await self._jobs.get()
-                group.create_task(_do(job))
+        """Be there for what is handed over: each order has a task of its own, from its hand-over on."""
+        async with asyncio.TaskGroup() as self._group:
+            await self._stopped.wait()
 
     def stop(self) -> None:
         """End: nothing is emitted any more; orders and stops at Capital.com live on."""
@@ -290,7 +289,7 @@ class CapitalBroker:
 
     def _permitted(self, command: SubmitOrder | AmendOrder | CancelOrder | CancelForeign, permit: Permit) -> str:
         """Ask for permission, once there is room for the order on its way; "" lets it go."""
-        return "too many orders are on their way" if self._jobs.full() else permit(command)
+        return "too many orders are on their way" if self._on_way >= JOBS_MAX else permit(command)
 
     def _say(self, command: SubmitOrder, permit: Permit, events: list[OrderRejected]) -> str:
         """Refuse a permitted order by events, as the broker would."""
@@ -306,19 +305,21 @@ class CapitalBroker:
 
     def _put(self, job: Job, order: str = "") -> str:
         """Hand over; room was made sure of before permission was asked. The order is in hand from this moment on."""
-        if not order:
-            self._jobs.put_nowait(job)
-            return ""
-        self._desk.hold(order)
-
-        async def held() -> None:
-            try:
-                await job()
-            finally:
-                self._desk.release(order)
-
-        self._jobs.put_nowait(held)
+        assert self._group is not None, "nothing is handed over before the link is up"
+        self._on_way += 1
+        if order:
+            self._desk.hold(order)
+        self._group.create_task(self._carry_out(job, order))
         return ""
+
+    async def _carry_out(self, job: Job, order: str) -> None:
+        """Do one job."""
+        try:
+            await job()
+        finally:
+            self._on_way -= 1
+            if order:
+                self._desk.release(order)
 
     def _bound(self, permit: Permit) -> Permit:
         """Give a permission that ends with this link: what it carried never leaves over the next."""
@@ -338,8 +339,8 @@ class CapitalBroker:
 
         return tell
 
-    async def _look(self) -> Whole:
-        return await self.link.look()
+    async def _look(self, young_ns: int) -> Whole:
+        return await self.link.look(young_ns)
 
 
 def entry_intent(command: SubmitOrder, epic: str, now: int, *, rests: bool) -> Intent:
@@ -361,8 +362,3 @@ def entry_intent(command: SubmitOrder, epic: str, now: int, *, rests: bool) -> I
         target_order=command.target_order,
         target=command.target,
     )
-
-
-async def _do(job: Job) -> None:
-    """Do one job, as a coroutine that a group can hold."""
-    await job()

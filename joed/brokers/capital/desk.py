@@ -51,9 +51,9 @@ class Desk:
         session: Session,
         ledger: Ledger,
         books: Books,
-        look: Callable[[], Awaitable[Whole]],
+        look: Callable[[int], Awaitable[Whole]],
     ) -> None:
-        """Send over this session; `look` takes a fresh look at positions and working orders."""
+        """Send over this session; `look` gives one at positions and working orders that is no older than so much."""
         self.hands: dict[str, int] = {}
         self.skew_ns = 0
         self.hasten: Callable[[], None] = lambda: None
@@ -91,7 +91,7 @@ class Desk:
         with self._in_hand(intent.order):
             try:
                 if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
-                    image = await self._look()
+                    image = await self._look(IMAGE_NS)
                 intent.before = image.deals
                 intent.sent_ns = self._clock.now() + self.skew_ns
                 intent.changed_ns = self._clock.now()

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from joed.brokers.base import Clock, Emit
 from joed.brokers.capital.books import Books
 from joed.brokers.capital.exits import Exits
@@ -183,8 +185,11 @@ class Link:
 
     async def _looks(self) -> None:
         """Look at positions and working orders again and again, at once where somebody waits for it."""
+        poll_ns = int(self._capital.orders_poll_s * SECOND)
         while True:
-            await pause_or(self._hurry, self._clock, self._capital.orders_poll_s)
+            last_ns = self.image.from_ns if self.image is not None else 0
+            left_ns = last_ns + poll_ns - self._clock.now()  # from look to look: so an order finds a young one
+            await pause_or(self._hurry, self._clock, max(left_ns, poll_ns // 4) / SECOND)
             self._hurry.clear()
             asked, connection = self._reads, self.connection
             try:
@@ -231,35 +236,53 @@ class Link:
         if silent_ns > int(self._capital.dead_s * SECOND):
             raise Lost(f"no answer for {silent_ns // SECOND} s: {error}")
 
-    async def look(self) -> Whole:
-        """Take a fresh look at positions and working orders."""
-        return await self._look(history=False)
+    async def look(self, young_ns: int) -> Whole:
+        """Give a look at positions and working orders that is no older than this, for an order that waits for it."""
+        async with self._looking:  # who is looking already may be quicker
+            if (image := self.young(young_ns)) is not None:
+                return image
+        return await self._look(history=False, lane=Lane.ORDER)
 
-    async def _look(self, *, history: bool) -> Whole:
+    def young(self, young_ns: int) -> Whole | None:
+        """Give the last look, where it is no older than this."""
+        image = self.image
+        return image if image is not None and self._clock.now() - image.from_ns <= young_ns else None
+
+    async def _look(self, *, history: bool, lane: Lane = Lane.RECONCILE) -> Whole:
         """Take one complete set over one login; orders before positions, so that one that fills between is in both."""
         async with self._looking:
             session, offset_s = self._session, self._session.offset_s
+            await self._same_account(lane)
             from_ns = self._clock.now()
-            await self._same_account()
             account = await self._account() if history else None
-            orders = await session.get(WorkingOrders, "/workingorders", Lane.RECONCILE)
-            positions = await session.get(Positions, "/positions", Lane.RECONCILE)
-            acts, trades = await self._history() if history else (None, None)
+            orders = await session.get(WorkingOrders, "/workingorders", lane)
+            positions = await session.get(Positions, "/positions", lane)
             whole = Whole(
                 from_ns,
                 self._clock.now(),
                 tuple(held_of(row, offset_s) for row in positions.positions),
                 tuple(resting_of(row, offset_s) for row in orders.working_orders),
-                None if acts is None else tuple(act_of(row, offset_s) for row in acts.activities),
-                None if trades is None else tuple(trade_of(row, offset_s) for row in trades.transactions),
-                account,
+                account=account,
             )
             self.image = whole
-            return whole
+        return await self._with_history(whole) if history else whole
 
-    async def _same_account(self) -> None:
+    async def _with_history(self, seen: Whole) -> Whole:
+        """Add what happened; whoever waits for a look need not wait for this."""
+        offset_s = self._session.offset_s
+        acts, trades = await self._history()
+        whole = replace(
+            seen,
+            to_ns=self._clock.now(),
+            acts=tuple(act_of(row, offset_s) for row in acts.activities),
+            trades=tuple(trade_of(row, offset_s) for row in trades.transactions),
+        )
+        self.image = whole if self.image is seen else self.image
+        return whole
+
+    async def _same_account(self, lane: Lane) -> None:
         """See that the account is still the one that this link is to: another's book would look like an empty one."""
-        active = await self._session.active()
+        active = await self._session.active(lane)
         if active.account_id != self.account:
             raise Lost(f"the active account was switched elsewhere, from {self.account} to {active.account_id}")
 

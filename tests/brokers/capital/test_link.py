@@ -3,8 +3,8 @@
 import pytest
 
 from joed.brokers.capital.session import Credentials
-from joed.model.commands import AmendOrder
-from joed.model.events import BrokerDown, BrokerUp, OrderFilled, OrderRejected, OrderWorking
+from joed.model.commands import AmendOrder, ReadBroker
+from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderRejected, OrderWorking
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Capital
 from joed.model.values import SECOND
@@ -61,6 +61,21 @@ def test_a_search_leaves_room_for_everything_else(tmp_path):
     assert searches[1] <= 4
     assert place.fake.door.limits.refused == 0
     place.close()
+
+
+def test_an_order_does_not_wait_for_history_that_is_long_in_coming(place):
+    """It needs what lives in the account, no older than two seconds, and looks itself where nobody has just looked."""
+    place.fake.faults.delay("GET", "/history/activity", 6.0)
+    place.broker.read(ReadBroker("paper"))
+    place.spin(3.0)
+
+    place.submit(bracket())
+    place.spin(0.2)
+
+    assert place.posts() == 1
+    assert not place.of(BrokerRead)
+    [row] = [row for row in place.broker._ledger.rows() if row.order == "E1"]
+    assert row.sent_ns - place.broker.link.image.from_ns <= 2 * SECOND
 
 
 def test_a_read_that_fails_once_is_no_flat_account(place):
