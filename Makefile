@@ -5,6 +5,7 @@ SEEDS  ?= 200
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     := 0.13.9
+AGE    := 7 days
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table joectl-book ib-async
@@ -74,16 +75,16 @@ fmt: .venv/.installed  ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock:  ## resolve pyproject.toml again into requirements.lock
+lock:  ## resolve pyproject.toml again into requirements.lock, leaving out what was published within a week
 	@$(need_python)
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV)
 	build/lock/bin/uv pip compile pyproject.toml --extra data --group dev --universal --python-version 3.11 \
-	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config \
+	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config --exclude-newer '$(AGE)' \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.lock
 	echo 'ib_async>=2.0' | build/lock/bin/uv pip compile - --universal --python-version 3.11 \
-	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config --no-emit-package numpy \
+	    --fork-strategy fewest --generate-hashes --upgrade --quiet --no-config --exclude-newer '$(AGE)' --no-emit-package numpy \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	    --output-file requirements-ib-async.lock
 	rm -rf build/lock

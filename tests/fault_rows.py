@@ -365,6 +365,12 @@ ATTACKS: dict[str, Row] = {
     "S45": Row(
         "a file other than the one that was locked",
         f"{PACKAGE}::test_a_file_that_is_not_the_one_that_was_locked_is_not_installed",
+        also=(
+            f"{PACKAGE}::test_what_was_published_within_a_week_is_not_locked",
+            f"{PACKAGE}::test_code_of_others_is_run_by_no_installation_but_one",
+            f"{PACKAGE}::test_everybody_that_comes_along_may_be_passed_on",
+            "tests/systemd/test_deb.py::test_an_installation_has_everything_in_its_place_and_starts_nothing",
+        ),
     ),
     "S46": Row("somebody new among the dependencies", f"{PACKAGE}::test_nobody_new_comes_along_unseen"),
     "S47": Row("a build that cannot be repeated", f"{PACKAGE}::test_two_builds_of_one_commit_are_the_same_bytes"),

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from email.message import Message
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -37,6 +38,10 @@ HELD = "opt/joed/held"
 """Where the unit of a joed that runs holds the environment it was started from (packaging/systemd, preinst)."""
 EXTRAS = ("alerts", "tui")
 """What joed can do without, and a person with a package cannot add."""
+BUILT = "sdnotify"
+"""The one project that publishes no wheel."""
+FROM_WHEELS = ("--only-binary", ":all:", "--no-binary", BUILT)
+"""What pip is told, so that nobody else's code runs while the package is made."""
 KEPT_PROGRAMS = ("joectl", "python", "python3")
 OTHERS = {
     "needrestart.conf": "etc/needrestart/conf.d/joed.conf",
@@ -118,7 +123,7 @@ def make_environment(home: Path, work: Path, python: str) -> None:
     quiet = ["--quiet", "--no-deps"]
     run(*pip, "wheel", *quiet, "--no-build-isolation", "--wheel-dir", work / "wheel", TREE)
     into = [*pip, "--python", home / "bin" / "python", "install", *quiet, "--no-compile"]
-    run(*into, "--require-hashes", "--use-pep517", "-r", lock)
+    run(*into, "--require-hashes", "--use-pep517", *FROM_WHEELS, "-r", lock)
     run(*into, "--no-index", "--find-links", work / "wheel", "joed")
     for program in (home / "bin").iterdir():
         if program.name not in KEPT_PROGRAMS and not program.is_symlink():
@@ -183,21 +188,25 @@ def bill(root: Path) -> None:
     rows = []
     for found in sorted(distributions(path=[str(library)]), key=lambda found: plain(found.name)):
         name, said = plain(found.name), found.metadata
-        terms = said.get("License-Expression") or next(
-            (word.rpartition(" :: ")[2] for word in said.get_all("Classifier", []) if word.startswith("License :: ")),
-            (said.get("License") or "not said").splitlines()[0],
-        )
         rows.append(
             {
                 "type": "library",
                 "name": name,
                 "version": found.version,
                 "purl": f"pkg:pypi/{name}@{found.version}",
-                "licenses": [{"license": {"name": terms}}],
+                "licenses": [{"license": {"name": terms_of(said)}}],
             }
         )
     said = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": rows}
     (root / "usr/share/doc/joed/bill.cdx.json").write_text(json.dumps(said, indent=1) + "\n", "utf-8")
+
+
+def terms_of(said: Message) -> str:
+    """Give the terms that a distribution's metadata declares, in its newest form or in an older one."""
+    return said.get("License-Expression") or next(
+        (word.rpartition(" :: ")[2] for word in said.get_all("Classifier", []) if word.startswith("License :: ")),
+        (said.get("License") or "not said").splitlines()[0],
+    )
 
 
 def pack(root: Path, out: Path, version: str) -> Path:

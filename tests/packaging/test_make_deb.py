@@ -1,9 +1,12 @@
 """packaging/deb: the package holds what the lock says that joed needs, by its hash, and the same bytes each time."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
+from importlib.metadata import distributions
 
 import pytest
 
@@ -20,6 +23,12 @@ SHIPPED = {
     *("tzdata", "urllib3", "websockets", "yarl"),
 }
 """Everybody whose code runs beside a trader's money. A name is added here by hand, after somebody has looked at it."""
+LICENCES = {
+    *("MIT", "MIT License", "BSD-2-Clause", "BSD-3-Clause", "BSD License", "Apache-2.0", "Apache Software License"),
+    *("PSF-2.0", "Python Software Foundation License", "0BSD", "Zlib", "CC0-1.0"),
+    "Mozilla Public License 2.0 (MPL 2.0)",  # certifi: a list of certificates, unchanged
+}
+"""What may be passed on with joed's own licence; another one is looked at by a person first."""
 EXAMPLE = """# made by a tool
 alpha==1 \\
     --hash=sha256:aa
@@ -62,6 +71,52 @@ def test_nobody_new_comes_along_unseen():
     """A dependency's new dependency, or a name one letter off, changes this list and so is read by a person."""
     kept = MADE.rows_to_run(LOCK, MADE.wanted((ROOT / "pyproject.toml").read_text("utf-8")))
     assert set(names(kept)) == SHIPPED
+
+
+def test_everybody_that_comes_along_may_be_passed_on():
+    """By the terms that each declares, every part of them; as they stand in the bill of materials."""
+    terms = {
+        MADE.plain(one.name): MADE.terms_of(one.metadata) for one in distributions() if MADE.plain(one.name) in SHIPPED
+    }
+    odd = {name: said for name, said in terms.items() if not set(said.split(" AND ")) <= LICENCES}
+
+    assert set(terms) == SHIPPED
+    assert odd == {}
+
+
+def test_what_was_published_within_a_week_is_not_locked():
+    """Most poisoned releases are found within days: each resolution of the lock leaves the newest out."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    resolutions = text.replace("\\\n", " ").split("pip compile")[1:]
+
+    assert re.search(r"^AGE +:= 7 days$", text, re.MULTILINE)
+    assert len(resolutions) == 2
+    assert all("--exclude-newer '$(AGE)'" in each.partition("\n")[0] for each in resolutions)
+
+
+def test_code_of_others_is_run_by_no_installation_but_one(tmp_path):
+    """Wheels are unpacked; a source distribution runs its own setup, so it is refused but for the one that is named."""
+    for name in ("evil", MADE.BUILT):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "setup.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r} + ' ')\nfrom setuptools import setup\nsetup()\n"
+        )
+        (folder / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        with tarfile.open(tmp_path / f"{name}-1.tar.gz", "w:gz") as packed:
+            packed.add(folder, f"{name}-1")
+
+    def installed(name):
+        words = [*MADE.FROM_WHEELS, "--no-deps", "--no-index", "--find-links", tmp_path, "--no-build-isolation"]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--target", tmp_path / "into"]
+        return subprocess.run([*map(str, [*pip, *words, name])], capture_output=True, text=True, check=False)
+
+    refused = installed("evil")
+    installed(MADE.BUILT)
+
+    assert refused.returncode != 0
+    assert "No matching distribution" in refused.stderr
+    assert set((tmp_path / "ran").read_text().split()) == {MADE.BUILT}
 
 
 @pytest.fixture(scope="module")

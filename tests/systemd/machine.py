@@ -25,6 +25,7 @@ NEEDED = (
     "/usr/sbin/ip",
     "/usr/bin/setpriv",
     "/usr/bin/dbus-daemon",
+    "/usr/lib/polkit-1/polkitd",
     PYTHON,
 )
 BOOT_WAIT_S = 60.0

@@ -7,6 +7,7 @@ import time
 from tests.systemd.machine import PYTHON, UNITS, wait_for
 
 UNIT = "joed.service"
+RULES = UNITS.parent / "deb" / "joed.rules"
 GATEWAY_HERE = UNITS / "drop-ins" / "10-gateway-here.conf"
 SOON = {"WatchdogSec": "3s", "RestartSec": "1s"}
 
@@ -159,6 +160,28 @@ def test_people_may_do_what_their_groups_may(machine):
     assert does("olga", "kill", "--reason", "enough").returncode == 0
     assert status(machine)["killed"] == "orders"
     assert machine.ask("stat", "-c", "%U %a", "/var/lib/joed/latch/KILL").stdout.split()[0] in {"olga", "joed"}
+
+
+def test_operators_start_and_end_joed_and_nothing_else(machine):
+    """By the package's rule for polkit: not a viewer, not a stranger; no other unit, and nothing that lasts."""
+    machine.write("/usr/share/polkit-1/rules.d/50-joed.rules", RULES.read_text("utf-8"))
+    machine.ask("systemctl", "start", "dbus.service")
+    machine.ask("systemctl", "restart", "polkit.service")
+
+    def may(person, *words):
+        user = ("setpriv", f"--reuid={person}", f"--regid={person}", "--init-groups")
+        return machine.ask(*user, "systemctl", "--no-ask-password", *words, check=False).returncode == 0
+
+    assert [person for person in ("mallory", "victor", "olga") if may(person, "start", UNIT)] == ["olga"]
+    assert status(machine)["epoch"] == 1
+    assert may("olga", "reload", UNIT)
+    assert may("olga", "restart", UNIT)
+    assert not may("victor", "stop", UNIT)
+    assert may("olga", "stop", UNIT)
+    assert may("olga", "start", "joed@ira.service") is False  # it may, but there is no such account
+    assert "joed@ira.service" in machine.journal("joed@ira.service")
+    for words in (("start", "joed-failsafe.service"), ("stop", "dbus.service"), ("kill", UNIT), ("mask", UNIT)):
+        assert not may("olga", *words), words
 
 
 def test_no_core_is_written_and_no_power_is_gained(machine):
