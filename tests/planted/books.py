@@ -28,6 +28,19 @@ def count_a_fill_twice():
     return around(positions, "apply_fill", forgetful)
 
 
+def count_a_correction_twice():
+    """Take the corrected word on an execution for another execution."""
+
+    def add(apply_fill):
+        def book(state, now, fill):
+            anew = f"{fill.execution}.{fill.revision}" if fill.revision else fill.execution
+            return apply_fill(state, now, with_fields(fill, execution=anew))
+
+        return book
+
+    return booking(add)
+
+
 def drop_a_fill_after_the_end():
     """Leave out what fills after its order was cancelled."""
 
@@ -96,6 +109,7 @@ def score_before_the_fees():
 BUGS = {
     drop_a_fill_after_the_end: ("a person is told of a bare position", "a bare position is mended"),
     count_a_fill_twice: ("positions agree", "cash agrees", "counters agree", "always protected"),
+    count_a_correction_twice: ("positions agree", "cash agrees", "counters agree"),
     drop_fills_that_a_read_brings: ("positions agree", "ends agree", "orders agree", "counters agree"),
     call_a_part_the_whole: ("orders agree", "ends agree", "one entry at a time"),
     forget_the_fees_of_exits: ("counters agree",),
