@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from joed.brokers.capital.desk import Desk
-from joed.brokers.capital.faults import Doubted
+from joed.brokers.capital.faults import Doubted, Gone
 from joed.brokers.capital.session import Session
+from joed.brokers.capital.shapes import Confirm
 from joed.sim.world import play, scenario_of
 from tests.sim.both_stage import BothStage
 from tests.sim.capital_trouble import capital_faults
@@ -61,6 +62,30 @@ def test_an_order_that_is_sent_again_breaks_a_law(monkeypatch):
             self.struck = [(1.0, "lose POST /positions 1")]
 
     assert play(short(3, quiet=True), Losing).law == "one order an intent"
+
+
+def test_a_confirmation_that_is_not_found_yet_and_taken_for_a_refusal_breaks_a_law(monkeypatch):
+    """What was called refused has filled: the books of the two sides part."""
+    plain = Session.get
+
+    async def hasty(self, shape, path, *more):
+        try:
+            return await plain(self, shape, path, *more)
+        except Gone:
+            if not path.startswith("/confirms/"):
+                raise
+            return Confirm(deal_status="REJECTED", reason="it was not found")
+
+    monkeypatch.setattr(Session, "get", hasty)
+
+    class Late(BothStage):
+        """A world in which confirmations come late."""
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.struck = [(1.0, "lag confirm 4")]
+
+    assert play(short(3, quiet=True), Late).law in ("counters agree", "positions agree", "orders agree")
 
 
 def test_an_entry_that_is_born_without_its_stop_breaks_a_law(monkeypatch):
