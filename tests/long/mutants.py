@@ -2,11 +2,12 @@
 
 `make mutants` takes the modules that decide about money, makes every mutant of each (a comparison's edge moved, a
 condition turned round, a constant off by one, a statement left out…) and runs the tests that pass through its line. A
-mutant lives in a forked child alone: the source on the disk is never touched. What no test notices is listed in
-build/mutants.json, with the score of each module; 1 if one is below its goal.
+mutant lives in a forked child alone: the source on the disk is never touched. docs/mutants.md has the score of each
+module, and what no test notices; 1 if one is below its goal.
 """
 
 import argparse
+import ast
 import contextlib
 import io
 import json
@@ -14,10 +15,9 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import coverage
 import pytest
@@ -26,6 +26,14 @@ from tests.long.mutation import Mutant, mutants_of, plant
 
 ROOT = Path(__file__).parents[2]
 GOAL = 0.80
+KEPT, PAGE = ROOT / "build/mutants.json", ROOT / "docs/mutants.md"
+HEAD = """# How good the tests are
+
+`make mutants` changes one small thing at a time in each module that decides about money (an edge moved, a condition
+turned round, a constant off by one, a statement left out) and runs the tests that pass through it. A mutant that none
+of them notices survives; each is listed, under the function in which it lies. The goal is 80 % of each module. Written
+by `make mutants`; these are the figures of its last whole run.
+"""
 TESTS_MAX = 60
 """How many of the tests that pass through a line are tried, the quickest first."""
 MODULES = {
@@ -88,7 +96,7 @@ def main(argv: list[str]) -> int:
         found = list(try_all(name, mutants, lines[name], took, args.seconds))
         verdicts += found
         print(score_line(name, found), flush=True)
-    write(verdicts)
+    keep(verdicts)
     print(f"{score_line('all', verdicts)}, {time.monotonic() - started:.0f} s")
     return 1 if any(score(name, verdicts) < GOAL for name in wanted) else 0
 
@@ -165,26 +173,46 @@ def score_line(name: str, verdicts: list[Verdict]) -> str:
     )
 
 
-def write(verdicts: list[Verdict]) -> None:
-    """Keep the scores and what survived, for docs/mutants.md and for the next test to be written."""
-    kinds = Counter(one.mutant.kind for one in verdicts if not one.noticed)
-    survivors = [
-        {
-            "module": one.module,
-            "line": one.mutant.line,
-            "kind": one.mutant.kind,
-            "change": one.mutant.words,
-            "how": one.how,
+def keep(verdicts: list[Verdict]) -> None:
+    """Keep the scores and what survived, each module's in place of its last, and write them down for people."""
+    known = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    for name in dict.fromkeys(one.module for one in verdicts):
+        found = [one for one in verdicts if one.module == name]
+        places = functions_of(Path(name).read_text())
+        known[name] = {
+            "mutants": len(found),
+            "noticed": sum(one.noticed for one in found),
+            "late": sum(one.how == "late" for one in found),
+            "survivors": [
+                (places.get(one.mutant.line, "at its top"), one.mutant.words, one.how)
+                for one in found
+                if not one.noticed
+            ],
         }
-        for one in verdicts
-        if not one.noticed
-    ]
-    scores = {name: round(score(name, verdicts), 4) for name in dict.fromkeys(one.module for one in verdicts)}
-    Path("build").mkdir(exist_ok=True)
-    report = {"scores": scores, "mutants": len(verdicts), "survivors_by_kind": kinds, "survivors": survivors}
-    Path("build/mutants.json").write_text(json.dumps(report, indent=1) + "\n")
-    for one in survivors:
-        print(f"  {one['module']}:{one['line']}  {one['change']}  {one['how']}".rstrip())
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text(json.dumps({name: known[name] for name in MODULES if name in known}, indent=1) + "\n")
+    PAGE.write_text(page_of(json.loads(KEPT.read_text())))
+
+
+def functions_of(source: str) -> dict[int, str]:
+    """Name the function in which each line of a module lies; a survivor is found by it when its line has moved."""
+    found: dict[int, str] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found |= dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.name)
+    return found
+
+
+def page_of(known: dict[str, Any]) -> str:
+    """Write the page: a table of scores, then each module's survivors."""
+    lines = [HEAD, "| Module | Mutants | Noticed | Of these by time-out | Score |", "|---|---|---|---|---|"]
+    for name, row in known.items():
+        share = row["noticed"] / row["mutants"]
+        lines.append(f"| `{name}` | {row['mutants']} | {row['noticed']} | {row['late']} | {share:.1%} |")
+    for name, row in known.items():
+        lines += ["", f"## {name}", ""]
+        lines += [f"- `{place}`: `{words}`{f' ({how})' if how else ''}" for place, words, how in row["survivors"]]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
