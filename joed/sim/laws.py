@@ -108,7 +108,8 @@ class Watch:
             most_s = conduct.patience_s(self.exchange, instrument)
             self.hold("a bare position is mended", lasts(instrument, "without its stop", bare, most_s))
             self.hold("a stop too many is mended", lasts(instrument, "with a stop too many", loose, LOOSE_S))
-            apart = self.exchange.foreign.get(instrument)  # a stop fits what is left of ours beside a stranger's
+            # A stop fits what is left of ours beside a stranger's.
+            apart = self.exchange.foreign.get(instrument) or self.exchange.unguarded(instrument)
             if not bare:
                 self.exchange.settle(instrument)
             if not bare and not loose and not apart and now - since_ns > int(SHAKEN_S * SECOND):

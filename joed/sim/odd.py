@@ -60,6 +60,11 @@ class OddExchange(Exchange):
         stops = (o for o in live if o.kind is Kind.STOP and not o.opens and (either or o.side is closing))
         return sum((order.left for order in stops if order.status is not Status.ACKED), ZERO)
 
+    def unguarded(self, instrument: str) -> bool:
+        """Say whether an entry rests whose stop was refused: what it fills will be bare, however late it fills."""
+        entries = (order for order in self._live.get(instrument, {}).values() if order.opens)
+        return any(all(child.kind is not Kind.STOP for child in self._children(entry)) for entry in entries)
+
     def wait(self, instrument: str, passed_ns: int) -> None:
         """Count how long a close has worked while nobody traded: what the market does not print fills no order."""
         quote = self.quotes.get(instrument)

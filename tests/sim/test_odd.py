@@ -166,3 +166,17 @@ def test_an_order_may_come_late():
     assert "late_entry" in exchange.happened
     assert any(isinstance(event, OrderFilled) for event in got)
     assert bracket().leg is Leg.ENTRY
+
+
+def test_an_entry_that_rests_without_its_stop_is_unguarded_until_it_ends(exchange):
+    """What it fills will be bare; one with its stop is guarded."""
+    exchange.slow_until_ns = START_NS + 10
+    exchange.submit(START_NS, bracket())
+    assert not exchange.unguarded("AAA")
+
+    exchange.armed["stop_rejected"] = 1
+    exchange.submit(START_NS, bracket("E2"))
+    assert exchange.unguarded("AAA")
+
+    exchange.cancel(START_NS + 1, CancelOrder("E2"))
+    assert not exchange.unguarded("AAA")
