@@ -8,7 +8,7 @@ UV     := 0.13.9
 AGE    := 7 days
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench sim crashes kill9 intents faults days fmt lock clean table joectl-book ib-async
+.PHONY: help venv demo test check bench sim crashes kill9 intents worlds faults days fmt lock clean table joectl-book ib-async
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ kill9: .venv/.installed  ## kill -9 joed 50 times within a session whose exchang
 
 intents: .venv/.installed  ## trade a whole real day over TCP, 30 times as fast, and compare it with its backtest
 	$(BIN)/python -m tests.long.intents $(ARGS)
+
+worlds: .venv/.installed  ## the seeded world with the real adapter before a TWS (ARGS="--to 100 --library ib_async")
+	$(BIN)/python -m tests.long.worlds $(ARGS)
 
 faults: .venv/.installed  ## the fault tests at full length, their times into build/faults.json
 	JOED_FAULTS=1 JOED_BLOCK_S=20 JOED_EVENTS=5000000 $(BIN)/python -m pytest -s tests/faults $(ARGS)
