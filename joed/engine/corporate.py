@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from joed.engine.markets import empty_band, market_of
 from joed.engine.orders import children_of
+from joed.engine.positions import frozen
 from joed.engine.verdicts import ADJUSTED, RESIZED, VERDICTS
-from joed.model.blocks import Block, key
+from joed.model.blocks import Block
 from joed.model.commands import AdjustPosition, AmendOrder, Command, JudgeBooks, LiftBlock, RaiseAlert, RaiseBlock
 from joed.model.events import BrokerRead
 from joed.model.orders import Order, Position
@@ -123,7 +124,7 @@ def _judge(state: State, now: int, position: Position, theirs: Decimal, commands
         _adjust(state, position, found, theirs, commands)
     elif over_night(state, position) and state.external.get(position.instrument) == theirs - ours:
         ratio = whole(ours, theirs)
-        if ratio is not None and key(f"instrument:{position.instrument}", RESIZED) not in state.blocks:
+        if ratio is not None and not frozen(state, position.instrument):
             _freeze(state, now, position, theirs, ratio, commands)
 
 

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from joed.engine import corporate
 from joed.engine.health import keep
-from joed.engine.positions import backed
+from joed.engine.positions import backed, frozen
 from joed.engine.protection import HOLDING
-from joed.engine.verdicts import RESIZED
 from joed.model.blocks import ALL, Block, key
 from joed.model.commands import Command, OpenSession, RaiseBlock
 from joed.model.events import BrokerRead
@@ -48,7 +47,7 @@ def unverified(state: State) -> list[Position]:
         if position.quantity
         and position.verified != day.session
         and position.opened_ns < day.open_ns
-        and key(f"instrument:{position.instrument}", RESIZED) not in state.blocks
+        and not frozen(state, position.instrument)
     ]
 
 

@@ -16,7 +16,8 @@ from joed.engine.life import AFTER_FILL
 from joed.engine.markets import empty_band, market_of, price_of
 from joed.engine.money import cash_of, currency_of, pay, rate_in, rate_of
 from joed.engine.orders import children_of, note_resting
-from joed.engine.verdicts import LATE, find
+from joed.engine.verdicts import LATE, RESIZED, find
+from joed.model.blocks import key
 from joed.model.commands import AdoptPosition, FlattenPosition, SubmitOrder
 from joed.model.events import OrderFilled
 from joed.model.orders import Execution, Order, Position
@@ -364,10 +365,18 @@ def _open_profit(state: State, position: Position) -> Decimal:
 
 
 def mark(state: State, position: Position) -> Decimal:
-    """Give the price a position is valued at: the last quote, or what it cost while there is none."""
+    """Give the price a position is valued at: the last quote, or what it cost while there is none that fits it.
+
+    Where a split may lie between our books and the market, its price would make a loss that nobody had.
+    """
     market = state.markets.get(position.instrument)
-    quote = None if market is None else market.quote
+    quote = None if market is None or frozen(state, position.instrument) else market.quote
     return position.average if quote is None else decimal(price_of(quote))
+
+
+def frozen(state: State, instrument: str) -> bool:
+    """Say whether an instrument is left alone because its quantity changed over the night and nobody says why."""
+    return bool(state.blocks) and key(f"instrument:{instrument}", RESIZED) in state.blocks
 
 
 def value_of(state: State, position: Position) -> Decimal:

@@ -128,6 +128,18 @@ def test_a_quantity_that_no_date_explains_freezes_the_instrument_and_says_what_t
     assert AT not in state.blocks
 
 
+def test_a_frozen_position_is_valued_at_what_it_cost():
+    """Ten at 200 in our books and a price of 50: no loss of 1500, and no breaker that latches on it."""
+    state = kept()
+    for at in (1, 2, 3):
+        step(state, MORNING + at, shown(state, MORNING + at, "40"))
+    state.markets["AAPL"].quote = quote("AAPL", 50.0, at=MORNING + 4)
+
+    assert unrealised(state) == 0
+    del state.blocks[FROZEN]
+    assert unrealised(state) < -1000
+
+
 def test_the_date_that_a_person_adds_later_thaws_it():
     """A reload is enough: the next read takes the split over and lifts the Block."""
     state = kept()
