@@ -12,15 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joed.attached import named
-from joed.config import BESIDE, load
+from joed.config import load
 from joed.contradictions import BROKERS
 from joed.daemon.clock import utc_ns
+from joed.daemon.own_settings import CALENDARS, load_own
 from joed.daemon.places import Places, default_root, places
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND
-from joed.ownership import refuse_strange
 
 if TYPE_CHECKING:
     from joed.daemon.clock import Clock
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 OK, FAILED, TEMPORARY, CONFIG, UNUSABLE = 0, 1, 75, 78, 255
 DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
-CALENDARS = "calendar.d"
 
 
 def run(options: Namespace) -> int:
@@ -50,11 +48,7 @@ def settings_of(options: Namespace, *, needed: bool) -> tuple[Settings, Path | N
     path = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     if path is None and needed:
         raise ConfigError(f"there is no {DEFAULT_CONFIG}; name a file with --config, or try joed --demo")
-    if needed and path is not None:
-        refuse_strange([path, *(path.with_name(name) for name in (*BESIDE.values(), CALENDARS))])
-    settings = load(path)
-    if needed and path is not None:
-        refuse_strange(named(settings, path.parent))
+    settings = load_own(path) if needed and path is not None else load(path)
     if options.broker:
         settings = _only(settings, options.broker)
     return settings, path.parent / CALENDARS if path is not None else None

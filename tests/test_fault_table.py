@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_each_row_names_a_test_that_exists_or_what_it_waits_for(name):
         path, _, test = shown.partition("::")
         assert Path(ROOT / path).exists()
         assert not test or test in names_in(path)
+
+
+def test_the_attacks_on_secrets_files_supplies_and_the_sandbox_are_all_there():
+    """S35 to S47, and S50."""
+    assert {f"S{number}" for number in (*range(35, 48), 50)} <= set(ATTACKS)
+
+
+def test_what_is_promised_of_systemd_is_shown_by_tests_that_exist():
+    """Each test that the list names, by file and name."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "tests/systemd/README.md").read_text())
+
+    assert len(named) > 30
+    assert [(path, test) for path, test in named if test not in names_in(path)] == []
 
 
 def test_every_kind_of_fault_in_the_world_has_its_row():

@@ -37,6 +37,7 @@ HOSTS = frozenset({"127.0.0.1", "localhost"})
 CACHE_NS = SECOND
 CLIENT_WAIT_S = 5.0
 RETRY_S = 0.5
+HINT = "give this joed a daemon.%s_port of its own, or 0 for none, and restart it"
 
 FAMILIES: dict[str, Any] = {
     "gauge": GaugeMetricFamily,
@@ -141,7 +142,7 @@ def serve(page: Page, port: int, log: Log) -> Server | None:
     try:
         server = Server(page, port)
     except OSError as error:
-        log.warning("metrics_unavailable", address=ADDRESS, port=port, reason=error.strerror)
+        log.warning("metrics_unavailable", address=ADDRESS, port=port, reason=error.strerror, hint=HINT % "metrics")
         return None
     log.info("metrics_ready", address=ADDRESS, port=server.port)
     return server

@@ -285,6 +285,7 @@ def test_a_taken_port_is_a_warning_and_nothing_more(sources):
     ((level, event, fields),) = words.said
     assert (level, event, fields["port"]) == ("warning", "metrics_unavailable", port)
     assert re.search("in use", fields["reason"])
+    assert "a daemon.metrics_port of its own" in fields["hint"]
 
 
 def test_port_nought_serves_none_and_says_so(sources):

@@ -86,14 +86,14 @@ def test_f15_a_processor_that_others_have_taken_is_told_of_and_no_broker_is_take
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(15)
         demo = mad("health: {lag_max_s: 0.2}\n")
-        demo.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "6000000"}
+        demo.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4500000"}
         trading(demo)
         pings(manager, 1)
         with starved(demo.process.pid):
             before, watch = len(accepted(demo)), Watch()
             until(lambda: "the loop stood still" in demo.err.read_text(), what="the alert")
             detected_ms = watch.ms()
-            pings(manager, 3)
+            pings(manager, 2)
             until(lambda: len(accepted(demo)) > before, what="an entry meanwhile")
         watch = Watch()
         demo.until(lambda now: not {block["reason"] for block in now["blocks"]} & {"loop_late", "quote_stale"})

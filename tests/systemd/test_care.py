@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.systemd.machine import wait_for
 from tests.systemd.positions import GO_ON, SOON, take_over, wait_held
 from tests.systemd.test_life import UNIT, drop_in, status
@@ -47,12 +49,20 @@ def test_an_opening_that_was_slept_through_is_made_up_for_once(machine):
     assert machine.journal("joed-open.service").count("Finished") == 1
 
 
-def test_on_a_closed_day_a_manual_start_idles_and_says_when_it_opens_next(machine):
-    """Thanksgiving: it runs, opens nothing, and the status names the Friday."""
-    drop_in(machine, ExecStart="\nExecStart=/usr/bin/joed --daemon --clock 2026-11-26T15:00:00Z@1")
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ("2026-11-26T15:00:00Z", "Fri 09:30 EST"),  # Thanksgiving
+        ("2026-03-07T15:00:00Z", "Mon 09:30 EDT"),  # across the change in spring
+        ("2026-11-01T15:00:00Z", "Mon 09:30 EST"),  # after the one in autumn
+    ],
+)
+def test_on_a_closed_day_a_manual_start_idles_and_says_when_it_opens_next(machine, now, words):
+    """It runs, opens nothing, and the status names the next open: half past nine in New York, whatever clocks do."""
+    drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {now}@1")
     machine.ask("systemctl", "start", UNIT)
 
-    found = machine.until(UNIT, StatusText="CLOSED: next open Fri 09:30 EST, paper", wait_s=20)
+    found = machine.until(UNIT, StatusText=f"CLOSED: next open {words}, paper", wait_s=20)
 
     assert found
     assert "no_session" in json.dumps(status(machine)["blocks"])

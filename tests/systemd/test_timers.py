@@ -2,7 +2,7 @@
 
 import json
 
-from tests.systemd.machine import wait_for
+from tests.systemd.machine import PYTHON, wait_for
 from tests.systemd.test_life import drop_in, status
 
 UNIT = "joed.service"
@@ -94,11 +94,19 @@ def test_the_weekly_drill_passes_on_a_paper_account_and_is_skipped_where_nothing
 
 
 def test_two_accounts_live_side_by_side(machine):
-    """joed@ira and joed@spec: each its own state, socket, port and latch; a kill of one is not the other's."""
+    """joed@ira and joed@spec: each its own state, socket, port and latch; a kill of one is not the other's.
+
+    The second is refused with what to do while it would have the port of the first.
+    """
     for account in ("ira", "spec"):
-        machine.write(f"/etc/joed/{account}.yaml", "daemon: {metrics_port: 0}\n")
+        machine.write(f"/etc/joed/{account}.yaml", "{}\n")
         machine.ask("mkdir", "-p", f"/etc/joed/credentials/{account}")
-        machine.ask("systemctl", "start", f"joed@{account}.service")
+    machine.ask("systemctl", "start", "joed@ira.service")
+    assert machine.ask("systemctl", "start", "joed@spec.service", check=False).returncode != 0
+    machine.until("joed@spec.service", ActiveState="failed", ExecMainStatus="78")
+    assert "daemon.metrics_port 9464 is joed@ira's, which runs: give this one" in machine.journal("joed@spec.service")
+    machine.write("/etc/joed/spec.yaml", "daemon: {metrics_port: 9465}\n")
+    machine.ask("systemctl", "start", "joed@spec.service")
 
     machine.ask("joectl", "--socket", "/run/joed/ira/control.sock", "kill", "--reason", "this one")
 
@@ -109,3 +117,6 @@ def test_two_accounts_live_side_by_side(machine):
     assert (killed("ira"), killed("spec")) == (True, False)
     assert machine.ask("ls", "/var/lib/joed/ira/latch").stdout.split() == ["KILL", "KILL-orders"]
     assert machine.ask("ls", "/var/lib/joed/spec/latch").stdout.split() == []
+    for port in (9464, 9465):
+        scrape = f"import urllib.request as web; print(web.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
+        assert "joed_build_info" in machine.ask(PYTHON, "-c", scrape).stdout

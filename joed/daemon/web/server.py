@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from joed.daemon.log import Log
+from joed.daemon.metrics import HINT
 from joed.daemon.reads import Record
 from joed.daemon.web.curves import Curves
 from joed.daemon.web.gate import HEADERS, judge
@@ -338,7 +339,7 @@ def serve(side: Side, port: int, log: Log) -> Server | None:
     try:
         server = Server(side, port, log)
     except OSError as error:
-        log.warning("web_unavailable", address=ADDRESS, port=port, reason=error.strerror)
+        log.warning("web_unavailable", address=ADDRESS, port=port, reason=error.strerror, hint=HINT % "web")
         return None
     log.info("web_ready", address=ADDRESS, port=server.port)
     return server
