@@ -274,6 +274,25 @@ def test_a_new_level_that_crosses_a_partial_target_leaves_the_stop_at_what_is_he
     assert (state.orders["E1-S"].left, state.orders["E1-S"].terms) == (Money(6), Money(97))
 
 
+def test_after_a_split_the_exits_follow_in_one_amendment_each(make_rig):
+    """Forty for ten, before the market opens: level and quantity leave together, and the exchange has both."""
+    rig = make_rig(OddExchange(UNIVERSE, SETTINGS, random.Random(7)))
+    rig.quote(99.9, 100.0)
+    rig.broker.submit(bracket(), permitted)
+    rig.wait()
+    rig.fault("halt AAA")
+    rig.quote(24.97, 25.0)
+    rig.fault("jump AAA 30")
+    rig.wait()
+    for order, level in (("E1-S", "23.75"), ("E1-T", "27.50")):
+        assert rig.broker.amend(AmendOrder(order, Money(level), Money(40)), permitted) == ""
+    rig.wait()
+
+    exits = [rig.exchange.orders[name] for name in ("E1-S", "E1-T")]
+    assert [(order.left, order.level) for order in exits] == [(40, Money("23.75")), (40, Money("27.50"))]
+    assert of(rig, AmendRejected) == []
+
+
 def test_an_amendment_carries_the_quantity_of_the_newest_status(rig):
     """A status may come without the order's terms: what it says is left of it counts as much."""
     rig.broker.submit(bracket(), permitted)
