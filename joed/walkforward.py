@@ -19,7 +19,7 @@ from joed.analysis.indicators import AT, CLOSE, LOW, NO_BARS, OPEN, Floats
 from joed.analysis.regime import DEFENSIVE, Evidence, RegimeRules, above_mean, judge
 from joed.analysis.rotation import Costs, Matrix, Pick, Run, Way, held_equally, traded
 from joed.analysis.scan import ScanRules, Tape, scan
-from joed.analysis.score import ScoreRules, ranked, score
+from joed.analysis.score import ScoreRules, look_of, ranked, score
 from joed.data import MarketFile
 from joed.engine.schedule import SHARES, plain
 from joed.errors import ConfigError
@@ -151,7 +151,8 @@ def ranking_of(market: Market, settings: Settings) -> Ranking:
         aside |= result.aside
         best: tuple[Candidate, ...] = ()
         if before.name != DEFENSIVE:
-            whole = Tape("all names", index_bars(index, market.at_ns, day), NO_BARS, NO_BARS, float(index[day]))
+            bars = index_bars(index, market.at_ns, day)
+            whole = look_of(Tape("all names", bars, NO_BARS, NO_BARS, float(index[day])), scores)
             best = ranked([score(tape, whole, scores) for tape in result.kept], CHOSEN_MAX, sectors, scans.sector_max)
         picks[day] = tuple(pick_of(market, row) for row in best if row.atr)
     return Ranking(picks, tuple(names), left_out, aside)

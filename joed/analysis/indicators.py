@@ -27,11 +27,12 @@ def rows(bars: Sequence[Bar]) -> Floats:
 
 def sound(bars: Floats) -> NDArray[np.bool_]:
     """Say of each bar whether it can be one: finite, positive prices, no volume below 0, high and low outermost."""
-    prices = bars[:, OPEN:VOLUME]
-    with np.errstate(invalid="ignore"):
-        inside = (bars[:, HIGH] >= prices.max(axis=1)) & (bars[:, LOW] <= prices.min(axis=1))
-        kept: NDArray[np.bool_] = np.isfinite(bars).all(axis=1) & (prices > 0.0).all(axis=1) & inside
-        return kept & (bars[:, VOLUME] >= 0.0)
+    at, opened, high, low, close, volume = bars.T
+    with np.errstate(invalid="ignore"):  # what is NaN compares as false
+        inside = (low <= opened) & (opened <= high) & (low <= close) & (close <= high)
+        priced = (low > 0.0) & (high < np.inf) & (low <= high)
+        kept: NDArray[np.bool_] = inside & priced & (volume >= 0.0) & (volume < np.inf) & np.isfinite(at)
+        return kept
 
 
 def sma(values: Floats, period: int) -> Floats:

@@ -49,14 +49,31 @@ class Part(Struct, frozen=True):
     words: str
 
 
-def score(tape: Tape, index: Tape | None, rules: ScoreRules) -> Candidate:
+class Look(Struct, frozen=True):
+    """A name and what several parts ask of it: its span, the return over it and its usual movement, its usual day."""
+
+    tape: Tape
+    span: Span | None
+    change: float
+    usual: float | None
+    average: float | None
+
+
+def look_of(tape: Tape, rules: ScoreRules) -> Look:
+    """Take a name's look once, for all parts."""
+    span = span_of(tape, rules)
+    change, usual = drift(span.closes) if span is not None and len(span.closes) > 1 else (0.0, None)
+    return Look(tape, span, change, usual, last(atr(tape.daily[-5 * rules.atr_days :], rules.atr_days)))
+
+
+def score(tape: Tape, index: Look | None, rules: ScoreRules) -> Candidate:
     """Give a name's score of 0 to 100 with a reason for each part; `index` None withholds relative strength."""
-    parts = [part(tape, index, rules) for part in PARTS]
+    look = look_of(tape, rules)
+    parts = [part(look, index, rules) for part in PARTS]
     total = sum(getattr(rules, part.name) for part in parts if part.points is not None)
     points = sum(getattr(rules, part.name) * part.points for part in parts if part.points is not None)
-    reasons = tuple(f"{part.name}: {part.words}" for part in parts)
-    average = last(atr(tape.daily[-5 * rules.atr_days :], rules.atr_days))
-    return Candidate(tape.instrument, round(points / total, 2) if total else 0.0, reasons, average)
+    reasons = tuple([f"{part.name}: {part.words}" for part in parts])
+    return Candidate(tape.instrument, round(points / total, 2) if total else 0.0, reasons, look.average)
 
 
 def ranked(
@@ -98,12 +115,11 @@ def highest(today: Floats, price: float) -> float:
     return max(float(today[:, HIGH].max()), price) if len(today) else price
 
 
-def momentum(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
+def momentum(look: Look, _index: Look | None, rules: ScoreRules) -> Part:
     """Score the return over the span, in units of what chance alone would have moved (two of them: 100 points)."""
-    span = span_of(tape, rules)
+    span, change, usual = look.span, look.change, look.usual
     if span is None:
         return Part("momentum", None, "withheld, history too short")
-    change, usual = drift(span.closes)
     words = f"{change:+.2%} in {len(span.closes) - 1} {span.unit}"
     if usual is None:
         return Part("momentum", None, f"withheld, {words} without any movement between")
@@ -117,11 +133,11 @@ def drift(closes: Floats) -> tuple[float, float | None]:
     return float(closes[-1] / closes[0]) - 1.0, usual if usual > 1e-12 else None
 
 
-def trend(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
+def trend(look: Look, _index: Look | None, rules: ScoreRules) -> Part:
     """Score the price against its mean of `trend_days`, in its own average ranges of a day (two above: 100 points)."""
+    tape, average = look.tape, look.average
     if len(tape.daily) < rules.trend_days or tape.price is None:
         return Part("trend", None, f"withheld, {len(tape.daily)} days of {rules.trend_days}")
-    average = last(atr(tape.daily[-5 * rules.atr_days :], rules.atr_days))
     if average is None or average <= 0.0:
         return Part("trend", None, "withheld, the price has not moved")
     mean = float(tape.daily[-rules.trend_days :, CLOSE].mean())
@@ -130,13 +146,12 @@ def trend(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
     return Part("trend", bounded(MIDDLE + 25.0 * away), words)
 
 
-def proximity(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
+def proximity(look: Look, _index: Look | None, rules: ScoreRules) -> Part:
     """Score the nearness of the span's high: 100 at it, 0 at two usual steps of a day (ten of a minute) below."""
-    span = span_of(tape, rules)
+    span, usual = look.span, look.usual
     if span is None:
         return Part("proximity", None, "withheld, history too short")
     high, price = float(span.highs.max()), float(span.closes[-1])
-    _, usual = drift(span.closes)
     if usual is None:
         return Part("proximity", None, "withheld, the price has not moved")
     reach = usual / math.sqrt(len(span.closes) - 1) * (2.0 if span.unit == "days" else 10.0)
@@ -145,22 +160,23 @@ def proximity(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
     return Part("proximity", bounded(100.0 * (1.0 - below / reach)), words)
 
 
-def strength(tape: Tape, index: Tape | None, rules: ScoreRules) -> Part:
+def strength(look: Look, index: Look | None, rules: ScoreRules) -> Part:
     """Score the return against the index's over the same time, in units of the name's usual movement."""
-    if index is None or index.instrument == tape.instrument:
+    if index is None or index.tape.instrument == look.tape.instrument:
         return Part("strength", None, "withheld, no index to compare with")
-    own, other = span_of(tape, rules), span_of(index, rules)
+    name, own, other = index.tape.instrument, look.span, index.span
     if own is None or other is None or own.unit != other.unit or len(own.closes) < 2 or len(other.closes) < 2:
-        return Part("strength", None, f"withheld, no common history with {index.instrument}")
-    (change, usual), (against, _) = drift(own.closes), drift(other.closes)
+        return Part("strength", None, f"withheld, no common history with {name}")
+    change, usual, against = look.change, look.usual, index.change
     if usual is None:
         return Part("strength", None, "withheld, the price has not moved")
-    words = f"{change - against:+.2%} against {index.instrument} in {own.unit}"
+    words = f"{change - against:+.2%} against {name} in {own.unit}"
     return Part("strength", bounded(MIDDLE + 25.0 * (change - against) / usual), words)
 
 
-def volume(tape: Tape, _index: Tape | None, rules: ScoreRules) -> Part:
+def volume(look: Look, _index: Look | None, rules: ScoreRules) -> Part:
     """Score today's volume a minute against the usual: as usual gives 50 points, twice as much 100."""
+    tape = look.tape
     usual = usual_volume(tape, rules)
     traded = float(tape.today[:, VOLUME].mean()) if len(tape.today) else 0.0
     if usual is None or traded <= 0.0:
@@ -182,5 +198,5 @@ def bounded(points: float) -> float:
     return min(100.0, max(0.0, points))
 
 
-PARTS: tuple[Callable[[Tape, Tape | None, ScoreRules], Part], ...] = (momentum, trend, proximity, strength, volume)
+PARTS: tuple[Callable[[Look, Look | None, ScoreRules], Part], ...] = (momentum, trend, proximity, strength, volume)
 """Each named as its weight in ScoreRules."""

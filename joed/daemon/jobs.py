@@ -18,7 +18,7 @@ from joed.analysis import crypto, performance
 from joed.analysis.indicators import CLOSE, Floats, last
 from joed.analysis.regime import Evidence, RegimeRules, above_mean, judge
 from joed.analysis.scan import ScanRules, Tape, flaw, scan
-from joed.analysis.score import ScoreRules, ranked, score
+from joed.analysis.score import ScoreRules, look_of, ranked, score
 from joed.analysis.summary import DayFigures, write
 from joed.daemon.history import History
 from joed.daemon.job_context import JobContext
@@ -130,7 +130,7 @@ def candidates(inputs: Inputs, command: RunJob, tapes: list[Tape]) -> list[Candi
     """Give these names with their scores; an index that cannot be believed is compared with nothing."""
     rules, scans = rules_of(command, "score", ScoreRules), rules_of(command, "scan", ScanRules)
     index = inputs.tape(scans.index)
-    believed = None if flaw(index, scans) else index
+    believed = None if flaw(index, scans) else look_of(index, rules)
     return [score(tape, believed, rules) for tape in tapes]
 
 

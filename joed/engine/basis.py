@@ -3,7 +3,7 @@
 from bisect import bisect_right
 
 from joed.engine.orders import reserved, resting
-from joed.engine.positions import day_result, held
+from joed.engine.positions import day_result
 from joed.engine.risk import CHECKS, Request, free_at
 from joed.model.commands import Basis
 from joed.model.state import State
@@ -12,7 +12,8 @@ from joed.model.values import MINUTE
 
 def basis_of(state: State, now: int, request: Request) -> Basis:
     """Give the figures of this moment; money is in base currency."""
-    names = {position.instrument for position in held(state)} | {order.instrument for order in resting(state)}
+    names = {name for name, position in state.positions.items() if position.quantity}
+    names.update(order.instrument for order in resting(state))
     return Basis(
         checks=len(CHECKS),
         price=request.price,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from joed.analysis.indicators import NO_BARS
 from joed.analysis.scan import Tape
-from joed.analysis.score import ScoreRules, momentum, proximity, ranked, score, strength, trend, volume
+from joed.analysis.score import ScoreRules, look_of, momentum, proximity, ranked, score, strength, trend, volume
 from joed.model.events import Candidate
 from joed.model.values import DAY, MINUTE
 
@@ -34,7 +34,7 @@ def daily(drift, instrument="A", price=None, today=NO_BARS):
 
 def test_a_rising_name_scores_above_a_flat_and_a_falling_one():
     """Drift is what all the parts look for."""
-    scores = [score(daily(drift), daily(0.0, "SPY"), RULES).score for drift in (0.01, 0.0, -0.01)]
+    scores = [score(daily(drift), look_of(daily(0.0, "SPY"), RULES), RULES).score for drift in (0.01, 0.0, -0.01)]
 
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 70
@@ -43,7 +43,7 @@ def test_a_rising_name_scores_above_a_flat_and_a_falling_one():
 
 def test_every_part_gives_its_reason_and_the_withheld_say_so():
     """Five parts, five reasons; before the open there is no volume to compare, and twenty days tell no trend."""
-    candidate = score(daily(0.01), daily(0.0, "SPY"), RULES)
+    candidate = score(daily(0.01), look_of(daily(0.0, "SPY"), RULES), RULES)
 
     names = ["momentum", "trend", "proximity", "strength", "volume"]
     assert [reason.partition(":")[0] for reason in candidate.reasons] == names
@@ -58,7 +58,7 @@ def test_a_withheld_part_is_in_neither_sum():
 
     alone = score(daily(0.002), None, rules)
 
-    assert alone.score == pytest.approx(momentum(daily(0.002), None, rules).points, abs=0.01)
+    assert alone.score == pytest.approx(momentum(look_of(daily(0.002), rules), None, rules).points, abs=0.01)
 
 
 def test_nothing_known_scores_nothing():
@@ -76,9 +76,9 @@ def test_short_daily_history_falls_back_to_minutes():
     name = Tape("A", bars(walk(0.0, 19)), earlier, today, 102.0)
     index = Tape("SPY", NO_BARS, earlier, today, 101.0)
 
-    assert momentum(name, None, RULES).words.split(" in ")[1].startswith("15 minutes")
-    assert "in minutes" in strength(name, index, RULES).words
-    assert momentum(Tape("A", NO_BARS, earlier[:5], today[:4], 102.0), None, RULES).points is None
+    assert momentum(look_of(name, RULES), None, RULES).words.split(" in ")[1].startswith("15 minutes")
+    assert "in minutes" in strength(look_of(name, RULES), look_of(index, RULES), RULES).words
+    assert momentum(look_of(Tape("A", NO_BARS, earlier[:5], today[:4], 102.0), RULES), None, RULES).points is None
 
 
 def test_strength_is_withheld_without_a_common_history():
@@ -86,8 +86,8 @@ def test_strength_is_withheld_without_a_common_history():
     minutes = Tape("SPY", NO_BARS, NO_BARS, bars(walk(0.0), MINUTE), 100.0)
 
     for index in (None, daily(0.0, "A"), minutes):
-        assert strength(daily(0.01), index, RULES).points is None
-    assert strength(daily(0.01), daily(0.01, "SPY"), RULES).points == 50.0
+        assert strength(look_of(daily(0.01), RULES), index and look_of(index, RULES), RULES).points is None
+    assert strength(look_of(daily(0.01), RULES), look_of(daily(0.01, "SPY"), RULES), RULES).points == 50.0
 
 
 def test_proximity_is_full_at_the_high_and_falls_with_the_distance():
@@ -95,23 +95,23 @@ def test_proximity_is_full_at_the_high_and_falls_with_the_distance():
     at_high = daily(0.0, price=110.0, today=bars([109.0], MINUTE))
     high_today = Tape("A", at_high.daily, NO_BARS, bars([130.0], MINUTE), 110.0)
 
-    assert proximity(at_high, None, RULES).points == pytest.approx(98.0, abs=3.0)
-    assert proximity(high_today, None, RULES).points == 0.0
+    assert proximity(look_of(at_high, RULES), None, RULES).points == pytest.approx(98.0, abs=3.0)
+    assert proximity(look_of(high_today, RULES), None, RULES).points == 0.0
 
 
 def test_volume_is_measured_a_minute():
     """The days' mean over 390 minutes is the usual; as usual is 50 points, twice as much or more 100."""
     for amount, points in ((500.0, 25.0), (1000.0, 50.0), (2000.0, 100.0), (9000.0, 100.0)):
         name = daily(0.0, today=bars([100.0, 100.0], MINUTE, amount))
-        assert volume(name, None, RULES).points == pytest.approx(points)
+        assert volume(look_of(name, RULES), None, RULES).points == pytest.approx(points)
 
 
 def test_a_price_that_never_moved_is_no_momentum():
     """Nothing over nothing is withheld, not fifty points."""
     still = Tape("A", bars(np.full(20, 50.0)), NO_BARS, NO_BARS, 50.0)
 
-    assert momentum(still, None, RULES).points is None
-    assert proximity(still, None, RULES).points is None
+    assert momentum(look_of(still, RULES), None, RULES).points is None
+    assert proximity(look_of(still, RULES), None, RULES).points is None
 
 
 def test_the_best_come_first_and_equals_by_name():
@@ -125,7 +125,7 @@ def test_the_best_come_first_and_equals_by_name():
 @given(st.lists(st.floats(1.0, 1000.0), min_size=20, max_size=40), st.floats(1.0, 1000.0))
 def test_a_score_lies_between_nothing_and_a_hundred(closes, price):
     """Whatever the prices, and it is never NaN."""
-    candidate = score(Tape("A", bars(closes), NO_BARS, NO_BARS, price), daily(0.0, "SPY"), RULES)
+    candidate = score(Tape("A", bars(closes), NO_BARS, NO_BARS, price), look_of(daily(0.0, "SPY"), RULES), RULES)
 
     assert 0.0 <= candidate.score <= 100.0
 
@@ -135,10 +135,13 @@ def test_the_trend_is_the_distance_from_the_mean_in_average_ranges():
     closes = np.full(60, 100.0)
     name = bars(closes)  # a range of two a day
 
-    found = [trend(Tape("A", name, NO_BARS, NO_BARS, price), None, RULES).points for price in (96.0, 100.0, 104.0)]
+    found = [
+        trend(look_of(Tape("A", name, NO_BARS, NO_BARS, price), RULES), None, RULES).points
+        for price in (96.0, 100.0, 104.0)
+    ]
 
     assert found == pytest.approx([0.0, 50.0, 100.0])
-    assert trend(Tape("A", name[:49], NO_BARS, NO_BARS, 100.0), None, RULES).points is None
+    assert trend(look_of(Tape("A", name[:49], NO_BARS, NO_BARS, 100.0), RULES), None, RULES).points is None
 
 
 def test_a_sector_has_its_cap_and_a_name_without_one_is_never_too_many():

@@ -7,7 +7,7 @@ import numpy as np
 
 from joed.analysis.regime import RegimeRules, judged_daily, means
 from joed.analysis.scan import ScanRules, Tape, scan
-from joed.analysis.score import ScoreRules, ranked, score
+from joed.analysis.score import ScoreRules, look_of, ranked, score
 from joed.model.values import DAY
 from tests.bench.measure import Row, Scale, interleaved, timed_s
 from tests.bench.scene import names_of
@@ -53,7 +53,9 @@ def thought(tapes: list[Tape], index: Tape):
     """Scan, score and rank."""
     kept = scan(tapes, ScanRules()).kept
     assert kept
-    return ranked([score(tape, index, ScoreRules()) for tape in kept], 12)
+    rules = ScoreRules()
+    look = look_of(index, rules)
+    return ranked([score(tape, look, rules) for tape in kept], 12)
 
 
 def tapes_of(count: int) -> list[Tape]:
