@@ -23,7 +23,13 @@ def regime(body: Body) -> str:
         ("active", ", ".join(stance["active"]) or "no strategy"),
         ("resting", ", ".join(stance["resting"]) or "no strategy"),
     ]
+    rows += [("crypto", f"{name} {_reading(row)}") for name, row in body.get("crypto", {}).items()]
     return "\n".join([regime_line(body), *table(votes), *table([list(row) for row in rows])])
+
+
+def _reading(row: Body) -> str:
+    """Write a reading with its age; what is not known is said to be unknown."""
+    return "unknown" if row["value"] is None else f"{row['value']:g}, {span(row['age_s'])} old"
 
 
 def watchlist(body: Body) -> str:

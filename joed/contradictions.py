@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from joed.model.anchors import next_due, parsed
 from joed.model.settings import Settings
+from joed.model.thinking import SOURCES, Source
 from joed.model.values import HOUR, SECOND, Host, Mode
 
 BROKERS = ("paper", "ibkr", "capital")
@@ -16,8 +17,8 @@ SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/^-]{0,31}")
 TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 LOOPBACK = re.compile(r"(http|ws)://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9/_.-]*)?")
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z_+/0-9-]{1,40}")
-OUTSIDE = ("fear_greed_index", "mvrv_ratio", "funding_rate")
-"""The readings that come from outside (joed/analysis/crypto.py)."""
+GATED = (*SOURCES, "bitcoin_return_30d", "bitcoin_volatility_30d")
+"""The readings of the crypto market (joed/analysis/crypto.py): those from outside, and what Bitcoin's days say."""
 JOBS = ("regime", "scan", "watchlist", "strategies", "analytics", "crypto", "summary")
 REWRITERS = ("none", "openai", "anthropic")
 SECURE = re.compile(r"https://[^\s]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\s]*)?$")
@@ -42,6 +43,11 @@ def _no_window(key: str, settings: Settings) -> bool:
     """Say whether one of these is no stretch of the day in a zone that there is."""
     windows: tuple[str, ...] = getattr(settings.ibkr, key)
     return not all(WINDOW.fullmatch(window) and _is_zone(window.partition(" ")[2]) for window in windows)
+
+
+def _is_asked(source: Source) -> bool:
+    """Say whether a source is ours, or a person's own that can be asked and read."""
+    return bool(SECURE.match(source.url) and source.path) if source.url else source == Source()
 
 
 def _is_row(row: str) -> bool:
@@ -177,8 +183,18 @@ RULES: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ),
     (
         "crypto.sources",
-        lambda s: not all(name in OUTSIDE and SECURE.match(row.url) for name, row in s.crypto.sources.items()),
-        f"must be of {', '.join(OUTSIDE)}, each with an https address, was {{was}}",
+        lambda s: not all(name in SOURCES and _is_asked(row) for name, row in s.crypto.sources.items()),
+        f"must be of {', '.join(SOURCES)}, each empty or with an https address and a path, was {{was}}",
+    ),
+    (
+        "crypto.gate",
+        lambda s: not all(name in GATED and row.low < row.high for name, row in s.crypto.gate.items()),
+        f"must be of {', '.join(GATED)}, each with low below high, was {{was}}",
+    ),
+    (
+        "crypto.gate",
+        lambda s: any(name in SOURCES and name not in s.crypto.sources for name in s.crypto.gate),
+        "names a reading that no source of crypto.sources is asked for: nothing would ever be opened, was {was}",
     ),
     (
         "jobs.times",

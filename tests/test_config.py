@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joed import config
+from joed.analysis.crypto import READINGS
 from joed.config import digest, load, load_directory
+from joed.contradictions import GATED
 from joed.errors import ConfigError
 from joed.market.listings import INDEX, LISTINGS, VIX
 from joed.model.anchors import parsed
@@ -477,3 +479,29 @@ def test_channels_are_read_as_they_are_written(written):
     assert refusal(written(alerts="channels:\n  phone: {credential: 'a:b'}\n"))[0].startswith(
         "alerts.channels.phone.credential must name a credential"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{sources: {fear_greed_index: {}}, gate: {fear_greed_index: {low: 25}}}", ""),
+        ("{gate: {bitcoin_return_30d: {low: -0.2}}}", ""),
+        ("{sources: {rumour: {}}}", "crypto.sources must be of fear_greed_index, mvrv_ratio, funding_rate"),
+        ("{sources: {mvrv_ratio: {url: 'http://x.org'}}}", "crypto.sources must be of"),
+        ("{sources: {mvrv_ratio: {url: 'https://x.org'}}}", "crypto.sources must be of"),
+        ("{sources: {mvrv_ratio: {low: 1}}}", "crypto.sources must be of"),
+        ("{gate: {rumour: {low: 1}}}", "crypto.gate must be of fear_greed_index"),
+        ("{gate: {bitcoin_return_30d: {low: 1, high: 1}}}", "crypto.gate must be of"),
+        ("{gate: {mvrv_ratio: {high: 3}}}", "crypto.gate names a reading that no source"),
+    ],
+)
+def test_a_gate_stands_on_readings_that_somebody_is_asked_for(written, text, words):
+    """Else nothing would ever be opened, and nobody would know why."""
+    path = written(f"crypto: {text}")
+
+    assert load(path).crypto.stale_s == 172_800.0 if not words else refusal(path)[0].startswith(words)
+
+
+def test_the_gate_knows_the_readings_that_there_are():
+    """What the worker reads and what the settings may name are one list."""
+    assert set(GATED) == set(READINGS)

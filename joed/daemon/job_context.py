@@ -43,6 +43,7 @@ class JobContext(Struct, frozen=True):
     figures: dict[str, float | None] = {}
     spreads: dict[str, float] = {}
     outside: dict[str, float] = {}
+    outside_ns: dict[str, int] = {}
 
 
 def context_of(state: State) -> JobContext:

@@ -204,7 +204,8 @@ def read_crypto(inputs: Inputs, command: RunJob) -> CryptoRead:
     outside = inputs.context.outside | {
         name: float(value) for name, value in params.items() if isinstance(value, int | float)
     }
-    return CryptoRead(command.run, crypto.read(inputs.daily(str(params.get("instrument", "BTC"))), outside))
+    readings = crypto.read(inputs.daily(str(params.get("instrument", "BTC"))), outside)
+    return CryptoRead(command.run, readings, dict(inputs.context.outside_ns))
 
 
 def summary(inputs: Inputs, command: RunJob) -> SummaryWritten:

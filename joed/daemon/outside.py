@@ -20,7 +20,7 @@ from joed.daemon.log import Log
 from joed.daemon.trading import Worker
 from joed.model.commands import RunJob
 from joed.model.events import Event
-from joed.model.thinking import Crypto, Source
+from joed.model.thinking import SOURCES, Crypto, Source
 from joed.model.values import SECOND
 
 ANSWER_BYTES_MAX = 1 << 20
@@ -65,6 +65,11 @@ def number_at(body: Any, source: Source) -> float:  # noqa: ANN401 - whatever a 
     return value
 
 
+def place_of(name: str, own: Source) -> Source:
+    """Give where a reading comes from: a person's own place, else the built-in one."""
+    return own if own.url else SOURCES[name]
+
+
 class Outside:
     """A worker that knows what the sources said last; everything else it hands on to the one behind it."""
 
@@ -80,7 +85,8 @@ class Outside:
     def run(self, command: RunJob, context: JobContext, done: Callable[[Event], None]) -> None:
         """Run a job; the crypto job's context has the readings that are young enough."""
         if command.job == JOB:
-            context = replace(context, outside=self.young())
+            young = self.young()
+            context = replace(context, outside=young, outside_ns={name: self.readings[name][0] for name in young})
         self._worker.run(command, context, done)
 
     def young(self) -> dict[str, float]:
@@ -96,7 +102,8 @@ class Outside:
 
     async def ask(self) -> None:
         """Ask each source once; what fails keeps its last reading, and is told."""
-        for name, source in self._rules.sources.items():
+        for name, own in self._rules.sources.items():
+            source = place_of(name, own)
             try:
                 self.readings[name] = (self._clock.now(), await fetched(source, self._rules.timeout_s))
             except LYING as error:

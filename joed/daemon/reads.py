@@ -120,7 +120,7 @@ READS = {
     "orders": Row(Role.VIEWER, _some("orders")),
     "positions": Row(Role.VIEWER, _some("positions", "equity", "daily_pnl", "unrealised")),
     "watchlist": Row(Role.VIEWER, _some("watchlist", "scanned_ns", "triggers", "trigger_count", "left_out", "aside")),
-    "regime": Row(Role.VIEWER, _some("regime", "regime_age_s", "figures", "stance")),
+    "regime": Row(Role.VIEWER, _some("regime", "regime_age_s", "figures", "stance", "crypto")),
     "jobs": Row(Role.VIEWER, _some("jobs")),
     "brokers": Row(Role.VIEWER, _some("brokers", "external", "verdicts")),
     "confirm": Row(Role.VIEWER, card),

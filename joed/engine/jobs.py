@@ -8,7 +8,7 @@ from joed.engine.orders import spent
 from joed.engine.triggers import sane
 from joed.model import commands as c
 from joed.model import events as e
-from joed.model.state import Job, State
+from joed.model.state import Job, Reading, State
 from joed.model.values import MINUTE
 
 RETRY_NS = MINUTE
@@ -79,6 +79,8 @@ def crypto_read(state: State, now: int, event: e.CryptoRead) -> None:
     """Take the readings over."""
     _job_ended(state, now, "crypto", event.run)
     state.figures = {**state.figures, **event.readings}
+    known = {name: value for name, value in event.readings.items() if value is not None and isfinite(value)}
+    state.crypto = {name: Reading(value, min(event.read_ns.get(name, now), now)) for name, value in known.items()}
 
 
 def job_failed(state: State, now: int, event: e.JobFailed) -> None:

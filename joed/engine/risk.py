@@ -11,6 +11,7 @@ from math import isfinite
 from msgspec import Struct
 
 from joed.engine import money
+from joed.engine.crypto import gated
 from joed.engine.health import LOSS, STORM
 from joed.engine.hours import close_of, outside
 from joed.engine.money import ONE, cash_at, underlying
@@ -368,6 +369,7 @@ CHECKS: dict[str, Check] = {
     "signals_max": forgetful,
     "held": kept,
     "external": external,
+    "crypto_gate": lambda state, now, one: gated(state, now, one.instrument),
     "position_max": too_many_positions,
     "rate_stale": old_rate,
     "notional_max": too_large,

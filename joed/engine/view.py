@@ -23,6 +23,7 @@ from joed.model.triggers import Trigger
 from joed.model.values import SECOND, ZERO, Crossing, Mode, Severity, Side, decimal
 from joed.model.view import (
     BrokerView,
+    CryptoView,
     JobView,
     LotView,
     Need,
@@ -96,6 +97,7 @@ def view(state: State) -> View:
         external=dict(state.external),
         verdicts=tuple(state.verdicts[-ROWS_MAX:]),
         figures=dict(state.figures),
+        crypto=_crypto(state),
         summary=state.summary,
         queue_depth=state.queue_depth,
         memory_bytes=state.memory_bytes,
@@ -231,6 +233,13 @@ def _job(state: State, job: Job) -> JobView:
         waits=times.waits_for(state, job),
         deadline_s=times.deadline_ns(rules, job.name) / SECOND if job.name in times.TABLE else 0.0,
     )
+
+
+def _crypto(state: State) -> dict[str, CryptoView]:
+    """Give the readings that were asked for, or that the gate waits for, known or not."""
+    wanted = dict.fromkeys((*state.settings.crypto.sources, *state.settings.crypto.gate, *state.crypto))
+    known = {name: CryptoView(row.value, (state.now - row.at_ns) / SECOND) for name, row in state.crypto.items()}
+    return {name: known.get(name, CryptoView(None, None)) for name in wanted}
 
 
 def _signing(state: State) -> Signing:

@@ -320,10 +320,11 @@ class SummaryWritten(Event, frozen=True, gc=False, tag="SummaryWritten"):
 
 
 class CryptoRead(Event, frozen=True, tag="CryptoRead"):
-    """The crypto job's answer: named readings, None where a source is absent."""
+    """The crypto job's answer: named readings, None where a source is absent; `read_ns` is when a source said it."""
 
     run: int
     readings: dict[str, float | None]
+    read_ns: dict[str, int] = {}
 
 
 class JobFailed(Event, frozen=True, gc=False, tag="JobFailed"):

@@ -227,6 +227,13 @@ class Telling(Struct, gc=False):
     acked_uid: int = -1
 
 
+class Reading(Struct, frozen=True, gc=False):
+    """What is known of the crypto market by one name, and when its source said it."""
+
+    value: float
+    at_ns: int
+
+
 class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
@@ -322,6 +329,7 @@ class State(Struct):
     aside: dict[str, str] = {}
     tellings: dict[str, Telling] = {}
     channels: dict[str, Channel] = {}
+    crypto: dict[str, Reading] = {}
     ticked_seq: int = -1
     """The seq of the last Tick, -1 where something was done since."""
     ticked_ns: int = 0

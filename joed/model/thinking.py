@@ -174,12 +174,37 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one reading comes from: an address that answers JSON, the path of the number in it, and its range."""
+    """Where one reading comes from: an address that answers JSON, the path of the number in it, and its range.
+
+    Without an address it is the one in SOURCES.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    url: str
-    path: str
+    url: str = ""
+    path: str = ""
     low: float = 0.0
+    high: float = 1_000_000.0
+
+
+COINMETRICS = "https://community-api.coinmetrics.io/v4/timeseries/asset-metrics?assets=btc&metrics=CapMVRVCur"
+SOURCES = {
+    "fear_greed_index": Source("https://api.alternative.me/fng/?limit=1", "data.0.value", 0.0, 100.0),
+    "mvrv_ratio": Source(
+        f"{COINMETRICS}&frequency=1d&page_size=1&paging_from=end", "data.0.CapMVRVCur", 0.01, 100.0
+    ),  # non-commercial use (CC BY-NC 4.0)
+    "funding_rate": Source(
+        "https://www.okx.com/api/v5/public/funding-rate?instId=BTC-USDT-SWAP", "data.0.fundingRate", -0.05, 0.05
+    ),
+}
+"""Where each reading of the crypto market comes from where a person names no other place; none needs a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Between which values of a reading entries are allowed, both included."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    low: float = -1_000_000.0
     high: float = 1_000_000.0
 
 
@@ -192,3 +217,4 @@ class Crypto:
     every_s: Seconds = 14_400.0
     timeout_s: Annotated[float, Gt(0), Le(60)] = 10.0
     stale_s: Seconds = 172_800.0
+    gate: dict[str, Bound] = field(default_factory=dict)

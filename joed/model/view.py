@@ -199,6 +199,13 @@ class JobView(Struct, frozen=True, gc=False):
     deadline_s: float = 0.0
 
 
+class CryptoView(Struct, frozen=True, gc=False):
+    """A reading of the crypto market, and how old its source's word is; None where nothing is known."""
+
+    value: float | None
+    age_s: float | None
+
+
 class Need(Struct, frozen=True, gc=False):
     """Something that only a person can settle; joectl knows for each code what to do."""
 
@@ -318,6 +325,7 @@ class View(Struct, frozen=True):
     rates: tuple[RateView, ...] = ()
     unsettled: Decimal = Decimal(0)
     quotes_rejected: dict[str, int] = {}
+    crypto: dict[str, CryptoView] = {}
     kill: Receipt | None = None
     drilled: Drill | None = None
     keys: dict[str, KeyUse] = {}

@@ -9,9 +9,9 @@ from aiohttp import web
 from joed.daemon.clock import SimulatedClock
 from joed.daemon.job_context import JobContext
 from joed.daemon.log import Log
-from joed.daemon.outside import ANSWER_BYTES_MAX, LYING, Outside, fetched, keep, kept, number_at
+from joed.daemon.outside import ANSWER_BYTES_MAX, LYING, Outside, fetched, keep, kept, number_at, place_of
 from joed.model.commands import RunJob
-from joed.model.thinking import Crypto, Source
+from joed.model.thinking import SOURCES, Crypto, Source
 from joed.model.values import SECOND
 
 DAY_NS = 86_400 * SECOND
@@ -104,12 +104,13 @@ class Behind:
     """The worker behind: remembers what it was given."""
 
     def __init__(self):
-        self.contexts = []
+        self.contexts, self.moments = [], []
         self.bars = lambda bars: None
 
     def run(self, command, context, done):
         """Take a run."""
         self.contexts.append((command.job, context.outside))
+        self.moments.append(context.outside_ns)
 
 
 def outside(tmp_path, source, clock, behind):
@@ -158,3 +159,38 @@ def test_a_cache_that_makes_no_sense_is_empty(tmp_path, text):
 
     assert kept(tmp_path / "c") == {}
     keep(tmp_path / "nowhere" / "c", {"a": (1, 2.0)})
+
+
+def test_a_source_without_an_address_is_the_built_in_one():
+    """A person's own is asked where it is told."""
+    own = Source("https://example.org", "x")
+
+    assert place_of("mvrv_ratio", Source()) is SOURCES["mvrv_ratio"]
+    assert place_of("mvrv_ratio", own) is own
+
+
+async def test_the_moment_of_a_sources_word_goes_with_its_number(tmp_path):
+    """So that the gate counts its age from there, whenever the job ran."""
+    clock, behind = SimulatedClock(100 * DAY_NS), Behind()
+    async with serving(saying("40")) as source:
+        asked = outside(tmp_path, source, clock, behind)
+        await asked.ask()
+    clock.call_at(101 * DAY_NS, lambda: None)
+    clock.advance()
+    asked.run(RunJob("crypto", 1, 0, {}, ()), JobContext(101 * DAY_NS), print)
+
+    assert behind.contexts == [("crypto", {"fear_greed_index": 40.0})]
+    assert behind.moments == [{"fear_greed_index": 100 * DAY_NS}]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "value"),
+    [
+        ("fear_greed_index", {"data": [{"value": "47", "value_classification": "Neutral"}]}, 47.0),
+        ("mvrv_ratio", {"data": [{"asset": "btc", "time": "2026-11-26T00:00:00Z", "CapMVRVCur": "1.93"}]}, 1.93),
+        ("funding_rate", {"code": "0", "data": [{"fundingRate": "0.0001", "instId": "BTC-USDT-SWAP"}]}, 0.0001),
+    ],
+)
+def test_each_built_in_source_is_read_in_its_own_shape(name, body, value):
+    """As each documents its answer: a list of rows under `data`, the number in words."""
+    assert number_at(body, SOURCES[name]) == value

@@ -69,3 +69,12 @@ def test_the_watchlist_shows_each_reason_and_each_trigger_with_its_stop_target_a
 def test_an_empty_watchlist_says_that_it_is_empty():
     """Before the first scan there is no filter to tell of either."""
     assert thinking.watchlist({"watchlist": [], "triggers": [], "trigger_count": 0}) == "nothing is watched yet"
+
+
+def test_readings_of_crypto_are_shown_with_their_age_or_as_unknown():
+    """Nothing is left out because it is not known."""
+    crypto = {"mvrv_ratio": {"value": None, "age_s": None}, "fear_greed_index": {"value": 22.0, "age_s": 7200.0}}
+    lines = [line.split() for line in thinking.regime(BODY | {"crypto": crypto}).splitlines()]
+
+    assert ["crypto", "mvrv_ratio", "unknown"] in lines
+    assert ["crypto", "fear_greed_index", "22,", "2", "h", "0", "min", "old"] in lines
