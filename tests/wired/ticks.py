@@ -115,13 +115,20 @@ def play(data_dir, folder, origin, seconds, *, speed, faults):
 def config_of(folder, port):
     """Write a daemon's configuration and credentials, and give the configuration's path."""
     urls = {"rest": f"http://127.0.0.1:{port}", "stream": f"ws://127.0.0.1:{port}"}
-    (folder / "secrets").mkdir(mode=0o700)
-    for name, secret in SECRETS.items():
-        (folder / "secrets" / name).write_text(secret)
-        (folder / "secrets" / name).chmod(0o600)
+    write_secrets(folder)
     path = folder / "joed.yaml"
     path.write_text(CONFIG % {"account": AT_CAPITAL_ACCOUNT, **urls})
     return path
+
+
+def write_secrets(folder):
+    """Write the service's credentials where only we read them, and give the directory."""
+    directory = folder / "secrets"
+    directory.mkdir(mode=0o700)
+    for name, secret in SECRETS.items():
+        (directory / name).write_text(secret)
+        (directory / name).chmod(0o600)
+    return directory
 
 
 def record_of(root):
@@ -167,15 +174,16 @@ class Book:
         self.head = {"X-CAP-API-KEY": SECRETS["capital-api-key"], "Content-Type": "application/json"}
         body = {"identifier": SECRETS["capital-identifier"], "password": SECRETS["capital-password"]}
         self.ask("POST", "/session", json.dumps(body))
-        self.positions = [row["position"] for row in self.ask("GET", "/positions")["positions"]]
+        self.positions = self.ask("GET", "/positions")["positions"]
         self.orders = self.ask("GET", "/workingorders")["workingOrders"]
         self.deals = deals_of(self.ask("GET", "/history/activity?lastPeriod=3600&detailed=true")["activities"])
-        self.link.close()
 
     def ask(self, method, path, body=None):
         """Ask once."""
         self.link.request(method, "/api/v1" + path, body, self.head)
         answer = self.link.getresponse()
-        assert answer.status == 200, answer.read()
+        text = answer.read()
+        self.link.close()  # the next question opens it again
+        assert answer.status == 200, text
         self.head |= {name: answer.headers[name] for name in ("CST", "X-SECURITY-TOKEN") if answer.headers[name]}
-        return json.loads(answer.read())
+        return json.loads(text)
