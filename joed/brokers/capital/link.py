@@ -92,7 +92,7 @@ class Link:
         self._desk = desk
         self._feed = feed
         self._reads = 0
-        self._hurry = asyncio.Event()
+        self._hurry, self._linked = asyncio.Event(), asyncio.Event()
         self._looking = asyncio.Lock()
         self._missed = 0
         self._history_ns = self._asked_ns = self._opened_ns = 0
@@ -116,6 +116,20 @@ class Link:
                 self._emit(event)
 
     async def run(self) -> None:
+        """Hold a link, and from the first one on a stream, for as long as the credentials are good."""
+        async with asyncio.TaskGroup() as group:
+            stream = group.create_task(self._stream())
+            try:
+                await self._hold()
+            finally:
+                stream.cancel()
+
+    async def _stream(self) -> None:
+        """Stream beside the link: where REST is away prices go on coming, while the stream's tokens hold."""
+        await self._linked.wait()
+        await self._feed.stream.run()
+
+    async def _hold(self) -> None:
         """Hold a link, and make it again behind growing delays; credentials that are refused are tried no more."""
         tries = 0
         while True:
@@ -162,6 +176,8 @@ class Link:
         self._examine("login", f"account {self.account} on the {self._capital.host} host", ok=True)
         self.connection += 1
         self.up, self._missed, self._reads = True, 0, 0
+        self._linked.set()
+        self._feed.stream.subscribe_again()  # a login or a switch of accounts may have silenced it
         self._emit(BrokerUp(self._name, self.account, WORLDS[self._capital.host], self.connection))
 
     async def _stay(self) -> None:
@@ -169,7 +185,6 @@ class Link:
         parts: tuple[Callable[[], Awaitable[None]], ...] = (
             self._looks,
             self._checks,
-            self._feed.stream.run,
             self._feed.keep_prices,
             self._feed.keep_listings,
         )

@@ -79,6 +79,10 @@ class Stream:
         self._wanted = epics[:EPICS_MAX]
         self._changed.set()
 
+    def subscribe_again(self) -> None:
+        """Ask for all of it once more, with the tokens of now."""
+        self._changed.set()
+
     def quoted_ns(self, epic: str) -> int:
         """Give when an epic's last quote came over this stream."""
         return self._quoted.get(epic, 0)
@@ -211,8 +215,13 @@ class Stream:
     async def _say(
         self, socket: ClientConnection, destination: str, payload: dict[str, Any] | None, lane: Lane = Lane.MARKET
     ) -> None:
-        """Send one frame, in its turn: subscriptions count as requests."""
-        await self._session.ensure()
+        """Send one frame, in its turn: subscriptions count as requests.
+
+        Tokens that cannot be renewed, for REST is away, may be good here all the same: the service says where not.
+        """
+        if destination != "ping":
+            with suppress(Fault):
+                await self._session.ensure()
         await self._limiter.turn(lane)
         self._numbers += 1
         number, tokens = str(self._numbers), self._session.tokens

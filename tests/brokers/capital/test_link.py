@@ -4,7 +4,7 @@ import pytest
 
 from joed.brokers.capital.session import Credentials
 from joed.model.commands import AmendOrder, ReadBroker
-from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderRejected, OrderWorking
+from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderRejected, OrderWorking, Quote
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Capital
 from joed.model.values import SECOND
@@ -36,6 +36,25 @@ def test_a_service_that_never_answers_is_seen_within_thirty_seconds(place):
     assert place.broker.submit(bracket(), permitted) == "not connected"
     place.fake.faults.clear()
     place.until(BrokerUp)
+
+
+def test_prices_go_on_coming_while_rest_is_away(place):
+    """The stream is no part of the link: it lives on over the same socket, and nothing can be sent meanwhile."""
+    sockets = set(place.fake.stream.connections)
+    place.fake.faults.dead()
+    place.until(BrokerDown)
+    place.events.clear()
+
+    for number in range(4):
+        place.quote(101.0 + number, 101.1 + number)
+        assert place.of(Quote)[-1].bid == 101.0 + number
+    assert place.broker.submit(bracket(), permitted) == "not connected"
+
+    place.fake.faults.clear()
+    place.until(BrokerUp)
+    place.quote(110.0, 110.1)
+    assert place.of(Quote)[-1].bid == 110.0
+    assert set(place.fake.stream.connections) == sockets
 
 
 def test_a_search_leaves_room_for_everything_else(tmp_path):
