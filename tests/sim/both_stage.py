@@ -18,6 +18,7 @@ from joed.brokers.capital.session import Credentials
 from joed.model import book
 from joed.model.commands import SubmitOrder
 from joed.model.settings import Capital, Instrument
+from joed.model.values import SECOND
 from joed.sim.build import settings_of
 from joed.sim.house_faults import HOUSE_FAULTS
 from joed.sim.laws import Broken, Watch
@@ -39,6 +40,8 @@ HOUSE = (
 """Faults of the world that are nobody's but joed's own house's."""
 BOOK_LAWS = (book.repeated, book.unbalanced, book.unprotected, book.turned)
 SETTLE_S = 0.05
+ENDS_S = 5
+"""How long a stopped adapter may take to let go of its sockets."""
 ABSENT_S = 75.0
 """How long an order in doubt is searched for: the calm at the end has to outlast it."""
 
@@ -53,6 +56,7 @@ class CapitalSide:
         directory.mkdir()
         self.links = 0
         self.adapter = self.running = None
+        self.ending = []
         self.wanted = tuple(exchange.instruments)
         self.fake = FakeCapital(exchange, clock)
         self.fake.desk.settle_s = SETTLE_S
@@ -98,7 +102,14 @@ class CapitalSide:
         assert reason == GONE
         if self.adapter is not None:
             self.adapter.stop()
+            self.ending.append((self.clock.now(), self.running))
         self.adapter = None
+
+    def overdue(self):
+        """Say whether an adapter that was told to end long ago has not."""
+        self.ending = [(at_ns, task) for at_ns, task in self.ending if not task.done()]
+        late = [at_ns for at_ns, _ in self.ending if self.clock.now() - at_ns > ENDS_S * SECOND]
+        return f"{len(late)} adapters live on that were stopped" if late else ""
 
     def submit(self, command, permit):
         """Hand a new order over."""
@@ -264,6 +275,7 @@ class BothStage(TwsStage):
     def _settle(self):
         super()._settle()
         self.other_watch.look()
+        self.watch.hold("what is stopped ends", self.capital.overdue())
         if self.other_watch.broken is not None:
             raise self.other_watch.broken
         running = self.capital.running

@@ -119,10 +119,8 @@ class Link:
         """Hold a link, and from the first one on a stream, for as long as the credentials are good."""
         async with asyncio.TaskGroup() as group:
             stream = group.create_task(self._stream())
-            try:
-                await self._hold()
-            finally:
-                stream.cancel()
+            await self._hold()
+            stream.cancel()
 
     async def _stream(self) -> None:
         """Stream beside the link: where REST is away prices go on coming, while the stream's tokens hold."""

@@ -99,6 +99,8 @@ class Stream:
                 self.reason = _words(group)
             finally:
                 self.up = False
+            if _ended():
+                raise asyncio.CancelledError
             steady = self._clock.now() - began_ns > STEADY_NS
             tries = 0 if steady else tries + 1
             self.reconnects += 1
@@ -260,6 +262,12 @@ class Stream:
     def newest_ns(self) -> int:
         """Give when the newest quote came."""
         return max(self._quoted.values(), default=0)
+
+
+def _ended() -> bool:
+    """Say whether this task was told to end: of that and of an error at the same time a TaskGroup keeps the error."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _words(group: BaseExceptionGroup[BaseException]) -> str:
