@@ -154,29 +154,42 @@ def _free(state: State, channel: Channel, now: int) -> bool:
 def chosen(state: State, now: int, name: str) -> tuple[str, ...]:
     """Give the keys of what a channel has to tell now, as many as a message holds: the loudest, new, oldest first."""
     row, channel = state.settings.alerts.channels[name], state.channels[name]
-    held = held_by(state, now, name)
-    ready = [key for key, due in channel.owed.items() if _due(state, now, row, key, due, held)]
+    quiet, spent = _is_quiet(state, now, row), _sent(channel, now) >= row.per_hour_max
+    ready = [
+        key
+        for key, due in channel.owed.items()
+        if not _waits(due, quiet=quiet, spent=spent) and _due(state, now, row, key, due)
+    ]
     return tuple(sorted(ready, key=lambda key: _weight(channel.owed[key]), reverse=True)[:TOGETHER_MAX])
 
 
-def _due(state: State, now: int, row: AlertChannel, key: str, due: Due, held: str) -> bool:
-    """Say whether one alert is to be told now."""
+def _waits(due: Due, *, quiet: bool, spent: bool) -> bool:
+    """Say whether an alert waits for the morning or the next hour; no critical one does that nobody was told of."""
     critical = due.severity is Severity.CRITICAL
-    if held == "quiet" and not critical:
-        return False
-    if held == "limit" and not (critical and not due.told):
-        return False
+    return (quiet and not critical) or (spent and not (critical and not due.told))
+
+
+def _due(state: State, now: int, row: AlertChannel, key: str, due: Due) -> bool:
+    """Say whether it is one alert's time: its own, or at once where nobody else could tell of it."""
     early = row.after_s > 0 and not due.told and _first_line_fails(state, key, due)
     return now >= due.due_ns or early
 
 
+def _is_quiet(state: State, now: int, row: AlertChannel) -> bool:
+    return bool(row.quiet) and window_of(row.quiet).holds(now + state.utc_offset_ns)
+
+
+def _sent(channel: Channel, now: int) -> int:
+    """Count the messages of the last hour."""
+    return sum(at_ns > now - HOUR for at_ns in channel.sent_ns)
+
+
 def held_by(state: State, now: int, name: str) -> str:
     """Say what makes a channel's milder alerts wait: "quiet" hours, the hour's "limit", or "" for nothing."""
-    row, channel = state.settings.alerts.channels[name], state.channels.get(name)
-    if row.quiet and window_of(row.quiet).holds(now + state.utc_offset_ns):
+    row, channel = state.settings.alerts.channels[name], state.channels[name]
+    if _is_quiet(state, now, row):
         return "quiet"
-    within = sum(at_ns > now - HOUR for at_ns in channel.sent_ns) if channel is not None else 0
-    return "limit" if within >= row.per_hour_max else ""
+    return "limit" if _sent(channel, now) >= row.per_hour_max else ""
 
 
 def _first_line_fails(state: State, key: str, due: Due) -> bool:
@@ -199,18 +212,13 @@ def _message(state: State, now: int, row: AlertChannel, channel: Channel, keys: 
         lines.append(f"({waiting} more in joectl alerts)")
     if channel.dropped:
         lines.append(f"({channel.dropped} were left out: too many at once)")
-    if held_by(state, now, channel.name) == "" and _spent(channel, row, now):
+    if _sent(channel, now) + 1 == row.per_hour_max:
         lines.append(f"(the limit of {row.per_hour_max} messages an hour is reached: only critical alerts come now)")
     if any(due.severity is not Severity.INFO for due in rows):
         lines.append(f"joectl ack {keys[0]}" if len(keys) == 1 else "joectl ack --all")
     loud = severity.upper() if severity is Severity.CRITICAL else severity.value
     count = f", {len(keys)} alerts" if len(keys) > 1 else ""
     return SendAlert(channel.name, state.seq, keys, severity, f"joed {state.mode}: {loud}{count}", "\n".join(lines))
-
-
-def _spent(channel: Channel, row: AlertChannel, now: int) -> bool:
-    """Say whether this message is the last of its hour."""
-    return sum(at_ns > now - HOUR for at_ns in channel.sent_ns) + 1 >= row.per_hour_max
 
 
 def _line(now: int, due: Due) -> str:

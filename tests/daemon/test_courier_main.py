@@ -142,6 +142,26 @@ def test_the_process_says_one_blotted_line_and_nothing_of_any_library():
     assert CANARY.encode() not in run.stderr
 
 
+NOISY = """
+import sys
+import joed.daemon.courier_main as module
+def noisy(order):
+    print("cannot reach", order["address"], file=sys.stderr)
+    return "the service did not take it"
+module.DOES["tell"] = noisy
+sys.exit(module.main())
+"""
+
+
+def test_what_a_library_prints_goes_nowhere():
+    """It has seen no blotting."""
+    told = json.dumps(order(f"json://{CANARY}")).encode()
+
+    run = subprocess.run([sys.executable, "-c", NOISY], input=told, capture_output=True, check=False, timeout=30)
+
+    assert (run.returncode, run.stderr) == (1, b"the service did not take it")
+
+
 def test_a_service_that_breaks_is_named_by_its_kind_alone(monkeypatch):
     """An exception's own words may hold the address."""
 

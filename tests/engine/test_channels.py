@@ -388,9 +388,9 @@ def test_every_way_out_is_listed_tried_or_not_and_a_dead_man_that_is_silent_is_a
 
 
 SEVERITIES = st.sampled_from(Severity)
-QUIETS = st.sampled_from(["", NIGHT, "00:00-23:59 UTC", "12:00-11:59 America/New_York"])
+QUIETS = st.sampled_from(["", "", "", NIGHT, "00:00-23:59 UTC", "12:00-11:59 America/New_York"])
 ROWS = st.builds(AlertChannel, st.just("u"), SEVERITIES, st.just(0.0), QUIETS, st.integers(1, 3))
-RAISED = st.lists(st.tuples(st.integers(0, 120), SEVERITIES), max_size=25)
+RAISED = st.lists(st.tuples(st.integers(0, 120), SEVERITIES), min_size=1, max_size=25)
 
 
 @settings(max_examples=40, deadline=None)
