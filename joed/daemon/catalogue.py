@@ -79,6 +79,7 @@ CATALOGUE = (
         "alerts by command and channels",
     ),
     Row("alerts_unacknowledged", "gauge", NONE, r.one(r.unacknowledged), "alerts that nobody has acknowledged"),
+    Row("alerts_waiting", "gauge", NONE, r.one(r.alerts_waiting), "alerts that a channel has not told yet"),
     Row("alert_channel_up", "gauge", NONE, r.one(r.channels_up), "0 while alerts do not leave by their channel"),
     Row("loop_heartbeat_timestamp_seconds", "gauge", NONE, r.utc("heartbeat_ns"), "the last whole proof of life"),
     Row("loop_lag_seconds", "histogram", NONE, r.buckets("loop_lag"), "how late the loop came to its own timer"),

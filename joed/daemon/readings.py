@@ -237,6 +237,11 @@ def unacknowledged(sources: Sources, view: View) -> float:
     return sum(row.acked_uid is None for row in view.alert_rows)
 
 
+def alerts_waiting(sources: Sources, view: View) -> float:
+    """Read how many alerts wait for the channel that is furthest behind."""
+    return max((channel.waiting for channel in view.channels), default=0)
+
+
 def channels_up(sources: Sources, view: View) -> float:
     """Read whether alerts leave, as far as one was tried."""
     return not any(channel.failed for channel in view.channels)

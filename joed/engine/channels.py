@@ -154,18 +154,22 @@ def _free(state: State, channel: Channel, now: int) -> bool:
 def chosen(state: State, now: int, name: str) -> tuple[str, ...]:
     """Give the keys of what a channel has to tell now, as many as a message holds: the loudest, new, oldest first."""
     row, channel = state.settings.alerts.channels[name], state.channels[name]
-    quiet, spent = _is_quiet(state, now, row), _sent(channel, now) >= row.per_hour_max
+    quiet, sent = _is_quiet(state, now, row), _sent(channel, now)
     ready = [
         key
         for key, due in channel.owed.items()
-        if not _waits(due, quiet=quiet, spent=spent) and _due(state, now, row, key, due)
+        if not _waits(row, due, quiet, sent) and _due(state, now, row, key, due)
     ]
     return tuple(sorted(ready, key=lambda key: _weight(channel.owed[key]), reverse=True)[:TOGETHER_MAX])
 
 
-def _waits(due: Due, *, quiet: bool, spent: bool) -> bool:
-    """Say whether an alert waits for the morning or the next hour; no critical one does that nobody was told of."""
+def _waits(row: AlertChannel, due: Due, quiet: bool, sent: int) -> bool:  # noqa: FBT001 - its one caller has just asked
+    """Say whether an alert waits for the morning or the next hour; no critical one does that nobody was told of.
+
+    What was told before has half of the hour's messages, so that what is new finds some left.
+    """
     critical = due.severity is Severity.CRITICAL
+    spent = sent >= (row.per_hour_max if not due.told else (row.per_hour_max + 1) // 2)
     return (quiet and not critical) or (spent and not (critical and not due.told))
 
 

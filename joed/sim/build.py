@@ -10,6 +10,7 @@ from joed.model.events import Event, Quote
 from joed.model.state import State
 from joed.model.values import MINUTE, Severity
 from joed.sim.scenario import VIX, Scenario
+from joed.sim.telling import CHANNELS
 
 POISON = -666.0
 """The volume by which the planted rule knows its quote; one less, and memory lacks."""
@@ -62,5 +63,6 @@ def settings_of(scenario: Scenario) -> s.Settings:
         paper=s.Paper(latency_s=traits.latency_s, partial_share=traits.partial_share),
         strategies=s.Strategies(momentum=s.Momentum(enabled=True), reversion=s.Reversion(enabled=True)),
         index=traits.instruments[0],
+        alerts=s.Alerts(channels=CHANNELS if scenario.tells else {}),
         universe=universe,
     )

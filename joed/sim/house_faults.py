@@ -95,7 +95,7 @@ def ask_twice(stage: Stage, args: Args) -> None:
 
 def alerts_down(stage: Stage, args: Args) -> None:
     """Have alerts not get through for a while."""
-    stage.site.alerts_down_until_ns = stage.clock.now() + int(number(args, "seconds") * SECOND)
+    stage.site.told.down_until_ns = stage.clock.now() + int(number(args, "seconds") * SECOND)
 
 
 HOUSE_FAULTS: dict[str, Kind] = {

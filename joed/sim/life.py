@@ -35,6 +35,7 @@ from joed.sim.duty import KILLED
 from joed.sim.laws import Watch
 from joed.sim.proofs import Remains
 from joed.sim.strategist import Strategist
+from joed.sim.telling import SENDING_NS, Told
 from joed.sim.wire import Wire
 
 STEPS = 4
@@ -92,8 +93,8 @@ class Site:
     tape_s: float
     conflates: bool
     shown: bool
+    told: Told
     version: str = "1"
-    alerts_down_until_ns: int = 0
     beside: tuple[Wire, ...] = ()
     """Wires to other brokers, in a world of several."""
 
@@ -374,13 +375,12 @@ class Life:
 
     def alert(self, command: RaiseAlert | SendAlert) -> None:
         """Tell a person, or not: while there is no route all fail."""
-        down = self.site.clock.now() < self.site.alerts_down_until_ns
+        site = self.site
         if isinstance(command, SendAlert):
-            reason, key = "no route" if down else "", next(iter(command.keys), "")
-            self.emit(AlertDelivered(key, command.channel, command.severity, reason, command.message))
+            self.clock.call_at(site.clock.now() + SENDING_NS, lambda: self.emit(site.told.arrived(command)))
             return
-        self.site.counts["alerts"] += 1
-        if down:
+        site.counts["alerts"] += 1
+        if site.told.down:
             self.emit(AlertDelivered(command.key, "world", command.severity, "no route"))
 
     def answered(self, command: Answer) -> None:

@@ -53,6 +53,7 @@ class Scenario(Struct, frozen=True):
     """A world and its faults: the seed decides everything that these do not say.
 
     `crashes` are numbers of crash points: the power goes at the first, then at the so manieth after that, and so on.
+    Where it `tells`, a person has channels, and every alert of the record must have left by the first (`telling.py`).
     """
 
     seed: int
@@ -61,6 +62,7 @@ class Scenario(Struct, frozen=True):
     faults: tuple[Fault, ...] = ()
     calm_s: float = CALM_S
     crashes: tuple[int, ...] = ()
+    tells: bool = False
 
     @property
     def ends_s(self) -> float:

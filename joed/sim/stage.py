@@ -34,6 +34,7 @@ from joed.sim.proofs import Remains
 from joed.sim.rest import REST_LAWS
 from joed.sim.scenario import REST_S, Scenario
 from joed.sim.strategist import Strategist
+from joed.sim.telling import Told, untold
 from joed.sim.wire import Wire
 
 LEAD_S = 60.0
@@ -86,7 +87,7 @@ class Stage:
         self.wire.broker = self.broker
         self.prices = Prices(self.clock, self._seed, traits, self.broker.quote)
         self.disk = Disk(self.clock, self._seed, traits)
-        self.crashes, self.calmed, self._passed = scenario.crashes, False, 0
+        self.crashes, self.calmed, self._passed, self._calm_ns = scenario.crashes, False, 0, 0
         latches = PointedLatches(root / "latch", self.point)
         latches.directory.mkdir()
         self.operator = Operator(self.clock, latches, self.watch, self.emit, self.counts)
@@ -108,6 +109,7 @@ class Stage:
             tape_s=traits.tape_s,
             conflates=traits.conflates,
             shown=traits.shown,
+            told=Told(self.clock, self.counts),
         )
 
     def make_settings(self) -> s.Settings:
@@ -294,10 +296,10 @@ class Stage:
 
     def calm(self) -> None:
         """Begin the end: nothing goes wrong any more, and what was begun is mended."""
-        self.traps, self.calmed = [], True
+        self.traps, self.calmed, self._calm_ns = [], True, self.clock.now()
         self.wire.mend_all()
         self.disk.slow_until_ns, self.disk.broken_s = 0, 0.0
-        self.site.alerts_down_until_ns = 0
+        self.site.told.down_until_ns = 0
         self.refuse(0.0)
         self.fill_in_parts(self.scenario.traits.partial_share)
         self.exchange.armed.clear()
@@ -372,6 +374,8 @@ class Stage:
         try:
             words, again = proofs.decided_again(store.read(), self.id_key, lambda event: set_rules(event.version))
             hold("decided again, the same", words)
+            if self.scenario.tells:
+                hold("every alert is told", untold(store.read(), self.site.told.at_ns, self._calm_ns))
             same = proofs.without_bands(again) == proofs.without_bands(state)
             hold("the record is the whole truth", "" if same else proofs.difference(again, state))
             return store.last(), store._head.hash  # noqa: SLF001 - the end of the chain is the trace's best digest

@@ -262,6 +262,17 @@ def test_beyond_the_hours_limit_milder_alerts_wait_and_the_channel_says_so():
     assert {"w2", "w3"} <= set(sent(state, START + 62 * MINUTE)[0].keys)
 
 
+def test_what_was_told_before_leaves_half_of_the_hour_to_what_is_new():
+    """Ten warnings that nobody acknowledges do not use up what an eleventh needs."""
+    state = alerted(
+        *(RaiseAlert(f"w{n}", Severity.WARNING, "x") for n in range(10)), phone=AlertChannel("u", per_hour_max=8)
+    )
+    assert len(times(state, START + 30 * MINUTE)) == 4
+    refold(state, START + 30 * MINUTE, Tick(), [RaiseAlert("new", Severity.WARNING, "y")])
+
+    assert [message.keys for message in sent(state, START + 30 * MINUTE + SECOND)] == [("new",)]
+
+
 def test_a_message_holds_few_alerts_and_the_rest_follows_at_a_bounded_pace():
     """Twenty critical alerts are three messages, five seconds apart: nothing is folded away and nobody is buried."""
     state = alerted(*(RaiseAlert(f"c{n}", Severity.CRITICAL, "x" * 500) for n in range(20)))
