@@ -14,6 +14,7 @@ from joed.errors import ConfigError
 from joed.model import events as e
 from joed.model.commands import CancelOrder
 from joed.model.settings import Settings
+from joed.model.values import Severity
 from joed.replay import ReplayImpossible, changed, differing, replay, run_replay, without_tails
 from tests.small_days import DAYS, options, played, settings
 
@@ -123,7 +124,7 @@ def test_a_decision_that_is_not_made_any_more_is_a_difference(copy):
     where = places(copy)
     store = Store.open(where.journal)
     seq = store.last() + 1
-    store.add(seq, 2_000_000_000_000_000_000, DAYS[1], e.AlertDelivered("k", "c", e.Severity.INFO), [CancelOrder("x")])
+    store.add(seq, 2_000_000_000_000_000_000, DAYS[1], e.AlertDelivered("k", "c", Severity.INFO), [CancelOrder("x")])
     store.commit()
     store.close()
 

@@ -268,8 +268,10 @@ def check_schema(path: Path, db: sqlite3.Connection) -> None:
     for key, value, digest in rows:
         if schema.digest_meta(key, value) != digest:
             raise JournalDamaged(path, 0, f"meta {key.decode(errors='replace')} differs from its digest")
-    wrong = [name for name, sql in _expected().items() if found.get(name) != sql]
-    if wrong or version != str(schema.VERSION).encode():
+    first = schema.is_first(db)
+    mended = [name.encode() for name in schema.MENDED] if first else []
+    wrong = [name for name, sql in _expected().items() if found.get(name) != sql and name not in mended]
+    if wrong or not (first or version == str(schema.VERSION).encode()):
         name = wrong[0].decode() if wrong else "version"
         raise JournalDamaged(path, 0, f"its schema is not ours: {name}")
 

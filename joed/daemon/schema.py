@@ -9,8 +9,10 @@ from pathlib import Path
 
 from joed.daemon.sidecars import sync_folder
 
-VERSION = 1
+VERSION = 2
 """A file that says a higher one was written by a newer joed, and is left alone."""
+MENDED = {"orders": "9549bdceb069bcadd596f28a73eda8a83cc081cd30a6c61d3f40ca3dae5ec1b5"}
+"""SHA-256 of each view as version 1 has it where version 2 has another: it is read as it is, and mended to write."""
 
 TABLES = """
 CREATE TABLE meta(
@@ -92,6 +94,7 @@ FROM commands WHERE type = 'MarkEquity';
 
 # A bracket is one SubmitOrder and three orders; the words on its sending name the entry and hold for all three.
 # A word that ends an order outlives any that does not; of equals the latest counts; fills that add up to it end it too.
+# An exit is as large as its broker last said it was: what another exit of its group closed is no longer its to do.
 ORDERS = """
 CREATE VIEW orders AS
 WITH asked AS (
@@ -137,21 +140,36 @@ WITH asked AS (
             status IN ('FILLED', 'REJECTED', 'CANCELLED', 'EXPIRED', 'ABSENT_PROVEN') DESC, seq DESC) AS rank FROM word
 ), done AS (
     SELECT "order", sum(quantity) AS filled, max(seq) AS seq FROM fills GROUP BY "order"
+), mark AS (
+    SELECT "order", seq, quantity AS filled, NULL AS still FROM fills
+    UNION ALL
+    SELECT "order", seq, 0, json_extract(event, '$.quantity') FROM told WHERE kind = 'OrderWorking'
+), aged AS (
+    SELECT *, max(CASE WHEN still IS NOT NULL THEN seq END) OVER (PARTITION BY "order") AS worked FROM mark
+), sized AS (
+    SELECT "order", sum(CASE seq WHEN worked THEN still ELSE filled END) AS quantity
+    FROM aged WHERE seq <= worked GROUP BY "order"
 )
 SELECT leg.seq, leg.at_ns, leg.session, leg."order", json_extract(leg.json, '$.broker') AS broker,
     json_extract(leg.json, '$.instrument') AS instrument, leg.side, json_extract(leg.json, '$.quantity') AS quantity,
     leg.kind, leg.leg, leg.level, json_extract(leg.json, '$.strategy') AS strategy,
     json_extract(leg.json, '$.signal') AS signal, json_extract(leg.json, '$.group') AS "group",
-    CASE WHEN done.filled >= json_extract(leg.json, '$.quantity') + 0 THEN 'FILLED' WHEN latest.ended THEN latest.status
+    CASE WHEN done.filled >= CASE WHEN leg.leg = 'E' OR sized.quantity IS NULL
+            THEN json_extract(leg.json, '$.quantity') + 0 ELSE sized.quantity END THEN 'FILLED'
+        WHEN latest.ended THEN latest.status
         WHEN done.filled > 0 AND coalesce(latest.status, '') NOT IN ('CANCEL_ASKED', 'UNCERTAIN') THEN 'PARTIAL'
         ELSE coalesce(latest.status, 'ARMED') END AS status,
     coalesce(done.filled, 0) AS filled, max(leg.seq, coalesce(latest.seq, 0), coalesce(done.seq, 0)) AS told_seq
 FROM leg LEFT JOIN latest ON latest."order" = leg."order" AND latest.rank = 1
-    LEFT JOIN done ON done."order" = leg."order" ORDER BY leg.seq, leg."index", leg.leg;
+    LEFT JOIN done ON done."order" = leg."order" LEFT JOIN sized ON sized."order" = leg."order"
+    ORDER BY leg.seq, leg."index", leg.leg;
 """
 
 SCRIPT = TABLES + GUARDS + FILLS + COMMANDS + EQUITY + ORDERS
 """Everything that a new file begins with."""
+
+VIEWS = {"orders": ORDERS}
+NAMED = "SELECT sql FROM sqlite_master WHERE name ="
 
 MOVED = """
 CREATE TABLE IF NOT EXISTS tape(
@@ -191,6 +209,8 @@ def _prepare(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA {pragma}")
     if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         _create(db)
+    elif is_first(db):
+        _mend(db)
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -203,6 +223,35 @@ def _create(db: sqlite3.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def is_first(db: sqlite3.Connection) -> bool:
+    """Say whether a file is of version 1, each of its views word by word as that had it."""
+    stored = "SELECT value FROM meta WHERE key = 'schema'"
+    row = db.execute(stored).fetchone() if db.execute(f"{NAMED} 'meta'").fetchone() else None
+    return row is not None and text(row[0]) == "1" and all(digest_of(db, name) == MENDED[name] for name in MENDED)
+
+
+def digest_of(db: sqlite3.Connection, view: str) -> str:
+    """Give the SHA-256 of a view's text as a file has it, "" where there is none."""
+    row = db.execute(f"{NAMED} ?", (view,)).fetchone()
+    return sha256(text(row[0]).encode()).hexdigest() if row is not None else ""
+
+
+def text(stored: str | bytes) -> str:
+    """Give a text of SQLite's, whichever way a connection reads it."""
+    return stored.decode(errors="replace") if isinstance(stored, bytes) else stored
+
+
+def _mend(db: sqlite3.Connection) -> None:
+    """Give a file of version 1 the views of version 2: all of them and its new version, or nothing."""
+    version = str(VERSION)
+    with transaction(db):
+        for view in MENDED:
+            db.execute(f"DROP VIEW {view}")
+            db.execute(VIEWS[view])
+        digest = digest_meta(b"schema", version.encode())
+        db.execute("UPDATE meta SET value = ?, digest = ? WHERE key = 'schema'", (version, digest))
 
 
 @contextlib.contextmanager

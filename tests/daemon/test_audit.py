@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from joed.daemon import audit
+from joed.daemon import audit, schema
 from joed.daemon.store import Store
 from tests.daemon.records import SESSION, add, commands, fill
 
@@ -51,7 +51,7 @@ def test_the_first_bad_record_is_named(store, tmp_path):
 
 def test_a_newer_journal_is_not_called_damaged(store, tmp_path):
     """It is this build that is too old."""
-    store.set_meta("schema", "2")
+    store.set_meta("schema", str(schema.VERSION + 1))
 
     verdict = audit.verify(tmp_path)
 

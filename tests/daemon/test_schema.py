@@ -1,17 +1,23 @@
 """The views over a day written by hand: what a person reads of the journal with any SQL tool."""
 
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from joed.daemon import schema
+from joed.daemon import chain, schema
+from joed.daemon.chain import EVERYTHING, JournalDamaged
+from joed.daemon.schema import digest_meta
 from joed.daemon.store import Store
 from joed.model import commands, events
 from joed.model.values import Kind, Leg, Side, Status
 
 D = Decimal
 SESSION = "2026-11-20"
+FIRST = Path(__file__).parent / "orders_v1.sql"
+"""The view of orders that the first version had."""
 ENTRY, STOP, TARGET = (f"j1-20261120-1-3.0-{leg}-ab12" for leg in "EST")
 CLOSE = "j1-20261120-1-9.0-C-cd34"
 LOST, LOST_STOP, LOST_TARGET = (f"j1-20261120-1-4.0-{leg}-ef56" for leg in "EST")
@@ -218,6 +224,70 @@ def test_every_word_on_an_order_is_understood(day, words, status):
     db = day((events.HeartbeatMeasured(0, 1), bracket(ENTRY, STOP, TARGET)), *words)
 
     assert [row[4] for row in statuses(db)] == status
+
+
+def test_an_exit_is_done_when_nothing_is_left_for_it_to_do(day):
+    """Of 10 the close took 3; the target was told that 7 are left, filled them, and is no order in part."""
+    close = bracket(CLOSE, "", "", side=Side.SELL, kind=Kind.MARKET, leg=Leg.CLOSE, level=None, opens=False)
+    db = day(
+        (events.HeartbeatMeasured(0, 1), bracket(ENTRY, STOP, TARGET)),
+        (filled(ENTRY, "x1", 10, "100"),),
+        (events.OrderWorking(TARGET, D(10), D(110)),),
+        (filled(TARGET, "x2", 4, "110", side=Side.SELL),),
+        (events.HeartbeatMeasured(0, 1), close),
+        (filled(CLOSE, "x3", 3, "109", side=Side.SELL),),
+        (events.OrderWorking(TARGET, D(3), D(110)),),
+        (filled(TARGET, "x4", 3, "110", side=Side.SELL),),
+        (events.OrderCancelled(CLOSE),),
+    )
+
+    assert [(leg, status, done) for leg, *_, status, done in statuses(db)] == [
+        ("E", "FILLED", 10),
+        ("S", "ARMED", 0),
+        ("T", "FILLED", 7),
+        ("C", "CANCELLED", 3),
+    ]
+
+
+def test_a_file_of_the_first_version_is_read_as_it_is_and_mended_to_write(tmp_path):
+    """Its one other view is the one that version had; after that it is of this version, word by word."""
+    path = tmp_path / "joed.db"
+    first = FIRST.read_text("utf-8")
+    as_first(path, first)
+    chain.check(path, EVERYTHING)
+    assert version_of(path) == "1"
+
+    Store.open(path).close()
+
+    assert version_of(path) == str(schema.VERSION)
+    chain.check(path, EVERYTHING)
+    Store.open(path).close()
+
+
+def test_a_view_that_only_looks_like_the_first_one_is_damage(tmp_path):
+    """A file of version 1 whose view tells otherwise is left alone."""
+    path = tmp_path / "joed.db"
+    as_first(path, FIRST.read_text("utf-8").replace("'PARTIAL'", "'FILLED'"))
+
+    with pytest.raises(JournalDamaged, match="schema is not ours: orders"):
+        Store.open(path)
+    assert version_of(path) == "1"
+
+
+def as_first(path, view):
+    """Make a journal as version 1 made it, with this view of orders."""
+    Store.open(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP VIEW orders")
+        db.executescript(view)
+        db.execute("UPDATE meta SET value = '1', digest = ? WHERE key = 'schema'", (digest_meta(b"schema", b"1"),))
+        db.commit()
+
+
+def version_of(path):
+    """Give the version that a file says."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0]
 
 
 def test_an_order_without_children_is_one_row(day):

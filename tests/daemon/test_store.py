@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from joed.daemon import record
+from joed.daemon import record, schema
 from joed.daemon.chain import JournalBehind, JournalDamaged, JournalNewer, connect_readonly
 from joed.daemon.store import BLOCK_ROWS_MAX, Store
 from joed.model.state import State
@@ -185,7 +185,7 @@ def test_what_is_noted_stays(path):
 
     again = Store.open(path)
 
-    assert (again.meta("account"), again.meta("nothing"), again.meta("schema")) == ("DU1", None, "1")
+    assert (again.meta("account"), again.meta("nothing"), again.meta("schema")) == ("DU1", None, str(schema.VERSION))
     again.close()
 
 
@@ -204,11 +204,11 @@ def test_a_newer_journal_is_refused_and_left_alone(path):
     """An older build must not write into what it does not understand."""
     journal(path, "f")
     db = sqlite3.connect(path)
-    db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(schema.VERSION + 1),))
     db.commit()
     db.close()
 
-    with pytest.raises(JournalNewer, match="schema 2, this joed knows 1"):
+    with pytest.raises(JournalNewer, match=f"schema {schema.VERSION + 1}, this joed knows {schema.VERSION}"):
         Store.open(path)
 
 

@@ -23,6 +23,7 @@ RECORD = {
     'sum(joed_fills_total{side="buy"})': "SELECT count(*) FROM fills WHERE side = 'BUY'",
     'sum(joed_fills_total{side="sell"})': "SELECT count(*) FROM fills WHERE side = 'SELL'",
     'sum(joed_orders_total{state="armed"})': "SELECT count(*) FROM orders",
+    'sum(joed_orders_total{state="filled"})': "SELECT count(*) FROM orders WHERE status = 'FILLED'",
     'sum(joed_orders_total{state="cancelled"})': "SELECT count(*) FROM orders WHERE status = 'CANCELLED'",
     "joed_trades_today": "SELECT count(*) FROM orders WHERE leg = 'E' AND filled > 0",
     "joed_equity_amount": "SELECT equity FROM equity ORDER BY seq DESC LIMIT 1",
@@ -134,7 +135,7 @@ def test_every_panel_of_all_dashboards_shows_something(day):
 
 
 def test_what_prometheus_saw_is_what_the_record_says(day):
-    """Ten values, from counters and gauges, against the journal's own views."""
+    """Eleven values, from counters and gauges, against the journal's own views."""
     assert len(RECORD) >= 6
     assert differing(day.prometheus, day.demo, day.ended) == {}
     assert day.prometheus.value('sum(joed_fills_total{side="sell"})', day.ended) > 0
