@@ -26,6 +26,8 @@ from joed.model.values import SECOND, ZERO, Leg, Severity, Side, Status, ceil_to
 ROW = re.compile(r"(\d{4}-\d\d-\d\d) (?:split ([1-9]\d{0,3}):([1-9]\d{0,3})|dividend (\d{1,6}(?:\.\d{1,6})?))")
 WHOLE_MAX, SMALL_MAX = 50, 4
 """A difference that no date names may be a split's where it is a ratio of whole numbers, of which one is small."""
+ONE = Decimal(1)
+ID_PARTS, DATE_DIGITS = 6, 8
 MOVABLE = (Status.WORKING, Status.PARTIAL)
 
 
@@ -43,8 +45,7 @@ NOTHING = Due(1, 1, ZERO, "")
 
 def due(state: State, position: Position) -> Due:
     """Give what the dates file names for a position since it was opened, or since the last that was taken over."""
-    opened = dt.datetime.fromtimestamp(position.opened_ns // SECOND, dt.UTC).date().isoformat()
-    found = NOTHING
+    opened, found = first_day(position), NOTHING
     for row in sorted(state.settings.dates.get(position.instrument, ())):
         match = ROW.fullmatch(row)
         if match is None or not max(opened, position.adjusted) < match[1] <= state.day.session:
@@ -54,18 +55,35 @@ def due(state: State, position: Position) -> Due:
     return found
 
 
+def first_day(position: Position) -> str:
+    """Give the date of the session in which a position was opened: its entry's id has it, or the clock."""
+    parts = position.groups[0].split("-") if position.groups else []
+    if len(parts) == ID_PARTS and len(parts[1]) == DATE_DIGITS and parts[1].isdigit():
+        return f"{parts[1][:4]}-{parts[1][4:6]}-{parts[1][6:]}"
+    return dt.datetime.fromtimestamp(position.opened_ns // SECOND, dt.UTC).date().isoformat()
+
+
 def over_night(state: State, position: Position) -> bool:
     """Say whether a position is from before this session, and the broker has not shown its size in this one."""
     return position.quantity != 0 and position.opened_ns < state.day.open_ns and position.sized != state.day.session
 
 
 def note_sized(state: State, read: BrokerRead) -> None:
-    """Note which positions the broker holds in the size of our books (part of `apply`)."""
+    """Note which positions the broker holds in the size that our books explain (part of `apply`).
+
+    What somebody holds beside ours is explained where it was there in the last session; what changes within a session
+    is a person's trade, and no split.
+    """
     if not read.complete or read.connection != state.brokers[read.broker].connection:
         return
     theirs = {row.instrument: row.quantity for row in read.positions}
     for position in state.positions.values():
-        if position.broker == read.broker and position.quantity == theirs.get(position.instrument):
+        if position.broker != read.broker or not position.quantity or position.changed_ns >= read.from_ns:
+            continue
+        apart = theirs.get(position.instrument, ZERO) - position.quantity
+        if position.sized == state.day.session or position.opened_ns >= state.day.open_ns:
+            position.apart = apart
+        if apart == position.apart:
             position.sized = state.day.session
 
 
@@ -78,7 +96,7 @@ def in_question(state: State, position: Position) -> bool:
     if broker is None or not over_night(state, position):
         return False
     beyond = broker.suspected.get(position.instrument, state.external.get(position.instrument, ZERO))
-    return beyond != 0 and whole(position.quantity, position.quantity + beyond) is not None
+    return whole(position.quantity + position.apart, position.quantity + beyond) is not None
 
 
 def whole(ours: Decimal, theirs: Decimal) -> tuple[int, int] | None:
@@ -111,21 +129,22 @@ def on_read(state: State, now: int, read: BrokerRead, commands: list[Command]) -
         if position.broker == read.broker and old and position.changed_ns < read.from_ns:
             _judge(state, now, position, theirs.get(position.instrument, ZERO), commands)
     for block in state.blocks.values():
-        name = block.scope.partition(":")[2]
-        held = state.positions.get(name)
-        if block.reason == RESIZED and (held is None or theirs.get(name, ZERO) == held.quantity):
+        held = state.positions.get(block.scope.partition(":")[2])
+        if block.reason == RESIZED and (held is None or not held.quantity or held.sized == state.day.session):
             commands.append(LiftBlock(block.key, "the books agree again"))
 
 
 def _judge(state: State, now: int, position: Position, theirs: Decimal, commands: list[Command]) -> None:
     found, ours = due(state, position), position.quantity
-    split = found.new != found.old
-    if found is not NOTHING and (explains(found, ours, theirs) if split else theirs == ours):
-        _adjust(state, position, found, theirs, commands)
+    before, split = ours + position.apart, found.new != found.old
+    if found is not NOTHING and (explains(found, before, theirs) if split else theirs == before):
+        ratio = found.new * ONE / found.old
+        shares = floor_to(abs(ours) * ratio, ONE).copy_sign(ours) if position.apart else theirs
+        _adjust(state, position, found, shares, commands)
     elif over_night(state, position) and state.external.get(position.instrument) == theirs - ours:
-        ratio = whole(ours, theirs)
-        if ratio is not None and not frozen(state, position.instrument):
-            _freeze(state, now, position, theirs, ratio, commands)
+        seen = whole(before, theirs)
+        if seen is not None and not frozen(state, position.instrument):
+            _freeze(state, now, position, theirs, seen, commands)
 
 
 def _adjust(state: State, position: Position, found: Due, theirs: Decimal, commands: list[Command]) -> None:
@@ -156,9 +175,10 @@ def _freeze(
     """Leave an instrument alone whose quantity changed over the night for a reason that nobody named."""
     name, row = position.instrument, f"split {ratio[0]}:{ratio[1]}"
     words = (
-        f"{name}: {position.quantity} were held over the night, the broker has {theirs} now. If that is a split, add "
-        f"'{name},{state.day.session},{row}' to the file of scan.dates_file and reload; if not, joectl adopt {name} "
-        f"or joectl flatten {name}. Until then no stop of it is replaced and nothing is closed for want of one"
+        f"{name}: {position.quantity + position.apart} were held over the night, the broker has {theirs} now. "
+        f"If that is a split, add '{name},{state.day.session},{row}' to the file of scan.dates_file and reload; if "
+        f"not, joectl adopt {name} or joectl flatten {name}. Until then no stop of it is replaced and nothing is "
+        f"closed for want of one"
     )
     commands.append(JudgeBooks(position.broker, VERDICTS[RESIZED].verdict, RESIZED, words, "", name))
     commands.append(RaiseBlock(Block(f"instrument:{name}", RESIZED, words, now)))

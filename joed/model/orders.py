@@ -90,8 +90,8 @@ class Position(Struct, gc=False):
     `repairs` counts stops put in place of lost ones since it was last protected; `unwanted` is why a person wants
     it gone, `refusals` counts closes that the broker refused in a row, `verified` is the session in which a whole read
     showed its stop working. A `patient` close rests at the market's price and may be hastened.
-    `sized` is the session in which the broker showed it in the size of our books, `adjusted` the date of the last split
-    or dividend that was taken over.
+    `sized` is the session in which the broker showed it in the size that our books explain, `apart` what it held beside
+    it then, `adjusted` the date of the last split or dividend that was taken over.
     """
 
     instrument: str
@@ -124,3 +124,4 @@ class Position(Struct, gc=False):
     patient: bool = False
     sized: str = ""
     adjusted: str = ""
+    apart: Decimal = ZERO

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from joed.engine.corporate import WHOLE_MAX, due, explains, whole
+from joed.engine.corporate import WHOLE_MAX, due, explains, first_day, whole
 from joed.engine.positions import unrealised
 from joed.engine.step import refold, step
 from joed.engine.verdicts import ADJUSTED, RESIZED
@@ -17,9 +17,10 @@ from joed.model.commands import (
     SubmitOrder,
 )
 from joed.model.events import OrderCancelled, OrderSeen, OrderWorking, PositionSeen, SettingsLoaded, Tick
-from joed.model.values import SECOND, Leg, Severity, Side, Status, Verdict
-from tests.engine.build import D, holding, of_kind, quote, settings_of, stop_of, target_of, whole_read
-from tests.engine.test_overnight import AT, MORNING, next_day
+from joed.model.orders import Position
+from joed.model.values import HOUR, SECOND, Leg, Severity, Side, Status, Verdict
+from tests.engine.build import OPEN, D, holding, of_kind, quote, settings_of, stop_of, target_of, whole_read
+from tests.engine.test_overnight import AT, MORNING, morning, next_day
 
 SPLIT = {"AAPL": ("2026-09-22 split 4:1",)}
 FROZEN = key("instrument:AAPL", RESIZED)
@@ -176,6 +177,46 @@ def test_within_a_session_whose_size_was_seen_a_change_is_no_split():
 
     assert FROZEN not in state.blocks
     assert state.external == {"AAPL": -5}
+
+
+def test_what_somebody_held_beside_ours_yesterday_is_no_split_today():
+    """Thirty of a person's beside ten of ours, the same forty in the morning: nothing is frozen, the ten trade on."""
+    state = holding("AAPL", trail="2")
+    for at in (1, 2, 3):
+        read = replace(shown(state, state.now + at * SECOND, "40"), connection=1)
+        step(state, state.now + at * SECOND, read)
+    assert state.external == {"AAPL": 30}
+    morning(state)
+    for at in (1, 2, 3):
+        step(state, MORNING + at, shown(state, MORNING + at, "40"))
+
+    assert FROZEN not in state.blocks
+    assert state.positions["AAPL"].sized == "2026-09-22"
+
+
+def test_a_split_of_a_share_that_somebody_holds_too_scales_ours_alone():
+    """A hundred and sixty of forty, of which ten were ours: forty are."""
+    state = holding("AAPL", trail="2", dates=SPLIT)
+    for at in (1, 2, 3):
+        read = replace(shown(state, state.now + at * SECOND, "40"), connection=1)
+        step(state, state.now + at * SECOND, read)
+    morning(state)
+
+    commands = step(state, MORNING + 1, shown(state, MORNING + 1, "160"))
+
+    assert [one.quantity for one in of_kind(commands, AdjustPosition)] == [40]
+    for at in (2, 3, 4):
+        step(state, MORNING + at, shown(state, MORNING + at, "160", stop="40", level="49"))
+    assert (state.positions["AAPL"].quantity, state.external) == (40, {"AAPL": 120})
+    assert FROZEN not in state.blocks
+
+
+def test_the_first_day_is_the_session_in_the_entrys_id():
+    """After the bell in New York it is tomorrow in Greenwich already."""
+    late = Position("AAPL", "paper", D(10), opened_ns=OPEN + 12 * HOUR, groups=("j1-20260921-1-7.0-E-ab12",))
+
+    assert first_day(late) == "2026-09-21"
+    assert first_day(Position("AAPL", "paper", D(10), opened_ns=OPEN + 12 * HOUR, groups=("x",))) == "2026-09-22"
 
 
 def test_a_position_of_this_session_is_not_from_the_night():

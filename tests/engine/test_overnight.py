@@ -22,6 +22,11 @@ def next_day(**more):
     state = holding("AAPL", trail="2", **more)
     position = state.positions["AAPL"]
     position.trailing, position.best = True, 210.0
+    return morning(state)
+
+
+def morning(state):
+    """Let the next session open in a new process."""
     refold(state, MORNING, EpochStarted(2, "start", "0", "code"), [])
     step(state, MORNING, BrokerUp("paper", "DEMO", "paper", 2))
     opened = OpenSession("2026-09-22", OPEN + DAY, OPEN + DAY + 390 * MINUTE, D(100_000))
