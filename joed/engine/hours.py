@@ -54,6 +54,7 @@ def on_told(state: State, now: int, event: HoursTold, commands: list[Command]) -
 def differences(state: State, broker: str, now: int) -> Iterator[str]:
     """Give in words each day ahead on which a broker's hours are others than our calendar's, the nearest first."""
     groups: dict[tuple[str, Hours], str] = {}
+    extended = state.settings.session.extended_hours
     for instrument, told in state.brokers[broker].hours.items():
         row = state.settings.universe.get(instrument)
         if row is not None and row.calendar in state.calendars:
@@ -61,12 +62,14 @@ def differences(state: State, broker: str, now: int) -> Iterator[str]:
     found = [
         (session_ns, words)
         for (name, told), instrument in groups.items()
-        for session_ns, words in _of_calendar(state.calendars[name], told, instrument, now)
+        for session_ns, words in _of_calendar(state.calendars[name], told, instrument, now, extended=extended)
     ]
     yield from dict.fromkeys(words for _, words in sorted(found))
 
 
-def _of_calendar(calendar: Calendar, told: Hours, instrument: str, now: int) -> Iterator[tuple[int, str]]:
+def _of_calendar(
+    calendar: Calendar, told: Hours, instrument: str, now: int, *, extended: bool
+) -> Iterator[tuple[int, str]]:
     """Compare one calendar with one broker's hours, day by day as far as these reach."""
     zone = ZoneInfo(calendar.timezone)
     first = dt.datetime.fromtimestamp(max(told.from_ns, now - DAY) // SECOND, zone).date()
@@ -74,25 +77,32 @@ def _of_calendar(calendar: Calendar, told: Hours, instrument: str, now: int) -> 
         noon_ns = int(dt.datetime.combine(date, dt.time(12), zone).timestamp()) * SECOND
         if not told.from_ns <= noon_ns < told.until_ns:
             continue
-        ours = session_on(calendar, date)
+        ours = _edges(session_on(calendar, date), extended=extended)
         words = _of_day(calendar, told, ours, noon_ns)
-        if words and (ours is None or ours.close_ns > now):
+        if words and (ours is None or ours[1] > now):
             yield noon_ns, f"{date} {calendar.name} ({instrument} …): {words}"
 
 
-def _of_day(calendar: Calendar, told: Hours, ours: Session | None, noon_ns: int) -> str:
+def _edges(session: Session | None, *, extended: bool) -> tuple[int, int] | None:
+    """Give when a session begins and ends, with the hours before and after it where these are traded too."""
+    if session is None:
+        return None
+    return (session.pre_open_ns, session.after_close_ns) if extended else (session.open_ns, session.close_ns)
+
+
+def _of_day(calendar: Calendar, told: Hours, ours: tuple[int, int] | None, noon_ns: int) -> str:
     """Say how a day differs, "" where it does not."""
     if ours is None:
         day = (noon_ns - DAY // 2, noon_ns + DAY // 2)
         here = [span for span in told.spans if span[0] < day[1] and day[0] < span[1] and calendar.kind == "session"]
         return f"the broker opens {_clock(calendar, here[0])}, our calendar has no session" if here else ""
-    theirs = [span for span in told.spans if span[0] < ours.close_ns and ours.open_ns < span[1]]
+    theirs = [span for span in told.spans if span[0] < ours[1] and ours[0] < span[1]]
     if not theirs:
-        return f"the broker is closed, our calendar opens {_clock(calendar, (ours.open_ns, ours.close_ns))}"
+        return f"the broker is closed, our calendar opens {_clock(calendar, ours)}"
     span, apart = (theirs[0][0], theirs[-1][1]), APART_NS[calendar.kind]
-    if max(abs(span[0] - ours.open_ns), abs(span[1] - ours.close_ns)) < apart:
+    if max(abs(span[0] - ours[0]), abs(span[1] - ours[1])) < apart:
         return ""
-    return f"{_clock(calendar, span)} at the broker, {_clock(calendar, (ours.open_ns, ours.close_ns))} in our calendar"
+    return f"{_clock(calendar, span)} at the broker, {_clock(calendar, ours)} in our calendar"
 
 
 def _clock(calendar: Calendar, span: tuple[int, int]) -> str:

@@ -10,7 +10,7 @@ from joed.model.calendars import Calendar
 from joed.model.commands import AmendOrder, RaiseAlert
 from joed.model.events import EpochStarted, Tick
 from joed.model.feeds import HoursTold
-from joed.model.settings import EndOfDay
+from joed.model.settings import EndOfDay, Session
 from joed.model.values import DAY, HOUR, MINUTE, SECOND
 from tests.engine.build import CLOSE, OPEN, START, holding, of_kind, quote, trading_state
 from tests.engine.test_risk import request
@@ -112,6 +112,19 @@ def test_what_the_broker_told_nothing_of_is_ours_alone():
     assert outside(state, START, "KO") == ""
     step(state, START, EpochStarted(2, "start", "0", "code"))
     assert outside(state, START, "AAPL") == ""
+
+
+def test_where_trading_before_the_open_is_meant_the_whole_day_is_compared():
+    """From the first of the morning to the last of the evening, as the broker tells it then."""
+    calendar = Calendar(name="XNYS", timezone="UTC", open="14:13", close="20:43", pre_open="09:13", after_close="23:43")
+    whole = [(OPEN - 5 * HOUR + day * DAY, CLOSE + 3 * HOUR + day * DAY) for day in (0, 1)]
+    heard = []
+    for spans in (whole, [(OPEN, CLOSE), NEXT]):
+        state = trading_state(session=Session(extended_hours=True))
+        state.calendars = {"XNYS": calendar}
+        heard.append(len(of_kind(step(state, state.now, told(*spans)), RaiseAlert)))
+
+    assert heard == [0, 1]
 
 
 def test_around_the_clock_a_brokers_own_pause_is_no_difference():
