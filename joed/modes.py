@@ -203,16 +203,11 @@ def _plan(options: Namespace, settings: Settings, folder: Path | None, where: Pl
 
 
 def _with_reports(plan: "Plan", where: Places, key: str, log: "Log") -> "Plan":
-    """Have each day's summary written into `reports/`; what writes it is imported when there is one."""
-    from joed.daemon.reporter import Reporter
+    """Have each day's summary written into `reports/`, by a program of its own."""
+    from joed.daemon.reporter import Reporter, written
     from joed.daemon.telling import both
 
-    def write(session: str, words: str, origin: str) -> Path:
-        from joed.report.summary import write_report
-
-        return write_report(where, session, words, origin)
-
-    reporter = Reporter(plan.settings.summary, key, write, log)
+    reporter = Reporter(plan.settings.summary, key, partial(written, where.root), log)
 
     def worker(at: "Clock", root: Path) -> "tuple[Worker, list[Work]]":
         made, works = plan.worker(at, root)

@@ -71,7 +71,7 @@ def _tell(options: Namespace, state: State, now: int, worker: InlineWorker) -> i
 def _think(state: State, now: int, worker: InlineWorker, job: str) -> str:
     """Run one job and let State have its answer; give what failed, or ""."""
     command = RunJob(job, 1, now + deadline_ns(state.settings.jobs, job), params(state, job), names(state, job))
-    event = worker.run(command, context_of(state))
+    event = worker.run(command, context_of(state, job))
     if isinstance(event, JobFailed):
         return f"job {job} failed: {event.reason}"
     refold(state, now, event, [])

@@ -80,10 +80,24 @@ def blocks_line(day: DayFigures) -> str:
 
 
 def figures_line(day: DayFigures) -> str:
-    """Say the figures that are known, and count those that are not."""
-    known = [f"{name} {value:.4g}" for name, value in sorted(day.figures.items()) if value is not None]
-    missing = len(day.figures) - len(known)
+    """Say the figures of the whole account that are known, and count those that are not."""
+    whole = {name: value for name, value in day.figures.items() if "." not in name}
+    known = [f"{name} {value:.4g}" for name, value in sorted(whole.items()) if value is not None]
+    missing = len(whole) - len(known)
     return "Figures: " + (", ".join(known) or "none") + (f"; {missing} unknown" if missing else "") + "."
+
+
+def deals_line(day: DayFigures) -> str:
+    """Say what each strategy, and each regime, came to."""
+    names = dict.fromkeys(name.rpartition(".")[0] for name in sorted(day.figures) if "." in name)
+    return "By strategy and regime: " + ("; ".join(deal(day, name) for name in names) or "no entry was filled") + "."
+
+
+def deal(day: DayFigures, name: str) -> str:
+    """Say what the entries of one strategy or regime came to, and how much worse than decided they were filled."""
+    trades, gained, slipped = (day.figures.get(f"{name}.{figure}") for figure in ("trades", "gained", "slippage_mean"))
+    words = f"{name.partition('.')[2]} {trades or 0:.0f} trades, {gained or 0:+,.2f} {day.currency}"
+    return words if slipped is None else f"{words}, slippage {slipped:+.3%}"
 
 
 def money(amount: float, day: DayFigures) -> str:
@@ -93,5 +107,5 @@ def money(amount: float, day: DayFigures) -> str:
 
 LINES = (
     *(heading, money_line, trades_line, regime_line),
-    *(refusals_line, positions_line, blocks_line, figures_line),
+    *(deals_line, refusals_line, positions_line, blocks_line, figures_line),
 )

@@ -160,7 +160,7 @@ class CarryOut:
                 if command.broker in self._brokers:
                     self._brokers[command.broker].read(command)
             case c.RunJob():
-                self._worker.run(command, context_of(self._state), self._emit)
+                self._worker.run(command, context_of(self._state, command.job), self._emit)
             case c.RaiseAlert() | c.SendAlert():
                 self._shell.alert(command)
             case c.Answer():

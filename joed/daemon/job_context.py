@@ -1,13 +1,18 @@
 """The small part of State that a job is shown: plain values, cheap to make and to send, without numpy."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from msgspec import Struct
 
+from joed.analysis.deals import Deal
 from joed.engine.markets import price_of
-from joed.engine.positions import equity, unrealised
+from joed.engine.money import rate_of
+from joed.engine.orders import children_of
+from joed.engine.positions import equity, sums_of, unrealised
 from joed.model.events import Candidate, Quote, RegimeRead
 from joed.model.state import State
+from joed.model.values import ZERO
 
 
 class JobContext(Struct, frozen=True):
@@ -44,10 +49,16 @@ class JobContext(Struct, frozen=True):
     spreads: dict[str, float] = {}
     outside: dict[str, float] = {}
     outside_ns: dict[str, int] = {}
+    gross: Decimal = Decimal(0)
+    net: Decimal = Decimal(0)
+    deals: tuple[Deal, ...] = ()
 
 
-def context_of(state: State) -> JobContext:
-    """Give what jobs may know of this State; it shares nothing that a later event changes."""
+def context_of(state: State, job: str = "") -> JobContext:
+    """Give what jobs may know of this State; it shares nothing that a later event changes.
+
+    The session's entries, which cost a sum each, are for the `analytics` job alone.
+    """
     day, universe = state.day, state.settings.universe
     return JobContext(
         now_ns=state.now,
@@ -75,7 +86,29 @@ def context_of(state: State) -> JobContext:
         blocks=tuple(block.words for block in state.blocks.values()),
         figures=dict(state.figures),
         spreads={name: spread(market.quote) for name, market in state.markets.items() if market.quote is not None},
+        gross=state.exposure,
+        net=sum(state.longs.values(), ZERO) - sum(state.shorts.values(), ZERO),
+        deals=tuple(deals_of(state)) if job == "analytics" else (),
     )
+
+
+def deals_of(state: State) -> Iterator[Deal]:
+    """Give each entry of the ledger that filled: today's, and those from before that were held into today."""
+    for entry in state.orders.values():
+        if not entry.opens or entry.foreign or entry.adopted or not entry.filled:
+            continue
+        sums, rate = sums_of(state, entry.group), rate_of(state, entry.instrument)
+        legs = (entry, *children_of(state, entry))
+        fees = sum((fill.fee for leg in legs for fill in leg.executions.values()), ZERO)
+        slipped = entry.cost / entry.filled / entry.decided - 1 if entry.decided else None
+        yield Deal(
+            strategy=entry.strategy,
+            regime=entry.regime,
+            closed=not entry.live and sums.quantity == 0,
+            gained=float((sums.flow + sums.carried - fees) * rate),
+            traded=float((sums.paid + sums.earned) * rate),
+            slippage=None if slipped is None else float(slipped * entry.side.sign),
+        )
 
 
 def spread(quote: Quote) -> float:

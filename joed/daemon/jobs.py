@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from joed.analysis import crypto, performance
+from joed.analysis import crypto, deals, performance
 from joed.analysis.indicators import CLOSE, Floats, last
 from joed.analysis.regime import Evidence, RegimeRules, above_mean, judge
 from joed.analysis.scan import ScanRules, Tape, flaw, scan
@@ -195,7 +195,8 @@ def analytics(inputs: Inputs, command: RunJob) -> AnalyticsMade:
         "hit_rate_today": performance.hit_rate(given.wins, given.losses),
         "expectancy_today": performance.expectancy(float(given.realised - given.fees), given.wins + given.losses),
     }
-    return AnalyticsMade(command.run, figures)
+    worked = deals.figures(given.deals, float(given.equity), float(given.gross), float(given.net))
+    return AnalyticsMade(command.run, figures | worked)
 
 
 def read_crypto(inputs: Inputs, command: RunJob) -> CryptoRead:

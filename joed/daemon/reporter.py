@@ -1,10 +1,14 @@
 """The day's summary on its way to a person: heard from the record, put into words, written into `reports/`."""
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+
+from joed.daemon.errand import run
 from joed.daemon.log import Log
 from joed.daemon.reads import Record
 from joed.daemon.rewrite import rewritten
@@ -15,8 +19,24 @@ from joed.model.thinking import Summary
 
 WAITING_MAX = 8
 
-Write = Callable[[str, str, str], Path]
-"""Writes a session's report of a text, with a word on its origin; gives the file."""
+WRITE_S = 120.0
+"""How long the program that writes a report may take."""
+
+Write = Callable[[str, str, str], Awaitable[Path]]
+"""Writes a session's report of a text, with a word on its origin; gives where it lies."""
+
+
+class ReportNotWritten(JoedError):
+    """The program that writes a report failed; its complaint is the message."""
+
+
+async def written(root: Path, session: str, words: str, origin: str) -> Path:
+    """Have a program of its own write a session's report of this state directory: it loads what no daemon should."""
+    told = msgspec.json.encode((session, words, origin))
+    amiss = await run([sys.executable, "-P", "-m", "joed.report.summary", str(root)], WRITE_S, told, bare=True)
+    if amiss:
+        raise ReportNotWritten(amiss)
+    return root / "reports"
 
 
 class Reporter:
@@ -53,8 +73,8 @@ class Reporter:
             self._log.warning("summary_not_rewritten", reason=found.dropped)
         origin = "written by the template" if found.dropped else f"written by {self._rules.model}, figures checked"
         try:
-            file = await asyncio.to_thread(self._write, session, found.text, origin)
+            folder = await self._write(session, found.text, origin)
         except (OSError, JoedError) as error:
             self._log.error("report_not_written", reason=str(error))
             return
-        self._log.info("report_written", file=str(file))
+        self._log.info("report_written", session=session, folder=str(folder))

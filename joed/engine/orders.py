@@ -178,6 +178,8 @@ def apply_submit(state: State, now: int, command: SubmitOrder) -> None:
         state.orders[name] = child
     _count(state, command, len(named) + 1)
     if command.opens:
+        entry.decided = command.basis.price if command.basis is not None else None
+        entry.regime = state.regime.name if state.regime is not None else ""
         state.signals[command.signal] = "entered"
         state.spent[digest_of(command.strategy, command.signal)] = None
         state.order_times.append(now)

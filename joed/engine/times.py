@@ -41,6 +41,10 @@ def _open(state: State, now: int) -> str:
     return "" if is_open(state, now) else "the market to open"
 
 
+def _begun(state: State, now: int) -> str:
+    return "the market to open" if now < state.day.open_ns else ""
+
+
 def _alone(state: State, now: int) -> str:
     return ""
 
@@ -69,7 +73,7 @@ TABLE: dict[str, Row] = {
     "scan": Row("every {scan} from open-65m to close", 30.0, _after_regime),
     "watchlist": Row("every {watchlist} while open", 20.0, _with_watchlist),
     "strategies": Row("every {strategies} from open+1s to close", 20.0, _with_watchlist),  # the minute's bar is whole
-    "analytics": Row("every {analytics} while open", 30.0, _open),
+    "analytics": Row("every {analytics} while open, close+20s", 30.0, _begun),  # the day whole, for its summary
     "crypto": Row("every {crypto} from open-65m to close", 30.0, _alone, only="crypto"),
     "summary": Row("close+1m", 30.0, _day_over),
 }

@@ -30,7 +30,8 @@ class Order(Struct, gc=False):
     that of a second order that the broker holds under this one's id. `spare_reads` counts the whole reads in a row that
     showed an exit with nothing to guard. An `adopted` one stands for an entry that somebody else made: the broker knows
     no group of it. `refusal` is why a cancel was refused last, `foreign` closes what is not ours. `sized_ns` is
-    when another quantity was asked for last.
+    when another quantity was asked for last. An entry's `decided` is the price that it was decided at, `regime` the
+    market as it was judged then.
     """
 
     order: str
@@ -67,6 +68,8 @@ class Order(Struct, gc=False):
     refusal: str = ""
     foreign: bool = False
     sized_ns: int = 0
+    decided: Decimal | None = None
+    regime: str = ""
 
     @property
     def left(self) -> Decimal:

@@ -23,7 +23,17 @@ DAY = DayFigures(
     regime="bull",
     regime_parts=("trend: up", "fear: low"),
     blocks=("VIX jumped",),
-    figures={"hit_rate_today": 0.75, "sharpe_daily_252": None},
+    figures={
+        "hit_rate_today": 0.75,
+        "sharpe_daily_252": None,
+        "strategy.breakout.trades": 4.0,
+        "strategy.breakout.gained": 1300.25,
+        "strategy.breakout.hit_rate": 0.75,
+        "strategy.breakout.slippage_mean": 0.00021,
+        "regime.bull.trades": 0.0,
+        "regime.bull.gained": -3.0,
+        "regime.bull.slippage_mean": None,
+    },
 )
 
 TEXT = """\
@@ -31,6 +41,7 @@ Session 2026-11-20 (paper): up 250.50 USD (+0.25%), equity 100,250.50 USD.
 Realised 300.25 USD, unrealised -20.00 USD, fees 29.75 USD.
 5 trades, 3 won, 1 lost; 15 orders, 11 fills.
 Regime: bull. trend: up; fear: low.
+By strategy and regime: bull 0 trades, -3.00 USD; breakout 4 trades, +1,300.25 USD, slippage +0.021%.
 Refused: collar 4, age 1, spread 1.
 Held: AAPL 10, MSFT 3.
 Blocks: VIX jumped.

@@ -1,14 +1,19 @@
 """From a summary in the record to its report: once each, whoever fails on the way."""
 
 import asyncio
+import subprocess
+import sys
+
+import pytest
 
 from joed.daemon.log import Log
 from joed.daemon.reads import Record
-from joed.daemon.reporter import WAITING_MAX, Reporter
+from joed.daemon.reporter import WAITING_MAX, Reporter, ReportNotWritten, written
 from joed.model.commands import OpenSession
 from joed.model.events import SummaryWritten, Tick
 from joed.model.thinking import Summary
 from tests.engine.build import D
+from tests.small_days import DAYS, played
 
 
 def summary(number=1, session=""):
@@ -26,11 +31,11 @@ async def reported(write, *records, expected=2):
     """Let a reporter hear these and report until it has written, or tried, so often."""
     loop, done, tries = asyncio.get_running_loop(), asyncio.Event(), []
 
-    def counted(*words):
+    async def counted(*words):
         tries.append(words)
         if len(tries) == expected:
-            loop.call_soon_threadsafe(done.set)
-        return write(*words)
+            loop.call_soon(done.set)
+        return await write(*words)
 
     reporter = Reporter(Summary(), "", counted, quiet())
     for record in records:
@@ -45,7 +50,7 @@ async def test_each_summary_is_written_once_with_its_session_and_origin(tmp_path
     """Other records are not reports."""
     written = []
 
-    def write(session, words, origin):
+    async def write(session, words, origin):
         written.append((session, words, origin))
         return tmp_path / "x.html"
 
@@ -61,7 +66,7 @@ async def test_a_report_that_cannot_be_written_does_not_end_the_reporter(tmp_pat
     """A full disk for the first, room for the second."""
     written = []
 
-    def write(session, words, origin):
+    async def write(session, words, origin):
         if not written:
             written.append("failed")
             raise OSError(28, "no space left")
@@ -80,3 +85,29 @@ def test_what_waits_has_a_bound(tmp_path):
         reporter.tell(summary(number))
 
     assert len(reporter._waiting) == WAITING_MAX
+
+
+async def test_a_report_is_written_by_a_program_of_its_own():
+    """The day is read, drawn and lies in `reports/`."""
+    _, state_dir = played()
+
+    folder = await written(state_dir, DAYS[0], "Up < 2.", "written by the template")
+
+    assert folder == state_dir / "reports"
+    assert "Up &lt; 2." in (folder / f"{DAYS[0]}.html").read_text()
+
+
+async def test_what_its_writer_complains_of_is_the_reason(tmp_path):
+    """A journal that there is not, in its own words."""
+    with pytest.raises(ReportNotWritten, match="no journal in"):
+        await written(tmp_path, "2026-01-01", "words", "origin")
+
+
+def test_the_daemons_side_of_it_loads_neither_numpy_nor_a_report():
+    """What only the evening needs is no memory of the daemon's."""
+    code = (
+        "import sys, joed.daemon.reporter, joed.daemon.job_context; print(*{'numpy', 'joed.report'} & {*sys.modules})"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert said.split() == []

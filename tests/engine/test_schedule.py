@@ -207,6 +207,7 @@ def test_nothing_is_started_outside_a_session_or_while_stopping():
 def test_the_summary_is_written_once_a_minute_after_the_close():
     """Not before, and not again."""
     state = trading_state(now=CLOSE)
+    state.jobs["analytics"].next_ns = CLOSE + HOUR
     early = jobs_of(step(state, CLOSE + MINUTE - 1, Tick()))
     due = jobs_of(step(state, CLOSE + MINUTE, Tick()))
     step(state, CLOSE + MINUTE, SummaryWritten(1, "a day"))

@@ -35,7 +35,7 @@ def test_the_table_has_a_row_for_each_job_anchored_to_the_session():
         "scan": "every 30m from open-65m to close",
         "watchlist": "every 15m while open",
         "strategies": "every 1m from open+1s to close",
-        "analytics": "every 1h while open",
+        "analytics": "every 1h while open, close+20s",
         "crypto": "every 4h from open-65m to close",
         "summary": "close+1m",
     }

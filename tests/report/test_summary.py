@@ -1,12 +1,14 @@
 """The report of a session: words, day, charts, as Markdown and as one page, written whole."""
 
+import msgspec
 import pytest
 
 from joed.daemon.places import places
 from joed.errors import ConfigError
+from joed.report.chart import Track, label
 from joed.report.day import day_of
 from joed.report.rows import Ledger
-from joed.report.summary import TRADES_DRAWN_MAX, bars, markdown, page, write_report
+from joed.report.summary import TRADES_DRAWN_MAX, bars, main, markdown, page, write_report
 from joed.report.trades import trades_of
 from tests.small_days import DAYS, played
 
@@ -56,3 +58,23 @@ def test_a_session_that_there_is_not_is_refused(tmp_path):
     """No journal, no report."""
     with pytest.raises(ConfigError):
         write_report(places(tmp_path), "2026-01-01", "words", "origin")
+
+
+def test_the_price_around_each_trade_is_drawn_where_the_worker_kept_it():
+    """In both files, the same words under each."""
+    _, state_dir = played()
+    day = day_of(state_dir / "joed.db", DAYS[0])
+    closed = [trade for trade in day.positions if trade.closed_ns is not None]
+    tracks = [Track(trade, ((trade.opened_ns, trade.entry), (trade.closed_ns, trade.exit))) for trade in closed]
+
+    assert page(day, "words", "origin", tracks).count("<figure>") == len(closed) > 0
+    assert markdown(day, "words", "origin", tracks).count(label(closed[0])) == 1
+    assert "<figure>" not in page(day, "words", "origin")
+
+
+def test_it_runs_as_a_program_and_says_why_it_cannot(tmp_path, capsys):
+    """Told by its standard input; the reason is one line."""
+    told = msgspec.json.encode(("2026-01-01", "words", "origin"))
+
+    assert main([str(tmp_path)], told) == 1
+    assert "no journal in" in capsys.readouterr().err
