@@ -68,7 +68,8 @@ class CapitalBroker:
         self._rest = Rest(capital, clock, self.limiter, connector)
         tokens = directory / "capital-tokens.json" if directory is not None else None
         self.session = Session(self._rest, capital, clock, credentials, tokens)
-        self._ledger = Ledger(directory / "capital.db" if directory is not None else None)
+        file = directory / "capital.db" if directory is not None else None
+        self._ledger = Ledger(file, threaded=not clock.simulated)
         self._books = Books(name, self._ledger, int(capital.absent_s * SECOND))
         self.feed = Feed(name, settings, clock, self.session, self.limiter, self._emit)
         self._desk = Exits(capital, clock, self.session, self._ledger, self._books, self._look)
@@ -113,7 +114,7 @@ class CapitalBroker:
         finally:
             self.session.keep()
             await self._rest.close()
-            self._ledger.close()
+            await self._ledger.end()
 
     async def _work(self) -> None:
         """Be there for what is handed over: each order has a task of its own, from its hand-over on."""

@@ -33,6 +33,8 @@ from joed.model.values import SECOND, Status
 
 IMAGE_NS = 2 * SECOND
 """How old the look may be that an order's before-image is taken from."""
+ARM_TRIES = 2
+"""How often an order is written down whose look at the account grew too old meanwhile: a disk may be slow once."""
 CONFIRM_S = (0.2, 0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0)
 """The waits between two questions for a confirmation, the last for ever."""
 PROOF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -90,12 +92,7 @@ class Desk:
         """Open a position with its stop and target in the same POST, or rest an order for one."""
         with self._in_hand(intent.order):
             try:
-                if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
-                    image = await self._look(IMAGE_NS)
-                intent.before = image.deals
-                intent.sent_ns = self._clock.now() + self.skew_ns
-                intent.changed_ns = self._clock.now()
-                self._ledger.put(intent)
+                await self._arm(intent, image)
             except (BrokerUnavailable, BadMessage) as error:
                 self._refused(intent, "not_sent", str(error), tell)
                 return
@@ -127,6 +124,19 @@ class Desk:
             await self._confirm(intent, tell)
         if intent.cancel:
             await self.cancel(CancelOrder(intent.order, intent.cancel), lambda _command: "", tell)
+
+    async def _arm(self, intent: Intent, image: Whole | None) -> None:
+        """Write an order down with what lives in the account, by a look that is still young as the order leaves."""
+        for _ in range(ARM_TRIES):
+            if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
+                image = await self._look(IMAGE_NS)
+            intent.before = image.deals
+            intent.sent_ns = self._clock.now() + self.skew_ns
+            intent.changed_ns = self._clock.now()
+            await self._ledger.arm(intent)
+            if self._clock.now() - image.from_ns <= IMAGE_NS:
+                return
+        raise BrokerUnavailable("the disk took too long to write the order down")
 
     def _body(self, intent: Intent) -> dict[str, Any]:
         """Give the body of an order: absolute levels, so that even a lost one is born with its stop."""
@@ -267,8 +277,7 @@ class Desk:
 
     def _put(self, intent: Intent) -> None:
         """Write a row down; a disk that refuses costs the memory of a restart, never the order's way."""
-        with suppress(BrokerUnavailable):
-            self._ledger.put(intent)
+        self._ledger.note(intent)
 
     def _lock(self, deal: str) -> asyncio.Lock:
         """Give the lock of one deal: its requests go one after the other."""

@@ -4,8 +4,10 @@ A row is durable before its order leaves, and with it what the account held a mo
 of the deals that are there now can be ours. A row is kept until its order is long over.
 """
 
+import asyncio
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +23,7 @@ from joed.model.values import DAY, Leg, Side, Status
 KEPT_NS = 2 * DAY
 """How long an order that is over is remembered: its id is never taken again, its fills are still told."""
 INTENTS_MAX = 10_000
+END_S = 2.0
 
 
 class Stage(StrEnum):
@@ -99,18 +102,31 @@ class Intent(Struct):
 class Ledger:
     """All of them, by our id; in a file, or for a test in memory."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Take up what the file knows; raise BrokerUnavailable where it cannot be read."""
+    def __init__(self, path: Path | None = None, *, threaded: bool = False) -> None:
+        """Take up what the file knows; raise BrokerUnavailable where it cannot be read.
+
+        `threaded` writes on a thread of its own, hired here and now, so that no slow disk keeps the loop.
+        """
         self.intents: dict[str, Intent] = {}
         self._legs: dict[str, str] = {}
         self._base: sqlite3.Connection | None = None
+        self._hand: ThreadPoolExecutor | None = None
         if path is not None:
             self._open(path)
+            if threaded:
+                self._hire()
+
+    def _hire(self) -> None:
+        """Have a thread before one is needed; where there is none left to have, the loop writes by itself."""
+        hand = ThreadPoolExecutor(1, "ledger")
+        with suppress(RuntimeError):
+            hand.submit(int).result()
+            self._hand = hand
 
     def _open(self, path: Path) -> None:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._base = sqlite3.connect(path, isolation_level=None)
+            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)  # one at a time, by turns
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.execute("CREATE TABLE IF NOT EXISTS intents (id TEXT PRIMARY KEY, row BLOB NOT NULL) STRICT")
@@ -126,29 +142,57 @@ class Ledger:
             self._base.close()
             self._base = None
 
+    async def end(self) -> None:
+        """Let the file go once everything is written; a disk that hangs is not waited for."""
+        if self._hand is None:
+            self.close()
+            return
+        last = asyncio.get_running_loop().run_in_executor(self._hand, self.close)
+        self._hand.shutdown(wait=False)
+        await asyncio.wait((last,), timeout=END_S)
+
+    async def arm(self, intent: Intent) -> None:
+        """Keep a row before its order leaves: durable when this comes back, else BrokerUnavailable."""
+        if self._hand is None:
+            self.put(intent)
+            return
+        data = self._row(intent)
+        await asyncio.get_running_loop().run_in_executor(self._hand, self._write, intent.order, data)
+        self._know(intent)
+
     def put(self, intent: Intent) -> None:
         """Keep a row as it is now: durable when this comes back, else BrokerUnavailable."""
+        data = self._row(intent)
+        if self._base is not None:
+            self._write(intent.order, data)
+        self._know(intent)
+
+    def _row(self, intent: Intent) -> bytes:
+        """Give the bytes of a row, where there is room for one more."""
         if intent.order not in self.intents and len(self.intents) >= INTENTS_MAX:
             raise BrokerUnavailable(f"{INTENTS_MAX} orders are remembered already")
-        if self._base is not None:
-            data = msgspec.json.encode(intent)
-            try:
-                self._base.execute(
-                    "INSERT INTO intents VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row",
-                    (intent.order, data),
-                )
-            except sqlite3.Error as error:
-                raise BrokerUnavailable(f"the ledger cannot be written: {error}") from error
-        self._know(intent)
+        return msgspec.json.encode(intent)
+
+    def _write(self, order: str, data: bytes) -> None:
+        assert self._base is not None, "written before it is closed"
+        try:
+            self._base.execute(
+                "INSERT INTO intents VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row", (order, data)
+            )
+        except sqlite3.Error as error:
+            raise BrokerUnavailable(f"the ledger cannot be written: {error}") from error
 
     def expect(self, intent: Intent) -> None:
         """Know an order from the moment in which it was handed over; it is written down before its bytes leave."""
         self._know(intent)
 
     def note(self, intent: Intent) -> None:
-        """Keep a row; a disk that refuses costs the memory of a restart, and never an order's way."""
-        with suppress(BrokerUnavailable):
-            self.put(intent)
+        """Keep a row, in its turn; a disk that refuses costs the memory of a restart, and never an order's way."""
+        with suppress(BrokerUnavailable, RuntimeError):  # the hand has gone: the adapter ends
+            if self._hand is None:
+                self.put(intent)
+            else:
+                self._hand.submit(self._write, intent.order, self._row(intent))
         self._know(intent)
 
     def _know(self, intent: Intent) -> None:
@@ -190,6 +234,12 @@ class Ledger:
                 del self.intents[row.order]
                 for name in row.legs:
                     self._legs.pop(name, None)
-                if self._base is not None:
-                    with suppress(sqlite3.Error):  # forgotten another time
-                        self._base.execute("DELETE FROM intents WHERE id = ?", (row.order,))
+                if self._hand is not None:
+                    self._hand.submit(self._drop, row.order)
+                else:
+                    self._drop(row.order)
+
+    def _drop(self, order: str) -> None:
+        if self._base is not None:
+            with suppress(sqlite3.Error):  # forgotten another time
+                self._base.execute("DELETE FROM intents WHERE id = ?", (order,))

@@ -1,5 +1,7 @@
 """joed.brokers.capital.desk: one POST an order, what its answer proves, and nothing sent twice."""
 
+import asyncio
+
 import pytest
 
 from joed.model.commands import AmendOrder, CancelOrder
@@ -267,3 +269,23 @@ def test_a_confirmation_whose_time_is_none_is_asked_for_again_and_the_books_tell
 
     assert not place.running.done()
     assert place.read().ended["E1"] is Status.FILLED
+
+
+@pytest.mark.parametrize(("slow", "posts"), [(1, 1), (9, 0)])
+def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the_order(place, monkeypatch, slow, posts):
+    """What the account held is at most two seconds old as the order leaves; else it does not leave, and says so."""
+    ledger, tried = place.broker._ledger, []
+    arm = ledger.arm
+
+    async def late(intent):
+        tried.append(intent.order)
+        if len(tried) <= slow:
+            await asyncio.sleep(3.0)
+        await arm(intent)
+
+    monkeypatch.setattr(ledger, "arm", late)
+    place.submit(bracket())
+    place.spin(20.0)
+
+    assert (len(tried), place.posts()) == (2, posts)
+    assert [event.code for event in place.of(OrderRejected)] == ["not_sent"] * (0 if posts else 3)

@@ -1,5 +1,6 @@
 """joed.brokers.capital.ledger: our only memory of what we asked for, durable before it is asked."""
 
+import asyncio
 import sqlite3
 
 import pytest
@@ -102,3 +103,38 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
     base.close()
     with pytest.raises(BrokerUnavailable, match="cannot be read"):
         Ledger(path)
+
+
+async def test_a_slow_disk_keeps_the_order_and_not_the_loop(tmp_path):
+    """An order's row waits for its turn and is durable when it comes back; what is noted meanwhile comes after it."""
+    path = tmp_path / "capital.db"
+    ledger, other = Ledger(path, threaded=True), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # for as long as this lasts nothing can be written
+    arming = asyncio.create_task(ledger.arm(entry()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    ledger.note(entry("E2"))
+
+    assert not arming.done()
+    other.execute("ROLLBACK")
+    await arming
+    assert Ledger(path).intents["E1"] == entry()
+    await ledger.end()
+    assert list(Ledger(path).intents) == ["E1", "E2"]
+    other.close()
+
+
+async def test_a_ledger_that_cannot_be_written_says_so_before_the_order_leaves(tmp_path):
+    """By its thread as without; a note is lost in silence, and nothing is noted once it has ended."""
+    path = tmp_path / "capital.db"
+    ledger, other = Ledger(path, threaded=True), sqlite3.connect(path, isolation_level=None)
+    other.execute("DROP TABLE intents")
+
+    with pytest.raises(BrokerUnavailable, match="cannot be written"):
+        await ledger.arm(entry())
+    ledger.note(entry("E2"))
+    await ledger.end()
+    ledger.note(entry("E3"))
+
+    assert list(ledger.intents) == ["E2", "E3"]
+    other.close()
