@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from joed.daemon.fence import hide_memory
+
 PIECE_CHARS_MIN = 4
 """A shorter piece of an address is no secret: 443, me, to."""
 REASON_CHARS_MAX = 300
@@ -136,6 +138,7 @@ def outcome(order: dict[str, Any]) -> str:
 
 def main() -> int:
     """Read one order from standard input, and carry it out: 0, or 1 with the reason on standard error."""
+    hide_memory()
     order = json.load(sys.stdin.buffer)
     complaints = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # whatever a library prints has seen no blotting

@@ -186,3 +186,15 @@ def test_the_module_itself_loads_the_standard_library_alone():
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert not {"apprise", "requests", "msgspec", "aiohttp", "asyncio"} & set(run.stdout.split())
+
+
+@pytest.mark.parametrize(("first", "open_to_others"), [("main()", 0), ("None", 1)])
+def test_nobody_of_its_user_looks_into_what_has_read_an_address(first, open_to_others):
+    """By the kernel's own word on the process (prctl, PR_GET_DUMPABLE); one that did not close itself is open."""
+    lines = f"import ctypes, sys; from joed.daemon.courier_main import main; {first}"
+    ends = "sys.exit(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    order = json.dumps({"do": "ask", "address": "", "timeout_s": 1})
+
+    done = subprocess.run([sys.executable, "-c", f"{lines}; {ends}"], input=order, text=True, check=False)
+
+    assert done.returncode == open_to_others

@@ -23,7 +23,13 @@ from tests.demos import joed
 from tests.joectl.running import environment
 from tests.wired.house import AT_CAPITAL, AT_CAPITAL_ACCOUNT, SECRETS, House
 
-CANARIES = {**SECRETS, "summary_key": "sk-canary/0451+words"}
+HOOK, WATCH = "Canary-hook-0099", "Canary-watch-0077"
+CANARIES = {
+    **SECRETS,
+    "summary_key": "sk-canary/0451+words",
+    "alert-phone": f"json://127.0.0.1:9/{HOOK}",
+    "alert-watch": f"http://127.0.0.1:9/{WATCH}",
+}
 TOKENS = ("CST00000", "XST00000")
 """How the fake's session tokens begin; the one file that may hold them is this:"""
 KEPT_IN = "capital-tokens.json"
@@ -33,7 +39,10 @@ brokers: [capital]
 account: "%(account)s"
 daemon: {metrics_port: %(metrics)s, web_port: %(page)s, ballast_mb: 0}
 history: {pace_s: 0}
-alerts: {command: [/bin/sh, -c, 'env >> %(told)s; echo "$@" >> %(told)s', told]}
+alerts:
+  command: [/bin/sh, -c, 'env >> %(told)s; echo "$@" >> %(told)s', told]
+  channels: {phone: {credential: alert-phone, at_least: critical}}
+  dead_man: {credential: alert-watch, every_s: 5}
 capital:
   rest_url: "http://127.0.0.1:%(port)s"
   stream_url: "ws://127.0.0.1:%(port)s"
@@ -205,7 +214,8 @@ def test_s35_no_secret_is_anywhere_but_in_its_file(vault):
     for words in (("--failsafe", "--json"), ("--check", "--json"), ("--audit", "export")):
         vault.run(*words)
 
-    everything = {*CANARIES.values(), OTHER_PASSWORD}
+    everything = {*CANARIES.values(), OTHER_PASSWORD, HOOK, WATCH}
+    assert '"channel": "phone"' in vault.log.read_text()  # a message whose address was refused
     assert len(vault.heard) > 2 * len(READS)
     assert b"CREDENTIALS_DIRECTORY" not in (vault.root / "told").read_bytes()
     assert vault.leaks(everything) == []
