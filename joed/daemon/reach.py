@@ -18,6 +18,7 @@ from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.commands import Command, ReadBroker, SubmitOrder
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, Event
+from joed.model.feeds import BrokerExamined
 from joed.model.settings import Settings
 
 T = TypeVar("T")
@@ -78,6 +79,8 @@ class Link:
                 self.up = event
             case BrokerDown():
                 self.up, self._words = None, event.reason
+            case BrokerExamined(ok=False):
+                self._words = event.words  # refused credentials, a certificate: why there is no answer
             case BrokerRead(complete=True):
                 self._seen = event
             case _:

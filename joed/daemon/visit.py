@@ -11,7 +11,7 @@ from joed.daemon.worker_main import InlineWorker
 from joed.engine import sessions
 from joed.errors import BadMessage, BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp, Event
-from joed.model.feeds import InstrumentSetAside
+from joed.model.feeds import BrokerExamined, InstrumentSetAside
 from joed.model.settings import Instrument
 from joed.model.state import State
 from joed.model.values import MINUTE
@@ -48,6 +48,8 @@ class Visit:
                     up.set()
                 case BrokerDown():
                     reason = event.reason
+                case BrokerExamined(ok=False):
+                    reason = event.words
                 case InstrumentSetAside():
                     self._missing.append(f"{name}: {event.instrument}: {event.words}")
 

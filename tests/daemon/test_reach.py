@@ -12,6 +12,7 @@ from joed.daemon.reach import Link, permit
 from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.commands import CancelOrder, SubmitOrder
+from joed.model.feeds import BrokerExamined
 from joed.model.settings import Failsafe, Instrument, Settings
 from joed.model.values import Kind, Leg, Side
 
@@ -55,6 +56,18 @@ async def test_a_broker_that_does_not_answer_is_given_up_in_time(where, monkeypa
         link.broker.disconnect("cut")
         monkeypatch.setattr(link.broker, "start", lambda: None)
         with pytest.raises(BrokerUnavailable, match="cut"):
+            await link.connect()
+    finally:
+        link.broker.stop()
+
+
+async def test_a_broker_that_says_why_it_lets_nobody_in_is_quoted(where, monkeypatch):
+    """Refused credentials are another thing for a person to mend than a network."""
+    link = Link("paper", SETTINGS, where)
+    refused = BrokerExamined("paper", "login", False, "these credentials are refused", True)
+    monkeypatch.setattr(link.broker, "start", lambda: link._hear(refused))
+    try:
+        with pytest.raises(BrokerUnavailable, match="these credentials are refused"):
             await link.connect()
     finally:
         link.broker.stop()

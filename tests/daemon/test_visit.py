@@ -1,7 +1,5 @@
 """A visit without a daemon: connect, learn, leave; what could not be learned is told by name."""
 
-from contextlib import suppress
-
 import pytest
 
 from joed.daemon import adapters, visit
@@ -12,7 +10,7 @@ from joed.daemon.visit import Visit
 from joed.daemon.worker_main import InlineWorker
 from joed.errors import BrokerUnavailable
 from joed.model.events import BrokerDown, BrokerUp
-from joed.model.feeds import InstrumentSetAside
+from joed.model.feeds import BrokerExamined, InstrumentSetAside
 from joed.model.settings import Failsafe, Instrument, Settings
 from joed.model.state import State
 from joed.model.values import MINUTE
@@ -32,7 +30,11 @@ class Broker(Archive):
 
     def start(self):
         """Be up, or say why not."""
-        self.emit(BrokerUp("ibkr", "DU1", "paper", 1) if self.answers else BrokerDown("ibkr", "refused"))
+        if self.answers:
+            self.emit(BrokerUp("ibkr", "DU1", "paper", 1))
+            return
+        self.emit(BrokerDown("ibkr", "refused"))
+        self.emit(BrokerExamined("ibkr", "login", ok=False, words="another account's login"))
 
     async def run(self):
         """Wait for nothing."""
@@ -67,10 +69,11 @@ async def visited(monkeypatch, clock, *, answers=True, fails=()):
     universe = {name: Instrument(name, "ibkr") for name in ("KO", "VIX")}
     settings = Settings(universe=universe, brokers=("ibkr",), failsafe=Failsafe(broker_wait_s=0.05))
     worker = InlineWorker()
-    told = None
-    with suppress(BrokerUnavailable):
-        state = State(settings=settings, calendars=load_calendars(("XNYS",), None))
+    state = State(settings=settings, calendars=load_calendars(("XNYS",), None))
+    try:
         told = await Visit(state, worker, clock).run({"ibkr": None})
+    except BrokerUnavailable as error:
+        told = str(error)
     return told, worker, brokers[0]
 
 
@@ -94,8 +97,8 @@ async def test_what_does_not_come_is_asked_for_again_and_then_named(monkeypatch,
 
 
 async def test_no_answer_from_any_broker_is_a_failure_with_its_reason(monkeypatch, clock):
-    """There is nothing to think about."""
+    """There is nothing to think about; the newest word on why is told."""
     told, _, broker = await visited(monkeypatch, clock, answers=False)
 
-    assert told is None
+    assert told.endswith("ibkr: another account's login")
     assert broker.stopped
