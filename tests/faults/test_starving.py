@@ -51,7 +51,8 @@ def test_f14_without_a_new_thread_or_process_orders_leave_and_a_kill_holds(mad):
 
 
 HOGS = 8
-HOG = "import os; os.nice(10)\nwhile True: pass"
+HOG = "while True: pass"
+NICE, NICER = 10, 19
 """Nicer than other tests on this machine, and far less so than the joed that it starves."""
 
 
@@ -63,9 +64,10 @@ def starved(pid):
     try:
         for hog in hogs:
             os.sched_setaffinity(hog.pid, one)
+            os.setpriority(os.PRIO_PROCESS, hog.pid, NICE)
         for task in [int(found.name) for found in Path(f"/proc/{pid}/task").iterdir()]:
             os.sched_setaffinity(task, one)
-            os.setpriority(os.PRIO_PROCESS, task, 19)
+            os.setpriority(os.PRIO_PROCESS, task, NICER)
         yield
     finally:
         for hog in hogs:
@@ -81,7 +83,7 @@ def pings(manager, number):
 
 
 def test_f15_a_processor_that_others_have_taken_is_told_of_and_no_broker_is_taken_for_dead(mad, tmp_path):
-    """Late, and it says so; the watchdog goes on hearing it, orders go on leaving, and its broker stays up."""
+    """Late, and it says so; heartbeats go on reaching the disk, its broker stays up, and it trades again at once."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(15)
@@ -90,13 +92,12 @@ def test_f15_a_processor_that_others_have_taken_is_told_of_and_no_broker_is_take
         trading(demo)
         pings(manager, 1)
         with starved(demo.process.pid):
-            before, watch = len(accepted(demo)), Watch()
+            watch = Watch()
             until(lambda: "the loop stood still" in demo.err.read_text(), what="the alert")
             detected_ms = watch.ms()
             pings(manager, 2)
-            until(lambda: len(accepted(demo)) > before, what="an entry meanwhile")
-        watch = Watch()
-        demo.until(lambda now: not {block["reason"] for block in now["blocks"]} & {"loop_late", "quote_stale"})
+        before, watch = len(accepted(demo)), Watch()
+        until(lambda: len(accepted(demo)) > before, what="entries again")
         measured("F15", detected_ms=detected_ms, recovered_ms=watch.ms())
 
     assert demo.interrupt(signal.SIGTERM) == 0
