@@ -119,4 +119,6 @@ def test_two_accounts_live_side_by_side(machine):
     assert machine.ask("ls", "/var/lib/joed/spec/latch").stdout.split() == []
     for port in (9464, 9465):
         scrape = f"import urllib.request as web; print(web.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
-        assert "joed_build_info" in machine.ask(PYTHON, "-c", scrape).stdout
+        shown = machine.ask(PYTHON, "-c", scrape).stdout
+        assert "joed_build_info" in shown
+        assert {"process_resident_memory_bytes", "process_open_fds", "process_max_fds"} <= set(shown.split())
