@@ -15,7 +15,7 @@ WORDS = ("--exchange", "process", "--speed", SPEED, "--confirm", "auto", "--seed
 
 def play(root):
     """Play until a position is held, kill joed, and end its exchange in order."""
-    demo = Demo(root, "--exchange", "process", "--speed", 600, "--confirm", "auto", "--seed", 7)
+    demo = Demo(root, "--exchange", "process", "--speed", 300, "--confirm", "auto", "--seed", 7)
     demo.start()
     try:
         demo.until(lambda shown: any(row["protected"] for row in shown["positions"]), 60)
