@@ -155,6 +155,8 @@ def _way(channel: Channel, held: str) -> ChannelView:
         waiting=channels.waiting(channel),
         held=held,
         dropped=channel.dropped,
+        tested_ns=channel.tested_ns,
+        tested=channel.tested,
     )
 
 

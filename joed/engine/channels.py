@@ -33,6 +33,8 @@ NEW_CHANNEL_NS = HOUR
 COMMAND, DEAD_MAN = "command", "dead_man"
 """Two more rows in the list of channels, which owe nothing: `alerts.command`, and the address that watches joed."""
 FAILS = "alert_channel"
+TEST = "test"
+"""What stands for the key in the end of a test by hand, which tells of no alert."""
 RANK = {severity: place for place, severity in enumerate(Severity)}
 
 
@@ -249,6 +251,8 @@ def note_ended(state: State, now: int, event: AlertDelivered) -> None:
     else:
         channel.retry_ns = 0
         state.alerts.pop(f"{FAILS}:{event.channel}", None)
+    if event.key == TEST:
+        channel.tested_ns, channel.tested = now, event.failed
     if row is None or not channel.sending or event.message != channel.message:
         return  # a test, or a message that was taken for lost and is under way again
     keys, channel.sending = channel.sending, ()

@@ -54,6 +54,7 @@ class Channel(Struct):
 
     `owed` is what it has still to tell, `sending` what message `message` has under way since `begun_ns`; before
     `retry_ns` it is not tried again. `sent_ns` are the last messages' times, `dropped` counts what found `owed` full.
+    `tested_ns` is when the last test by hand ended, `tested` how it failed.
     """
 
     name: str
@@ -68,6 +69,8 @@ class Channel(Struct):
     retry_ns: int = 0
     sent_ns: list[int] = []
     dropped: int = 0
+    tested_ns: int = 0
+    tested: str = ""
 
 
 class AlertDelivered(Event, frozen=True, gc=False, tag="AlertDelivered"):

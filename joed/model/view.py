@@ -242,7 +242,8 @@ class AlertView(Struct, frozen=True, gc=False):
 class ChannelView(Struct, frozen=True, gc=False):
     """How one way to a person does: `waiting` alerts it has not told yet, milder ones `held` by quiet hours or a limit.
 
-    `dropped` counts those that found its account full.
+    `dropped` counts those that found its account full. `tested_ns` is when the last test by hand ended, `tested` how it
+    failed.
     """
 
     name: str
@@ -253,6 +254,8 @@ class ChannelView(Struct, frozen=True, gc=False):
     waiting: int = 0
     held: str = ""
     dropped: int = 0
+    tested_ns: int = 0
+    tested: str = ""
 
 
 class Stance(Struct, frozen=True, gc=False):

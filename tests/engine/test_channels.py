@@ -43,7 +43,7 @@ def sent(state, at):
 
 def ended(state, message, at, failed=""):
     """Let a message have arrived, or not; give the alerts that this raises."""
-    key = next(iter(message.keys), "")
+    key = next(iter(message.keys), "test")
     answer = AlertDelivered(key, message.channel, message.severity, failed, message.message)
     return [command for command in step(state, at, answer) if isinstance(command, RaiseAlert)]
 
@@ -363,7 +363,10 @@ def test_a_test_goes_by_the_named_channel_alone_and_settles_nothing_that_is_owed
     assert (message.channel, message.keys, answer.code) == ("phone", (), "ok")
     ended(state, message, night)
     assert "w" in state.channels["phone"].owed
-    assert view(state).channels[0].delivered_ns == night
+    assert (view(state).channels[0].delivered_ns, view(state).channels[0].tested_ns) == (night, night)
+    (other,) = ask(state, night + SECOND, "alert_test", channel="phone")[:1]
+    ended(state, other, night + 2 * SECOND, "no route")
+    assert (view(state).channels[0].tested_ns, view(state).channels[0].tested) == (night + 2 * SECOND, "no route")
     (refused,) = ask(state, night + 1, "alert_test", channel="pager")
     assert (refused.code, refused.words) == ("channel_unknown", "there is no channel 'pager'; there are phone")
 
