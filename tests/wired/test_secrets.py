@@ -142,7 +142,8 @@ class Vault(House):
         files += [self.log, self.root / "told"]
         told = self.heard + [(str(file), file.read_bytes()) for file in files]
         forms = {form for secret in secrets for form in written(secret)}
-        return [what for what, data in told if any(form in data or form in squeezed(data) for form in forms)]
+        whole = [(what, data + b" " + squeezed(data)) for what, data in told]
+        return [what for what, data in whole if any(form in data for form in forms)]
 
 
 def answer(path, asked):
