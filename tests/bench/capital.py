@@ -36,9 +36,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"S{number:04}" for number in range(40)]
 RATE_MIN, RATE_SHARE = 20_000, 0.5
 P50_MS, P99_MS, LEAVES_RATIO = 1.5, 8.0, 3.0
-ORDERS = 60
+ORDERS = 40
 ROW_BYTES = 600
-PAUSE_S = 1.0
+PAUSE_S = 1.5
 """Between two orders: with less the account's budget of requests would be measured."""
 UP_S = 20.0
 

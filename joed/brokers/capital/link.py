@@ -208,7 +208,7 @@ class Link:
             try:
                 whole = await self._look(history=bool(asked) or self._wants_history(self.image))
                 if whole.acts is None and self._wants_history(whole):
-                    whole = await self._look(history=True)
+                    whole = await self._with_history(whole)
                 await self._resume()
             except (Fault, BadMessage) as error:
                 self._miss(error)
