@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from joed.contradictions import DATE, SYMBOL
@@ -13,6 +14,8 @@ from joed.model.settings import Settings
 Text = Callable[[Path], str]
 """Gives a file's text, and refuses what is none."""
 GROUP = "joed.strategies"
+CODE = (".py", ".so")
+CODE_FILES_MAX, CODE_BYTES_MAX = 2_000, 32 << 20
 
 
 def attached(settings: Settings, directory: Path, text: Text) -> Settings:
@@ -30,7 +33,7 @@ def named(settings: Settings, directory: Path) -> list[Path]:
 
 
 def with_digests(settings: Settings, directory: Path, text: Text) -> Settings:
-    """Say of each strategy of the user's own what its code is: a file's hash, a package's name and version."""
+    """Say of each strategy of the user's own what its code is: the hash of its file, or of its package's files."""
     own = {}
     for name, row in settings.strategies.own.items():
         if bool(row.file) == bool(row.entry):
@@ -39,12 +42,33 @@ def with_digests(settings: Settings, directory: Path, text: Text) -> Settings:
             path = directory / row.file
             own[name] = replace(row, file=str(path.absolute()), digest=hashlib.sha256(text(path).encode()).hexdigest())
             continue
-        found = [point for point in metadata.entry_points(group=GROUP, name=row.entry) if point.dist]
-        if len(found) != 1 or found[0].dist is None:
-            raise ConfigError(f"strategies.own.{name}: {len(found)} packages have the entry point {row.entry!r}")
-        code = f"{found[0].value} of {found[0].dist.name} {found[0].dist.version}"
-        own[name] = replace(row, digest=hashlib.sha256(code.encode()).hexdigest())
+        try:
+            own[name] = replace(row, digest=hashlib.sha256(code_of(row.entry)).hexdigest())
+        except (ConfigError, OSError, ImportError, ValueError) as error:
+            raise ConfigError(f"strategies.own.{name}: {error}") from error
     return replace(settings, strategies=replace(settings.strategies, own=own)) if own else settings
+
+
+def code_of(entry: str) -> bytes:
+    """Give what an entry point runs, as a list: its target, and each file of its package with its hash.
+
+    Nothing is imported. What the package itself imports from elsewhere is not in it. Raises ConfigError where there is
+    no such package, or one of more than CODE_FILES_MAX files or CODE_BYTES_MAX bytes.
+    """
+    found = list(metadata.entry_points(group=GROUP, name=entry))
+    if len(found) != 1:
+        raise ConfigError(f"{len(found)} packages have the entry point {entry!r}")
+    (point,) = found
+    spec = find_spec(point.module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"the package behind the entry point {entry!r} is not there")
+    roots = [Path(root) for root in spec.submodule_search_locations or ()]
+    files = [(root, file) for root in roots for file in sorted(root.rglob("*")) if file.suffix in CODE]
+    files = files or [(Path(spec.origin).parent, Path(spec.origin))]
+    if len(files) > CODE_FILES_MAX or sum(file.stat().st_size for _, file in files) > CODE_BYTES_MAX:
+        raise ConfigError(f"the package behind the entry point {entry!r} is too large to be hashed")
+    hashes = (f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for root, file in files)
+    return "\n".join([point.value, *hashes]).encode()
 
 
 def with_dates(settings: Settings, path: Path, text: Text) -> dict[str, tuple[str, ...]]:

@@ -19,12 +19,12 @@ import numpy as np
 from msgspec import Struct
 
 from joed.analysis.indicators import COLUMNS, Floats
+from joed.attached import GROUP, code_of
 from joed.daemon.fence import raise_fence
 from joed.model.events import Candidate
 from joed.model.triggers import Trigger
 from joed.strategies.context import Context
 
-GROUP = "joed.strategies"
 FUNCTION = "strategy"
 LENGTH_BYTES = 4
 TRIGGERS_MAX = 500
@@ -148,9 +148,9 @@ def write(sink: io.RawIOBase, body: bytes) -> None:
 
 
 def refuse_other(source: bytes, digest: str) -> None:
-    """Refuse a file that is another than the one that was configured."""
+    """Refuse code that is another than what was configured."""
     if digest and sha256(source).hexdigest() != digest:
-        raise ValueError("the file is another than the one that was configured: joectl reload")
+        raise ValueError("the code is another than what was configured: joectl reload")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -162,8 +162,8 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(null, 2)
     with sink, os.fdopen(os.dup(0), "rb") as pipe:
         try:
-            source = Path(file).read_bytes() if file else b""
-            refuse_other(source, digest if file else "")
+            source = Path(file).read_bytes() if file else code_of(entry)
+            refuse_other(source, digest)
             raise_fence([], int(memory_mb))
             strategy = loaded(file, entry, source)
         except Exception as error:  # noqa: BLE001 - as above

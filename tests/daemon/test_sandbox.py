@@ -75,7 +75,7 @@ def test_a_file_that_changed_since_it_was_configured_does_not_run(ask):
     with pytest.raises(OwnFailed) as raised:
         ask("def strategy(context): return []", digest="0" * 64)
 
-    assert "another than the one that was configured" in str(raised.value)
+    assert "another than what was configured" in str(raised.value)
 
 
 def test_a_strategy_that_is_asked_again_keeps_its_process(ask):
