@@ -2,7 +2,7 @@
 
 apprise, its hundred services and what they import live here alone: a service that hangs or leaks hurts nobody, and the
 daemon never loads them. What went wrong is said in one line on standard error, with every part of the address blotted
-out; nothing else ever gets there. Standard library only, until apprise is asked for.
+out; nothing else ever gets there. Of libraries the standard one only, until apprise is asked for.
 """
 
 import http.client
@@ -139,6 +139,7 @@ def outcome(order: dict[str, Any]) -> str:
 def main() -> int:
     """Read one order from standard input, and carry it out: 0, or 1 with the reason on standard error."""
     hide_memory()
+    hide_memory()  # what comes now is a secret
     order = json.load(sys.stdin.buffer)
     complaints = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # whatever a library prints has seen no blotting
