@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
-from joed.brokers.capital.whole import Held, Whole
+from joed.brokers.capital.whole import Held, Resting, Whole
 from joed.brokers.capital.wire import finite
 from joed.model.events import BrokerRead, OrderFilled, OrderSeen, PositionSeen
 from joed.model.values import ZERO, Status
@@ -77,13 +77,20 @@ def _legs(row: Intent, deal: str, quantity: Decimal, status: Status) -> Iterator
 
 
 def _foreign(whole: Whole, ledger: Ledger, names: dict[str, str]) -> list[OrderSeen]:
-    """Give the working orders that are nobody's of ours."""
+    """Give the working orders that are nobody's of ours; what may be an order of ours in doubt is told as that one."""
     owned = ledger.owned() | {deal for row in ledger.intents.values() for deal in row.candidates}
+    open_rows = [row for row in ledger.intents.values() if row.opens and row.unresolved]
     return [
         OrderSeen("", one.deal, names.get(one.epic, one.epic), one.side, one.size, Status.WORKING, one.level)
         for one in whole.resting
-        if one.deal not in owned
+        if one.deal not in owned and not any(_may_be(one, row) for row in open_rows)
     ]
+
+
+def _may_be(one: Resting, row: Intent) -> bool:
+    """Say whether a working order may be one of ours that nobody has given a number to yet."""
+    alike = (one.epic, one.side, one.size) == (row.epic, row.side, row.quantity)
+    return alike and one.deal not in row.before
 
 
 def _positions(held: tuple[Held, ...], names: dict[str, str]) -> tuple[PositionSeen, ...]:

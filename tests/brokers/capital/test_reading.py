@@ -56,6 +56,26 @@ def test_what_nobody_knows_is_shown_as_uncertain_and_never_as_absent(row, look, 
     assert [seen.status.value for seen in read(look, row, hands=hands).orders] == statuses
 
 
+@pytest.mark.parametrize(
+    ("row", "look", "strangers"),
+    [
+        (entry(), resting(), 0),
+        (entry(stage=Stage.SENT), resting(), 0),
+        (entry(before=frozenset({"w1"})), resting(), 1),
+        (entry(), resting(side=Side.SELL), 1),
+        (entry(), resting(size=Money(11)), 1),
+        (entry(), resting(epic="BBB.X"), 1),
+        (entry(stage=Stage.ABSENT), resting(), 1),
+    ],
+)
+def test_what_may_be_our_own_order_in_doubt_is_no_strangers(row, look, strangers):
+    """Between a POST and its confirmation a working order has a number that we do not know: it is told once, as ours.
+
+    One that was there before, or is of another shape, is somebody else's.
+    """
+    assert sum(seen.order == "" for seen in read(whole(look), row).orders) == strangers
+
+
 def test_a_working_order_of_nobody_is_a_strangers():
     """By its number, without a name of ours."""
     assert read(whole(resting("w9"))).orders == (
