@@ -261,9 +261,10 @@ PANELS = (
         (
             ("joed_alerts_unacknowledged{AT}", "not acknowledged"),
             ("joed_alerts_raised{AT}", "raised"),
+            ("joed_alerts_waiting{AT}", "not told yet"),
             ("joed_alert_channel_up{AT}", "channel up"),
         ),
-        "joed's own alerts: raised, not acknowledged by anybody, and whether they leave at all.",
+        "joed's own alerts: raised, not yet told, not acknowledged by anybody, and whether they leave at all.",
         12,
     ),
     Panel(
