@@ -81,9 +81,12 @@ def unprotected(state: State, now: int, position: Position) -> str:
 
 def end_of_day(state: State, now: int, position: Position) -> str:
     """Close what is held shortly before the end of the session, where the settings say so."""
-    eod, close_ns = state.settings.eod, close_of(state, position.instrument)
+    eod = state.settings.eod
+    if not eod.close_positions:
+        return ""
+    close_ns = close_of(state, position.instrument)
     due = close_ns - int(eod.at_s * SECOND) <= now < close_ns
-    return END_OF_DAY if eod.close_positions and due else ""
+    return END_OF_DAY if due else ""
 
 
 def unwanted(state: State, now: int, position: Position) -> str:
@@ -93,8 +96,9 @@ def unwanted(state: State, now: int, position: Position) -> str:
 
 def turned(state: State, now: int, position: Position) -> str:
     """Close what nobody meant to hold, once the broker's book has confirmed it (F69)."""
-    due = state.settings.protection.close_unprotected and read_since(state, position)
-    return protection.turned(state, position) if due else ""
+    words = protection.turned(state, position)
+    due = words and state.settings.protection.close_unprotected and read_since(state, position)
+    return words if due else ""
 
 
 def shut(state: State, instrument: str) -> bool:

@@ -40,6 +40,9 @@ FAILED = "strategy_failed"
 OURS = tuple(row.name for row in fields(Strategies) if row.name != "own")
 """The strategies that come with joed."""
 
+RISK = "risk"
+"""The name under which the strategies are told what one trade may risk; none of them is called so."""
+
 CLOSED = "market_closed"
 NO_SESSION = "no_session"
 
@@ -94,11 +97,12 @@ def params(state: State, job: str) -> dict[str, dict[str, str | float | int | bo
     """Give all the parameters that a job may use, so that its answer follows from the record."""
     settings = state.settings
     if job == "strategies":
-        return {
+        asked = {
             name: rules
             for name, rules in strategies(settings).items()
             if key(f"strategy:{name}", FAILED) not in state.blocks
         }
+        return {**asked, RISK: {"per_trade": str(settings.risk.per_trade)}}
     if job in ("scan", "watchlist"):
         return looks(state, job)
     if job == "regime":

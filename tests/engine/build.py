@@ -51,8 +51,8 @@ def trading_state(*, cash="100000", symbols=SYMBOLS, now=START, **changes):
     refold(state, OPEN - HOUR, whole_read(OPEN - HOUR, cash=cash), [])
     refold(state, OPEN - HOUR, Tick(), [OpenSession(SESSION, OPEN, CLOSE, D(cash))])
     refold(state, now, Tick(), [])
-    for job in state.jobs.values():
-        job.next_ns = max(job.next_ns, CLOSE)  # all have had their turn today
+    for job in state.jobs.values():  # all have had their turn today; the summary is yet to come
+        job.next_ns = max(job.next_ns, CLOSE + MINUTE if job.name == "summary" else CLOSE + HOUR)
     return state
 
 

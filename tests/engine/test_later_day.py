@@ -49,7 +49,7 @@ def test_yesterdays_summary_does_not_take_the_place_of_todays():
         step(state, NEXT + SECOND, SummaryWritten(1, "yesterday"))
     state.stopping = ""
 
-    assert jobs_of(step(state, END + DAY + MINUTE, Tick())) == ["summary"]
+    assert "summary" in jobs_of(step(state, END + DAY + MINUTE, Tick()))
 
 
 def test_a_new_days_loss_does_not_count_from_yesterdays_equity():

@@ -24,7 +24,7 @@ from joed.model.events import (
     SummaryWritten,
     Tick,
 )
-from joed.model.settings import Confirm, Jobs, Own, Strategies
+from joed.model.settings import Confirm, Jobs, Own, Risk, Strategies
 from joed.model.state import State
 from joed.model.values import HOUR, MINUTE, SECOND
 from tests.engine.build import (
@@ -207,7 +207,6 @@ def test_nothing_is_started_outside_a_session_or_while_stopping():
 def test_the_summary_is_written_once_a_minute_after_the_close():
     """Not before, and not again."""
     state = trading_state(now=CLOSE)
-    state.jobs["analytics"].next_ns = CLOSE + HOUR
     early = jobs_of(step(state, CLOSE + MINUTE - 1, Tick()))
     due = jobs_of(step(state, CLOSE + MINUTE, Tick()))
     step(state, CLOSE + MINUTE, SummaryWritten(1, "a day"))
@@ -302,7 +301,14 @@ def test_a_strategy_of_the_users_own_is_asked_only_as_it_was_tried():
     failed = Block("strategy:own:tried", schedule.FAILED, "it raised", START, latched=True)
     state.blocks[failed.key] = failed
 
-    assert sorted(asked) == ["breakout", "own:tried"]
+    assert sorted(asked) == ["breakout", "own:tried", "risk"]
     assert asked["own:tried"]["params.n"] == "1"
     assert asked["own:tried"]["regimes"] == ["bull", "neutral"]
     assert "own:tried" not in schedule.params(state, "strategies")
+
+
+def test_strategies_are_told_what_one_trade_may_risk():
+    """The setting itself, to the digit: a person who doubles it gets twice the size."""
+    state = trading_state(risk=Risk(per_trade=D("0.010")))
+
+    assert schedule.params(state, "strategies")["risk"] == {"per_trade": "0.010"}
