@@ -138,7 +138,6 @@ def outcome(order: dict[str, Any]) -> str:
 
 def main() -> int:
     """Read one order from standard input, and carry it out: 0, or 1 with the reason on standard error."""
-    hide_memory()
     hide_memory()  # what comes now is a secret
     order = json.load(sys.stdin.buffer)
     complaints = os.dup(2)
