@@ -3,7 +3,11 @@
 from collections import Counter
 from difflib import SequenceMatcher
 
+from joed.model.values import SECOND
+
 UNEXPLAINED = "NO CAUSE FOUND"
+NEAR_NS = 60 * SECOND
+"""How near an entry that one run refused is to the one that the other made."""
 
 
 def differences(expected, found):
@@ -30,8 +34,11 @@ def cause(at_ns, intent, mine, other):
     away = [(when - at_ns) / 1e9 for when, one in other.intents if one == intent]
     if away:
         return f"it stands {min(away, key=abs):+.2f} s away there: of two things of one moment another came first"
+    for when, name, words in other.refused if intent.what == "enter" else ():
+        if name == intent.instrument and abs(when - at_ns) <= NEAR_NS:
+            return f"it was refused there {(when - at_ns) / 1e9:+.2f} s away: {words}"
     fills = [
-        [fill[1:] for fill in run.fills if fill[1] == intent.instrument and fill[0] <= at_ns] for run in (mine, other)
+        [fill[1:] for fill in run.fills if fill[1] == intent.instrument and fill[0] < at_ns] for run in (mine, other)
     ]
     here, there = (Counter(found) for found in fills)
     if here != there:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from joed.daemon.clock import boot_ns, utc_ns
 from joed.daemon.store import Store
 from joed.data import read
-from joed.model.commands import AmendOrder, SubmitOrder
+from joed.model.commands import AmendOrder, RefuseEntry, SubmitOrder
 from joed.model.events import OrderFilled
 from joed.model.values import SECOND
 from tests.joectl.running import environment
@@ -54,10 +54,11 @@ class Intent(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a run wanted, with when (ns), and its fills: instrument, leg, price."""
+    """What a run wanted, with when (ns), its fills (instrument, leg, price), what it refused (instrument, words)."""
 
     intents: list[tuple[int, Intent]]
     fills: list[tuple[int, str, str, str]]
+    refused: tuple[tuple[int, str, str], ...] = ()
 
 
 def quotes_of(path, day, folder, symbols=None):
@@ -134,7 +135,7 @@ def orderly(process, root):
 def run_of(root):
     """Read a record: what was wanted, in order, and what was filled."""
     store = Store.open(root / "joed.db")
-    intents, fills, legs = [], [], {}
+    intents, fills, refused, legs = [], [], [], {}
     for _, now, event, commands in store.read():
         for command in commands:
             if isinstance(command, SubmitOrder):
@@ -146,13 +147,15 @@ def run_of(root):
                 intents.append((now, wanted))
                 names = {command.order, command.stop_order, command.target_order}
                 legs |= {f"{name}:name": command.instrument for name in names}
+            elif isinstance(command, RefuseEntry):
+                refused.append((now, command.instrument, f"{command.code}: {command.words}"))
             elif isinstance(command, AmendOrder):
                 name = legs.get(f"{command.order}:name", "?")
                 intents.append((now, Intent(f"move {legs.get(command.order)}", name, "", "", (str(command.level),))))
         if isinstance(event, OrderFilled):
             fills.append((now, event.instrument, legs.get(event.order, "?"), str(event.price)))
     store.close()
-    return Run(intents, fills)
+    return Run(intents, fills, tuple(refused))
 
 
 def before(run, at_ns):

@@ -36,6 +36,17 @@ def test_another_fill_is_a_cause_and_what_follows_follows():
     assert any("it follows from an earlier difference in KO" in line for line in lines)
 
 
+def test_an_entry_that_the_other_run_refused_says_why():
+    """A machine that was too slow for the speed makes a quote old; its own fill is no cause of an entry."""
+    expected = Run([(0, ENTER)], [(0, "KO", "entry", "60.00")])
+    found = Run([], [], ((10**9, "AAPL", "cash: no"), (10**9, "KO", "quote_stale: the quote is 5.2 s old")))
+
+    [line] = differences(expected, found)
+    assert line.startswith("only in the backtest: enter KO BUY 10 60.00 59.00 62.00: ")
+    assert line.endswith(": it was refused there +1.00 s away: quote_stale: the quote is 5.2 s old")
+    assert differences(expected, Run([], []))[0].endswith(UNEXPLAINED)
+
+
 def test_a_difference_without_a_cause_says_so():
     """It is what the comparison is for."""
     assert differences(Run([(0, ENTER)], []), Run([], [])) == [
