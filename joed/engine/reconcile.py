@@ -110,11 +110,12 @@ def apply_read(state: State, now: int, read: BrokerRead) -> None:
     broker.differences = 0
     if read.complete:
         broker.differences += strangers.recover(state, now, read) + strangers.recover_spent(state, now, read)
+    lived = {name for name, order in state.orders.items() if order.live and not fresh(order, read)}
     broker.differences += sum(_take_fill(state, now, fill, read.broker) for fill in read.executions)
     seen = strangers.by_order(state, read)
     for order in state.orders.values():
         if order.broker == read.broker:
-            broker.differences += _take(state, order, seen.get(order.order, []), read, now)
+            broker.differences += _take(state, order, seen.get(order.order, []), read, now, order.order in lived)
     broker.differences += strangers.note_foreign(state, broker, read)
     if read.complete:
         broker.differences += _compare(state, broker, read) + _take_cash(state, broker, read)
@@ -166,9 +167,14 @@ def fresh(order: Order, read: BrokerRead) -> bool:
     return order.changed_ns >= read.from_ns
 
 
-def _take(state: State, order: Order, rows: list[OrderSeen], read: BrokerRead, now: int) -> bool:
-    """Let one order have the broker's word, unless something newer has been heard; say whether that changed it."""
-    if fresh(order, read) or not (order.live or (order.status, OrderWorking) in NEXT):
+def _take(state: State, order: Order, rows: list[OrderSeen], read: BrokerRead, now: int, lived: bool) -> bool:  # noqa: FBT001 - one order's whole case
+    """Let one order have the broker's word, unless something newer has been heard; say whether that changed it.
+
+    Executions of the very read are not newer than its rows: an exit that grew unheard and filled what we knew of it
+    still works for the rest, although by our count it is whole.
+    """
+    same_word = bool(rows) and lived
+    if not same_word and (fresh(order, read) or not (order.live or (order.status, OrderWorking) in NEXT)):
         return False
     ended = read.ended.get(order.order)
     status = order.status

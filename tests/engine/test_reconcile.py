@@ -6,7 +6,16 @@ from msgspec.structs import replace
 from joed.engine.orders import listens
 from joed.engine.step import refold, step
 from joed.engine.verdicts import EXTERNAL, UNDEAD
-from joed.model.commands import CancelOrder, JudgeBooks, LiftBlock, RaiseAlert, RaiseBlock, ReadBroker, RetireOrder
+from joed.model.commands import (
+    CancelOrder,
+    JudgeBooks,
+    LiftBlock,
+    RaiseAlert,
+    RaiseBlock,
+    ReadBroker,
+    RetireOrder,
+    SubmitOrder,
+)
 from joed.model.events import (
     BrokerDown,
     BrokerUp,
@@ -407,3 +416,27 @@ def test_an_order_at_a_broker_that_nobody_remembers_can_still_be_retired():
     refold(state, LATER, Tick(), [RetireOrder("AAPL-e", "a person's word")])
 
     assert state.orders["AAPL-e"].status is Status.ABSENT_PROVEN
+
+
+def test_a_stop_that_grew_unheard_and_filled_what_we_knew_of_it_still_works_for_the_rest():
+    """Its second half's words are late, the same read shows 10 filled and 10 left: no other stop is sent beside it."""
+    state = trading_state()
+    submitted(state, bracket("AAPL", quantity="30"))
+    for number in (1, 2):
+        step(state, START, fill("AAPL-e", "10", "200.00", execution=f"e{number}"))
+        if number == 1:
+            step(state, START, OrderWorking(stop_of("AAPL"), D("10"), D("196.00")))
+    step(state, START, OrderCancelled("AAPL-e"))
+    row = OrderSeen(
+        stop_of("AAPL"), "b-s", "AAPL", Side.SELL, D("10"), Status.PARTIAL, level=D("196.00"), filled=D("10")
+    )
+    missed = fill(stop_of("AAPL"), "10", "195.90", side=Side.SELL, execution="s1")
+    held = PositionSeen("AAPL", D("10"), D("200"))
+
+    step(state, LATER, whole_read(LATER, orders=(row,), positions=(held,), executions=(missed,)))
+
+    stop = state.orders[stop_of("AAPL")]
+    assert (stop.status, stop.left, state.positions["AAPL"].quantity) == (Status.PARTIAL, D("10"), D("10"))
+    for second in range(1, 4):
+        commands = step(state, LATER + second * SECOND, Tick())
+        assert not [command for command in commands if isinstance(command, SubmitOrder)]
