@@ -1,25 +1,11 @@
 """What the session's entries came to, by strategy and by regime, and how hard the account worked; plain floats.
 
-No numpy: the daemon builds these rows, the worker adds them up.
+The daemon gives these rows, the worker adds them up.
 """
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
-
-class Deal(Struct, frozen=True):
-    """One entry that filled, with its exits: money in base currency, after fees; `slippage` is a share, over is worse.
-
-    `gained` of one that is still held is what moved so far. `traded` is the value of all its executions.
-    """
-
-    strategy: str
-    regime: str
-    closed: bool
-    gained: float
-    traded: float
-    slippage: float | None = None
+from joed.model.orders import Deal
 
 
 def figures(deals: Sequence[Deal], equity: float, gross: float, net: float) -> dict[str, float | None]:

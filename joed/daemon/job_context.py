@@ -5,12 +5,12 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from joed.analysis.deals import Deal
 from joed.engine.markets import price_of
 from joed.engine.money import rate_of
 from joed.engine.orders import children_of
 from joed.engine.positions import equity, sums_of, unrealised
 from joed.model.events import Candidate, Quote, RegimeRead
+from joed.model.orders import Deal
 from joed.model.state import State
 from joed.model.values import ZERO
 

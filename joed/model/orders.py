@@ -128,3 +128,17 @@ class Position(Struct, gc=False):
     sized: str = ""
     adjusted: str = ""
     apart: Decimal = ZERO
+
+
+class Deal(Struct, frozen=True):
+    """One entry that filled, with its exits: money in base currency, after fees; `slippage` is a share, over is worse.
+
+    `gained` of one that is still held is what moved so far. `traded` is the value of all its executions.
+    """
+
+    strategy: str
+    regime: str
+    closed: bool
+    gained: float
+    traded: float
+    slippage: float | None = None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from joed.analysis.deals import Deal, figures, of_group
+from joed.analysis.deals import figures, of_group
+from joed.model.orders import Deal
 
 DAY = [
     Deal("breakout", "bull", True, 30.0, 2_000.0, 0.001),

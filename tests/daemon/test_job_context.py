@@ -5,13 +5,12 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from joed.analysis.deals import Deal
 from joed.daemon.job_context import JobContext, context_of
 from joed.engine.step import refold, step
 from joed.model.blocks import Block
 from joed.model.commands import Basis
 from joed.model.events import Candidate, Quote, RegimeRead, Tick
-from joed.model.orders import Position
+from joed.model.orders import Deal, Position
 from joed.model.settings import Instrument, Settings
 from joed.model.state import Day, Market, State
 from joed.model.values import Side
