@@ -37,6 +37,8 @@ def cause(at_ns, intent, mine, other):
     for when, name, words in other.refused if intent.what == "enter" else ():
         if name == intent.instrument and abs(when - at_ns) <= NEAR_NS:
             return f"it was refused there {(when - at_ns) / 1e9:+.2f} s away: {words}"
+    if intent.what == "enter" and (late := unmade(at_ns, intent, mine, other)):
+        return late
     fills = [
         [fill[1:] for fill in run.fills if fill[1] == intent.instrument and fill[0] < at_ns] for run in (mine, other)
     ]
@@ -54,3 +56,13 @@ def cause(at_ns, intent, mine, other):
     if before[0] != before[1]:
         return f"it follows from an earlier difference in {intent.instrument}"
     return UNEXPLAINED
+
+
+def unmade(at_ns, intent, mine, other):
+    """Say that the other run's worker had made no such Trigger yet, or ""."""
+    begun = max((when for when, name in mine.made if name == intent.instrument and when <= at_ns), default=None)
+    if begun is None or any(name == intent.instrument and begun - NEAR_NS < when <= at_ns for when, name in other.made):
+        return ""
+    later = min((when for when, name in other.made if name == intent.instrument and when > at_ns), default=None)
+    when = "" if later is None else f": it came {(later - at_ns) / 1e9:+.2f} s away"
+    return f"the worker had made no Trigger of {intent.instrument} there yet{when}"

@@ -16,7 +16,7 @@ from joed.daemon.clock import boot_ns, utc_ns
 from joed.daemon.store import Store
 from joed.data import read
 from joed.model.commands import AmendOrder, RefuseEntry, SubmitOrder
-from joed.model.events import OrderFilled
+from joed.model.events import OrderFilled, TriggersMade
 from joed.model.values import SECOND
 from tests.joectl.running import environment
 
@@ -54,11 +54,15 @@ class Intent(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a run wanted, with when (ns), its fills (instrument, leg, price), what it refused (instrument, words)."""
+    """What a run wanted, with when (ns), its fills (instrument, leg, price), what it refused (instrument, words).
+
+    `made` are the Triggers that its worker made: an answer that comes later than the next quote is another day.
+    """
 
     intents: list[tuple[int, Intent]]
     fills: list[tuple[int, str, str, str]]
     refused: tuple[tuple[int, str, str], ...] = ()
+    made: tuple[tuple[int, str], ...] = ()
 
 
 def quotes_of(path, day, folder, symbols=None):
@@ -135,7 +139,7 @@ def orderly(process, root):
 def run_of(root):
     """Read a record: what was wanted, in order, and what was filled."""
     store = Store.open(root / "joed.db")
-    intents, fills, refused, legs = [], [], [], {}
+    intents, fills, refused, made, legs = [], [], [], [], {}
     for _, now, event, commands in store.read():
         for command in commands:
             if isinstance(command, SubmitOrder):
@@ -152,10 +156,12 @@ def run_of(root):
             elif isinstance(command, AmendOrder):
                 name = legs.get(f"{command.order}:name", "?")
                 intents.append((now, Intent(f"move {legs.get(command.order)}", name, "", "", (str(command.level),))))
+        if isinstance(event, TriggersMade):
+            made += [(now, trigger.instrument) for trigger in event.triggers]
         if isinstance(event, OrderFilled):
             fills.append((now, event.instrument, legs.get(event.order, "?"), str(event.price)))
     store.close()
-    return Run(intents, fills, tuple(refused))
+    return Run(intents, fills, tuple(refused), tuple(made))
 
 
 def before(run, at_ns):

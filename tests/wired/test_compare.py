@@ -47,6 +47,16 @@ def test_an_entry_that_the_other_run_refused_says_why():
     assert differences(expected, Run([], []))[0].endswith(UNEXPLAINED)
 
 
+def test_an_entry_whose_trigger_came_later_in_the_other_run_says_by_how_much():
+    """A worker on a busy machine answers behind the next quote: the next minute's answer makes another trade."""
+    expected = Run([(9 * 10**9, ENTER)], [], (), ((10**9, "KO"),))
+    late = Run([], [], (), ((61 * 10**9, "KO"),))
+
+    [line] = differences(expected, late)
+    assert line.endswith("the worker had made no Trigger of KO there yet: it came +52.00 s away")
+    assert differences(expected, Run([], [], (), ((2 * 10**9, "KO"),)))[0].endswith(UNEXPLAINED)
+
+
 def test_a_difference_without_a_cause_says_so():
     """It is what the comparison is for."""
     assert differences(Run([(0, ENTER)], []), Run([], [])) == [
