@@ -8,9 +8,9 @@ from joed.model.values import SECOND
 from tests.wired.day import at
 from tests.wired.ticks import play
 
-BEGIN = "2014-05-08T12:29:30Z"
-CUT, ADMIT = "2014-05-08T12:32:30Z", "2014-05-08T12:33:10Z"
-SECONDS = 300
+BEGIN = "2014-05-08T12:30:00Z"
+CUT, ADMIT = "2014-05-08T12:32:30Z", "2014-05-08T12:32:55Z"
+SECONDS = 230
 TAKES_OVER_NS, HANDS_BACK_NS = 10 * SECOND, 60 * SECOND
 SEEN_NS = 10 * SECOND
 """How long the daemon may take to see what the service did: it looks each 1.5 s."""
@@ -22,7 +22,7 @@ def test_the_press_conference_is_traded_through_a_cut_of_the_stream(data_dir, tm
     And what the record says was filled is what the service says was dealt, to the price.
     """
     faults = [f"{CUT} cut", f"{CUT} refuse", f"{ADMIT} admit"]
-    record, book = play(data_dir, tmp_path, BEGIN, SECONDS, speed=15, faults=faults)
+    record, book = play(data_dir, tmp_path, BEGIN, SECONDS, speed=12, faults=faults)
 
     changes = [(source, now) for now, source in record.changes]
     assert [source for source, _ in changes] == [STREAM, POLL, STREAM], (tmp_path / "log").read_text()[-2000:]
