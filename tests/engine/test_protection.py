@@ -4,9 +4,23 @@ import pytest
 from msgspec.structs import replace
 
 from joed.engine.positions import backed
-from joed.engine.protection import protected, repair_level, stops_of
+from joed.engine.protection import (
+    flipped,
+    guards,
+    hopeless,
+    note,
+    note_spare,
+    protected,
+    refit,
+    repair_level,
+    shares,
+    stops_of,
+    to_close,
+    turned,
+    waits,
+)
 from joed.engine.step import refold, step
-from joed.model.commands import AmendOrder, CancelOrder, JudgeBooks, RaiseAlert, ReadBroker, SubmitOrder
+from joed.model.commands import AmendOrder, CancelOrder, JudgeBooks, RaiseAlert, RaiseBlock, ReadBroker, SubmitOrder
 from joed.model.events import (
     BrokerDown,
     CommandDropped,
@@ -553,3 +567,303 @@ def test_a_stop_that_is_placed_for_a_lost_one_stands_in_the_record_as_a_repair()
     judged = [(one.what, one.verdict, one.instrument, one.order) for one in of_kind(commands, JudgeBooks)]
     assert judged == [("stop_missing", Verdict.REPAIR, "AAPL", "AAPL-e")]
     assert [one.leg for one in of_kind(commands, SubmitOrder)] == [Leg.STOP]
+
+
+def turned_over(side=Side.BUY):
+    """Give a State in which stop and target of one group have both filled: ten against its entry."""
+    state = holding("AAPL", side=side, **({} if side is Side.BUY else {"stop": "204.00", "target": "180.00"}))
+    closing = Side.SELL if side is Side.BUY else Side.BUY
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=closing, execution="s"))
+    step(state, START, fill(target_of("AAPL"), "10", "220", side=closing, execution="t"))
+    return state
+
+
+@pytest.mark.parametrize(("side", "stop", "target"), [(Side.BUY, "196.00", "220.00"), (Side.SELL, "204.00", "180.00")])
+def test_one_share_is_protected_and_repaired_like_many(side, stop, target):
+    """Long or short: covered by its stop, bare without it from that instant, and given it back where it stood."""
+    state = holding("AAPL", quantity="1", side=side, stop=stop, target=target)
+    position = state.positions["AAPL"]
+
+    assert (protected(state, position), shares(state, position)) == (1, [("AAPL-e", 1)])
+    assert guards(state, state.orders[stop_of("AAPL")])
+    assert repair_level(state, position) == D(stop)
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+    assert position.unprotected_ns == START
+    [(second, command)] = seconds(state, 4)
+    assert (second, command.quantity, command.level) == (1, 1, D(stop))
+    assert command.side is (Side.SELL if side is Side.BUY else Side.BUY)
+
+
+@pytest.mark.parametrize(("risk", "level"), [("0.5", "199.50"), ("200", None), ("199.99", "0.01")])
+def test_a_stop_of_one_r_lies_above_nothing(risk, level):
+    """Where the old one's level is not known; a price of zero is none."""
+    state = holding("AAPL")
+    state.orders[stop_of("AAPL")].terms = None
+    state.positions["AAPL"].risk = D(risk)
+
+    assert repair_level(state, state.positions["AAPL"]) == (None if level is None else D(level))
+
+
+def test_what_is_told_of_a_small_stop_is_what_it_lacks():
+    """Six of ten are covered: four are not."""
+    state = holding("AAPL")
+    step(state, START, OrderWorking(stop_of("AAPL"), D(6)))
+
+    told = [one.words for _, one in seconds(state, 5) if isinstance(one, RaiseAlert)]
+
+    assert told == ["AAPL: 4 of 10 without a working stop"]
+
+
+def test_three_repairs_that_never_arrive_are_the_last():
+    """Where policy closes nothing, the broker is not stormed either."""
+    state = holding("AAPL", protection=Protection(close_unprotected=False))
+    step(state, START, OrderCancelled(stop_of("AAPL")))
+    sent = []
+    for second in range(1, 60):
+        for command in of_kind(step(state, START + second * SECOND, Tick()), SubmitOrder):
+            sent.append(second)
+            step(state, START + second * SECOND, CommandDropped(1, 0, command.order, "not connected"))
+
+    assert sent == [1, 6, 11]
+
+
+def test_only_the_first_two_children_of_an_entry_under_way_wait_for_it():
+    """A stop that was placed later works by itself or not at all; without its entry nobody waits."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    entry, stop = state.orders["AAPL-e"], state.orders["AAPL-s"]
+    stop.status = Status.ACKED
+    assert waits(state, stop)
+    stop.status = Status.WORKING
+    assert not waits(state, stop)
+    stop.status = Status.ACKED
+    entry.children = ("a", "b", "AAPL-s")
+    assert not waits(state, stop)
+    stop.group = "gone"
+    assert not waits(state, stop)
+    stop.group, entry.children, entry.status = "AAPL-e", ("AAPL-s",), Status.FILLED
+    assert not waits(state, stop)
+
+
+def test_since_when_a_stop_is_amiss_is_noted_of_one_or_of_all():
+    """The one that is named, or each; and it is forgotten with the position."""
+    state = holding("AAPL")
+    holding("MSFT", state=state)
+    for name in ("AAPL", "MSFT"):
+        state.orders[stop_of(name)].status = Status.CANCELLED
+
+    note(state, START + 1, "AAPL")
+    one = [state.positions[name].unprotected_ns for name in ("AAPL", "MSFT")]
+    note(state, START + 2)
+    both = [state.positions[name].unprotected_ns for name in ("AAPL", "MSFT")]
+    state.positions["AAPL"].quantity = D(0)
+    note(state, START + 3)
+
+    assert (one, both) == ([START + 1, 0], [START + 1, START + 2])
+    assert state.positions["AAPL"].unprotected_ns == 0
+
+
+def test_each_odd_fill_is_told_for_what_it_is_and_a_sound_one_not_at_all():
+    """Nobody's, late, too much: each by its own name, the last with a Block that is raised once."""
+    state = trading_state()
+    submitted(state, bracket("AAPL"))
+    submitted(state, bracket("MSFT"))
+    sound = step(state, START, fill("AAPL-e", "10", "200", execution="a"))
+    nobodys = step(state, START, fill("nobody", "10", "200", execution="n"))
+    too_much = step(state, START, fill("AAPL-e", "2", "200", execution="b"))
+    more = step(state, START, fill("AAPL-e", "1", "200", execution="c"))
+    step(state, START, OrderCancelled("MSFT-e"))
+    late = step(state, START, fill("MSFT-e", "4", "200", symbol="MSFT", execution="d"))
+
+    def told(commands):
+        return [one.key for one in of_kind(commands, RaiseAlert)]
+
+    assert (told(sound), of_kind(sound, RaiseBlock)) == ([], [])
+    assert told(nobodys) == ["unknown_fill:n"]
+    assert told(too_much) == ["overfill:b"]
+    assert [one.block.words for one in of_kind(too_much, RaiseBlock)] == ["AAPL-e filled 12 of 10"]
+    assert (told(more), of_kind(more, RaiseBlock)) == ([], [])
+    assert told(late) == ["late_fill:d"]
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_group_is_turned_once_its_exits_closed_more_than_its_ended_entry_opened(side):
+    """Flat is not turned; an entry that is gone, that lives, or that is none says nothing."""
+    state = turned_over(side)
+    stop, entry, position = state.orders[stop_of("AAPL")], state.orders["AAPL-e"], state.positions["AAPL"]
+
+    assert flipped(state, stop) == turned(state, position)
+    assert flipped(state, stop) == "the exits of AAPL-e closed 10 AAPL more than it had opened"
+    state.orders["AAPL-t"].filled = D(0)
+    assert (flipped(state, stop), turned(state, position)) == ("", "")
+    state.orders["AAPL-t"].filled = D(1)
+    assert flipped(state, stop)
+    assert turned(state, position)
+    entry.status = Status.PARTIAL
+    assert flipped(state, stop) == ""
+    entry.status, entry.opens = Status.FILLED, False
+    assert flipped(state, stop) == ""
+    stop.group = "gone"
+    assert flipped(state, stop) == ""
+
+
+def test_a_position_of_two_groups_is_turned_if_one_of_them_is():
+    """The other one's entry explains only its own."""
+    state = turned_over()
+    position = state.positions["AAPL"]
+    position.groups = ("gone", "AAPL-e")
+
+    assert turned(state, position)
+
+
+def test_two_stops_refused_are_hopeless_a_stop_and_a_target_are_not():
+    """Only what would protect counts."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    for name in (stop_of("AAPL"), target_of("AAPL")):
+        state.orders[name].status = Status.REJECTED
+    one = hopeless(state, position)
+    state.orders[target_of("AAPL")].leg = Leg.STOP
+
+    assert (one, hopeless(state, position)) == (False, True)
+
+
+def test_a_position_is_closed_and_not_mended_while_its_close_lives_or_once_it_is_late():
+    """At the limit, not before; a target that was moved to close it is no reason to leave it bare."""
+    state = holding("AAPL")
+    position, limit_ns = state.positions["AAPL"], 15 * SECOND
+    target = state.orders[target_of("AAPL")]
+
+    assert [to_close(state, position, age) for age in (0, limit_ns - 1, limit_ns)] == [False, False, True]
+    position.closing = target.order
+    assert not to_close(state, position, 0)
+    target.leg = Leg.CLOSE
+    assert to_close(state, position, 0)
+    target.status = Status.CANCELLED
+    assert not to_close(state, position, 0)
+
+
+def test_each_group_of_a_position_has_its_share():
+    """What holds nothing has none; what no group explains has a share of its own, by size."""
+    state = holding("AAPL")
+    submitted(state, bracket("AAPL", tag="2"))
+    step(state, START, fill("AAPL2-e", "4", "200", execution="x2"))
+    submitted(state, bracket("AAPL", tag="3"))
+    position = state.positions["AAPL"]
+    position.groups = ("AAPL-e", "AAPL2-e", "AAPL3-e", "gone")
+
+    assert shares(state, position) == [("AAPL-e", 10), ("AAPL2-e", 4)]
+    position.groups = ("gone",)
+    assert shares(state, position) == [("", 14)]
+
+
+def test_an_exit_is_spare_only_where_book_and_books_say_so_in_a_row():
+    """Neither half a read, nor one over an older link, nor one with the entry still open, nor one too early counts."""
+    state = holding("AAPL")
+    step(state, START, fill(stop_of("AAPL"), "10", "196", side=Side.SELL, execution="s"))
+    target = state.orders[target_of("AAPL")]
+    read = agreeing(state, target_of("AAPL"), at=START + SECOND, quantity="0")
+    counted = []
+
+    def hear(**changes):
+        note_spare(state, replace(read, **changes))
+        counted.append(target.spare_reads)
+
+    for _ in range(2):
+        hear()
+    hear(complete=False)
+    hear(connection=7)
+    hear(from_ns=START - 1)
+    hear()
+    hear(orders=(*read.orders, replace(read.orders[0], order="AAPL-e")))
+    hear(orders=(*read.orders, replace(read.orders[0], order="AAPL-e", status=Status.FILLED)))
+    target.broker = "other"
+    hear()
+    target.broker, target.status = "paper", Status.CANCEL_ASKED
+    hear()
+    target.status = Status.WORKING
+    state.positions["AAPL"].quantity = D(10)
+    hear()
+
+    assert counted == [1, 2, 2, 2, 0, 1, 0, 1, 1, 1, 0]
+    entry = state.orders["AAPL-e"]
+    entry.status = Status.WORKING
+    note_spare(state, read)
+    assert entry.spare_reads == 0
+
+
+def test_what_guards_is_on_the_right_side_of_something_held():
+    """Not without a position, not where the broker's book denies it all."""
+    state = holding("AAPL")
+    stop, position = state.orders[stop_of("AAPL")], state.positions["AAPL"]
+
+    assert guards(state, stop)
+    state.brokers["paper"].suspected = {"AAPL": D(-10)}
+    assert not guards(state, stop)
+    state.brokers["paper"].suspected = {}
+    position.quantity = D(-10)
+    assert not guards(state, stop)
+    position.quantity = D(0)
+    assert not guards(state, stop)
+    stop.group = ""
+    del state.positions["AAPL"]
+    assert not guards(state, stop)
+
+
+def test_two_stops_share_what_is_held_in_the_order_in_which_they_came():
+    """Six guard six, four are left for the second; one that has a twin is left alone."""
+    state = holding("AAPL")
+    step(state, START, OrderWorking(stop_of("AAPL"), D(6)))
+    stop = state.orders[stop_of("AAPL")]
+    state.orders["extra"] = replace(stop, order="extra", group="", quantity=D(10), terms=D(195))
+    names = (stop_of("AAPL"), target_of("AAPL"), "extra")
+
+    commands = step(state, START + SECOND, agreeing(state, *names, at=START + SECOND))
+
+    assert AmendOrder("extra", quantity=D(4), reason="resize") in commands
+    assert [one.what for one in of_kind(commands, JudgeBooks)].count("exit_misfit") >= 1
+
+
+@pytest.mark.parametrize(
+    ("of", "changes"),
+    [
+        ("exit", {"twin": "b2"}),
+        ("exit", {"leg": Leg.CLOSE}),
+        ("exit", {"opens": True}),
+        ("exit", {"status": Status.CANCEL_ASKED}),
+        ("exit", {"group": "gone"}),
+        ("exit", {"quantity": D(6)}),
+        ("entry", {"late": "x"}),
+        ("entry", {"opens": False}),
+        ("entry", {"status": Status.CANCELLED}),
+        ("target", {"filled": D(10)}),
+    ],
+)
+def test_an_exit_is_cut_back_at_once_only_where_nothing_else_explains_it(of, changes):
+    """Its group holds six, it works for ten: cut. No twin, no close, and not where the entry may have filled more."""
+    state = holding("AAPL")
+    orders = {"exit": state.orders["AAPL-s"], "entry": state.orders["AAPL-e"], "target": state.orders["AAPL-t"]}
+    orders["target"].filled = D(4)
+    heard = OrderWorking("AAPL-s", D(10), D(196))
+    cut, left = [], []
+
+    refit(state, START, heard, cut)
+    for name, value in changes.items():
+        setattr(orders[of], name, value)
+    refit(state, START, heard, left)
+    refit(state, START, OrderWorking("nobody", D(10)), left)
+
+    assert [type(one) for one in cut] == [JudgeBooks, AmendOrder]
+    assert cut[1] == AmendOrder("AAPL-s", quantity=D(6), reason="resize")
+    assert left == []
+
+
+def test_an_exit_is_cut_back_to_one_share_too():
+    """Nine of ten are gone: one is still held."""
+    state = holding("AAPL")
+    state.orders["AAPL-t"].filled = D(9)
+    cut = []
+
+    refit(state, START, OrderWorking("AAPL-s", D(10)), cut)
+
+    assert of_kind(cut, AmendOrder) == [AmendOrder("AAPL-s", quantity=D(1), reason="resize")]
