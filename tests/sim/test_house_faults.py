@@ -27,7 +27,7 @@ def test_two_hours_of_sleep_are_survived():
     """F34: the link is void, time has passed, the books are read before anything is opened."""
     slept = Fault(120.0, "suspend", {"seconds": 7200.0})
 
-    found = play(replace(scenario_of(3), safe_s=7500.0, faults=(slept,)))
+    found = play(replace(scenario_of(2), safe_s=7500.0, faults=(slept,)))
 
     assert (found.law, found.words) == ("", "")
     assert found.counts["entries in calm"] > 0
