@@ -37,6 +37,13 @@ def test_every_law_holds_at_both_while_one_of_them_fails(seed):
     assert bool(struck) is (seed == CAPITAL_FAILS) is bool(seed % 2 and capital_faults(seed, SHORT_S)[1])
 
 
+def test_a_seed_that_once_left_a_close_in_doubt_for_ever():
+    """Its target ended the position while the close's answer was lost; the whole day, as it was found."""
+    outcome = play(scenario_of(61), BothStage)
+
+    assert (outcome.law, outcome.words) == ("", "")
+
+
 def test_the_same_seed_is_the_same_world():
     """Two runs, one trace: neither adapter, nor its library, nor the service before it has any chance of its own."""
     assert play(short(3, quiet=True), BothStage).trace == play(short(3, quiet=True), BothStage).trace != ""

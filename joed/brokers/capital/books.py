@@ -175,9 +175,13 @@ class Books:
             yield from self.finish(row, ending)
 
     def _closing(self, row: Intent, whole: Whole, server_ns: int) -> list[Event]:
-        """Give up a close whose answer was lost where its position lives on: it was never carried out."""
-        alive = whole.deals
-        if row.unresolved and server_ns - row.sent_ns > UNDONE_NS and set(row.deals) <= alive:
+        """Give up a close whose answer was lost where its position lives on, or something else has ended it."""
+        if not row.unresolved or row.fills:
+            return []
+        late = server_ns - row.sent_ns > UNDONE_NS
+        owners = [self.ledger.owner(deal) for deal in row.deals]
+        forestalled = bool(owners) and all(owner is not None and owner.over for owner in owners)
+        if late and (forestalled or set(row.deals) <= whole.deals):
             row.stage = Stage.ABSENT
         return []
 

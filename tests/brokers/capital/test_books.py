@@ -243,6 +243,18 @@ def test_a_close_whose_position_lives_on_was_never_carried_out():
     assert close.stage is Stage.ABSENT
 
 
+def test_a_close_that_its_position_did_not_wait_for_is_no_doubt_for_ever():
+    """The target ended the position as the close was on its way, and the close's answer was lost: nothing is left."""
+    close = entry("C1", leg=Leg.CLOSE, side=Side.SELL, opens=False, deals=("d1",), stop_order="", target_order="")
+    books = book_of(opened(), close)
+    assert fold(books, whole(acts=[closing("TP")], at_s=19))[0].order == "E1-T"
+    assert close.stage is Stage.ARMED
+    fold(books, whole(at_s=21))
+
+    assert close.stage is Stage.ABSENT
+    assert close.fills == ()
+
+
 @pytest.mark.parametrize(
     ("row", "look", "wants"),
     [
