@@ -1,12 +1,14 @@
 """Prices and listings of one account's instruments: from the stream where it serves, by polling where it does not."""
 
+import asyncio
+from contextlib import suppress
 from decimal import Decimal
 
 from joed.brokers.base import Clock, Emit
 from joed.brokers.capital.faults import Fault, Gone
 from joed.brokers.capital.limiter import Lane, Limiter
 from joed.brokers.capital.listings import Listing, amiss, listing_of
-from joed.brokers.capital.pause import pause
+from joed.brokers.capital.pause import pause, pause_or
 from joed.brokers.capital.poll import Need, Net, batches, query
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Market, Markets
@@ -19,6 +21,8 @@ from joed.model.settings import Instrument, Settings
 from joed.model.values import MINUTE, SECOND, decimal
 
 PLACES = Decimal("1E-10")
+APART_S = 5.0
+"""Between two readings of all listings, however often a market seems to open and shut."""
 RATES_NS = MINUTE
 """How often a currency's rate is told."""
 
@@ -58,6 +62,7 @@ class Feed:
         self._net = Net(int(settings.capital.stale_s * SECOND))
         self._told: dict[str, int] = {}
         self._began_ns = 0
+        self._listed = asyncio.Event()
 
     def subscribe(self, instruments: tuple[str, ...]) -> None:
         """Bring the quotes of exactly these."""
@@ -78,6 +83,8 @@ class Feed:
         """Take a quote of the stream; one of what is not wanted any more is left out."""
         name = self.names.get(epic, "")
         if name in self.wanted:
+            if not self.is_open(epic):  # a market that quotes has opened, whatever its listing said last
+                self._listed.set()
             self._net.streamed(epic, bid, ask)
             self._tell(name, bid, ask, "", bid_size, ask_size)
 
@@ -140,11 +147,11 @@ class Feed:
         while True:
             shut = any(not self.is_open(epic) for epic in self.epics)
             pause_s = min(self._settings.rules_s, self._settings.check_s) if shut else self._settings.rules_s
-            await pause(self._clock, pause_s)
-            try:
+            await pause_or(self._listed, self._clock, pause_s)
+            self._listed.clear()
+            with suppress(Fault):  # the links' keeper tells of a service that does not answer
                 await self.refresh()
-            except Fault:
-                continue  # the links' keeper tells of a service that does not answer
+            await pause(self._clock, APART_S)
 
     async def keep_prices(self) -> None:
         """Poll what the stream does not bring, for as long as it does not."""
@@ -183,7 +190,10 @@ class Feed:
                 return  # the link's keeper tells of a service that does not answer
             now = self._clock.now()
             for epic, market in found.items():
+                was_open = self.is_open(epic)
                 listing = self.listings[epic] = listing_of(market, now)
+                if was_open and not listing.open:
+                    self._listed.set()
                 bid = float(listing.bid) if listing.bid is not None else None
                 ask = float(listing.ask) if listing.ask is not None else None
                 name = self.names.get(epic, "")

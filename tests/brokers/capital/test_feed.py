@@ -158,3 +158,19 @@ def test_a_listing_that_changes_is_seen_within_its_time(place):
     place.fake.listings["AAA"].status = ""
     place.spin(61.0)
     assert place.broker.feed.is_open("AAA")
+
+
+def test_a_market_that_shuts_and_opens_again_is_believed_open_as_soon_as_it_quotes(place):
+    """Between two readings of the rules lie five minutes: a halt of one is not taken for a closed market till then."""
+    listing = place.fake.listings["AAA"]
+    place.spin(90.0)
+    listing.status = "CLOSED"
+    place.loop.run_until_complete(place.broker.feed.refresh())
+    place.spin(10.0)
+    assert not place.broker.feed.is_open("AAA")
+
+    listing.status = ""
+    place.quote(101.0, 101.1)
+    place.spin(6.0)
+
+    assert place.broker.feed.is_open("AAA")

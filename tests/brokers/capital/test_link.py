@@ -244,9 +244,9 @@ def test_a_day_of_idle_expiry_token_cap_silence_storms_and_a_switch_loses_and_do
         if place.broker.submit(bracket(name, stop="90.00", target="110.00"), permitted) == "":
             sent.append(name)
         place.spin(40.0)
-        sent = [one for one in sent if one not in {event.order for event in place.of(OrderRejected)}]
         place.broker.amend(AmendOrder(f"{name}-S", bracket(stop="91.00").stop), permitted)
         place.spin(20.0)
+        sent = [one for one in sent if one not in {event.order for event in place.of(OrderRejected)}]
         told += place.filled()
         place.events.clear()
         place.spin(3600.0 - 120.0)
