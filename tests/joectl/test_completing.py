@@ -98,18 +98,27 @@ def test_every_kind_reads_what_the_daemon_answers(tmp_path, kind):
         assert values(kind, inner) == list(dict.fromkeys(map(str, KINDS[kind].values(body))))
 
 
-def test_a_real_bash_completes_with_it(tmp_path):
+ASK = {
+    "bash": "source {script}; COMP_WORDS=(joectl --state-dir={state} flatten ''); COMP_CWORD=3; "
+    "_joectl_completion joectl; echo ${{COMPREPLY[@]}}",
+    "fish": "source {script}; complete -C 'joectl --state-dir={state} flatten '",
+    "zsh": "zmodload zsh/zpty; zpty it zsh -f -i; "
+    "zpty -w it 'autoload -U compinit; compinit -u -D; source {script}; PS1=ready\\>'; zpty -r -m it seen '*ready>*'; "
+    "zpty -w -n it $'joectl --state-dir={state} flatten \\t'; zpty -r -m it seen '*flatten AAPL*'; print -r -- AAPL",
+}
+"""What has a shell complete the name of a position; zsh does so on a terminal of its own, and waits until it shows."""
+
+
+@pytest.mark.parametrize("shell", ASK)
+def test_a_real_shell_completes_with_it(tmp_path, shell):
     """The script that is printed works where it is read."""
-    program = tmp_path / "joectl"
+    program, script = tmp_path / "joectl", tmp_path / "script"
     program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m joectl "$@"\n')
     program.chmod(0o755)
-    script = joectl("completion", "bash").out
+    script.write_text(joectl("completion", shell).out)
     with serving(tmp_path / "s"):
-        ask = (
-            f'{script}\nCOMP_WORDS=(joectl --state-dir={tmp_path / "s"} flatten ""); COMP_CWORD=3\n'
-            '_joectl_completion joectl; echo "${COMPREPLY[@]}"'
-        )
-        env = environment(PATH=f"{tmp_path}:/usr/bin:/bin")
-        ran = subprocess.run(["bash", "-c", ask], env=env, capture_output=True, text=True, timeout=30, check=False)
+        ask = ASK[shell].format(script=script, state=tmp_path / "s")
+        env = environment(PATH=f"{tmp_path}:/usr/bin:/bin", HOME=str(tmp_path), TERM="xterm")
+        ran = subprocess.run([shell, "-c", ask], env=env, capture_output=True, text=True, timeout=30, check=False)
 
-    assert ran.stdout.strip() == "AAPL", ran.stderr
+    assert ran.stdout.split() == ["AAPL"], ran.stderr
