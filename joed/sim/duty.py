@@ -87,6 +87,8 @@ class Operator:
     def look(self, state: State) -> None:
         """Look at the status, and ask for what is due."""
         now = self._clock.now()
+        if self._let_go(state):  # its answer was lost with the process that had done it
+            self._released()
         self._judge_kill(state, now)
         self._asked = {name: asked for name, asked in self._asked.items() if now - asked[1] < WAITS_NS}
         if key(ALL, "paused") in state.blocks and now >= self.paused_until_ns:
@@ -95,6 +97,11 @@ class Operator:
         for block in [block for block in state.blocks.values() if block.latched or block.reason == "journal_failed"]:
             if block.key != KILLED or now >= self.killed_until_ns:
                 self._ask("release", {"block": block.key})
+
+    def _let_go(self, state: State) -> bool:
+        """Say whether a release that was decided after the last kill is done: in the record, and in the file."""
+        decided = 0 < self._watch.killed_ns <= self._killed_ns <= self._releasing_ns
+        return decided and KILLED not in state.blocks and not self._latches.present()
 
     def _judge_kill(self, state: State, now: int) -> None:
         """See whether a kill has reached what it names, once joed has had the time and the link for it."""

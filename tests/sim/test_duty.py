@@ -146,3 +146,20 @@ def test_whatever_latched_itself_is_released(rig):
     rig.operator.look(State(blocks={block.key: block, "x": Block(ALL, "vix", "")}))
 
     assert [event.args for event in rig.said] == [{"block": block.key}]
+
+
+def test_a_release_whose_answer_was_lost_with_its_process_is_known_by_what_it_did(rig):
+    """Lifted in the record and gone from the files: not by one alone, and not where somebody killed anew."""
+    rig.operator.kill(Scope.ENTRIES, 30.0, told=True)
+    rig.wait(31)
+    rig.operator.look(State())
+    assert rig.watch.killed_ns
+    rig.operator.releasing()
+    rig.operator.look(State())
+    assert rig.watch.killed_ns  # the file is there
+
+    rig.latches.clear()
+    rig.operator.look(rig.killed)
+    assert rig.watch.killed_ns  # the record does not say so
+    rig.operator.look(State())
+    assert not rig.watch.killed_ns
