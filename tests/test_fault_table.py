@@ -9,7 +9,7 @@ import pytest
 
 from joed.sim.faults import FAULTS as KINDS
 from tests.fault_rows import ATTACKS, FAULTS
-from tests.fault_table import DOCUMENT, FIGURES, ROOT, document, measure_once
+from tests.fault_table import DOCUMENT, FIGURES, ROOT, document, measure_once, times_of
 
 ROWS = {**FAULTS, **ATTACKS}
 
@@ -65,6 +65,28 @@ def test_the_document_is_what_the_script_makes():
     text = DOCUMENT.read_text()
 
     assert document(text, json.loads(FIGURES.read_text())) == text
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_row_of_the_catalogue_has_a_figure(name):
+    """A time until somebody is told, or until all is well, or both."""
+    assert times_of(name, FAULTS[name], json.loads(FIGURES.read_text())) != ("-", "-")
+
+
+def test_what_a_test_measured_comes_before_the_worlds_and_real_time_before_simulated():
+    """The longest of each; 0 is at once."""
+    tests = [
+        {"row": "F1", "detected_ms": 7.0, "recovered_ms": None},
+        {"row": "F1", "detected_ms": 9.0, "recovered_s": 2.0},
+        {"row": "F1", "detected_s": 50.0, "recovered_s": 2.5},
+        {"row": "F2", "detected_s": 0},
+    ]
+    world = {kind: {"told_s": 90.0, "well_s": 105.0} for kind in KINDS}
+    figures = {"real": tests, "world": world}
+
+    assert times_of("F1", FAULTS["F1"], figures) == ("9 ms", "2.5 s")
+    assert times_of("F2", FAULTS["F2"], figures) == ("at once", "-")
+    assert times_of("F43", FAULTS["F43"], figures) == ("90.0 s", "over 105 s")
 
 
 def test_a_fault_is_measured_from_its_strike_on():

@@ -11,6 +11,7 @@ from joed.model.settings import Capital, Settings
 from joed.model.values import SECOND
 from joed.sim.loop import LoopClock, VirtualLoop
 from tests.fakes.capital import FakeCapital
+from tests.faults.measure import Heard
 
 START_NS = 1_750_000_000 * SECOND
 FINDINGS = (feeds.BrokerExamined, feeds.FeedChanged, feeds.InstrumentServed, feeds.InstrumentSetAside)
@@ -34,6 +35,7 @@ class CapitalRig:
         self.loop = VirtualLoop(START_NS)
         self.clock = LoopClock(self.loop)
         self.events = []
+        self.heard = Heard(self.clock)
         self.exchange = exchange
         self.fake = FakeCapital(exchange, self.clock)
         self.name_account(self.account)
@@ -62,13 +64,18 @@ class CapitalRig:
         user = self.fake.user
         credentials = Credentials(user.api_key, user.identifier, user.password)
         self.broker = CapitalBroker(
-            "paper", self.settings, self.clock, self.events.append, credentials, directory=self.directory
+            "paper", self.settings, self.clock, self.hear, credentials, directory=self.directory
         )
         self.broker.start()
         self.broker.subscribe(tuple(self.settings.universe))
         self.running = self.loop.create_task(self.broker.run())
         self.until(BrokerUp)
         self.spin(2.0)
+
+    def hear(self, event):
+        """Keep what is emitted, and when."""
+        self.events.append(event)
+        self.heard.note(event)
 
     def spin(self, seconds):
         """Let time pass at both ends."""

@@ -10,6 +10,7 @@ from joed.model.values import SECOND
 from joed.sim.loop import LoopClock, VirtualLoop
 from tests.fakes.tws import FakeTws
 from tests.fakes.tws.faults import act
+from tests.faults.measure import Heard
 
 START_NS = 1_750_000_000 * SECOND
 UP_S = 120.0
@@ -31,6 +32,7 @@ class IbkrRig:
         self.loop = VirtualLoop(START_NS)
         self.clock = LoopClock(self.loop)
         self.events = []
+        self.heard = Heard(self.clock)
         self.exchange = exchange
         self.tws = FakeTws(exchange, self.clock, account=self.account)
         self.doubting = False
@@ -67,6 +69,7 @@ class IbkrRig:
     def hear(self, event):
         """Keep what is emitted, and note a link."""
         self.events.append(event)
+        self.heard.note(event)
         if isinstance(event, BrokerUp):
             self.came_up.set()
 

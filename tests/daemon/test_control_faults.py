@@ -14,6 +14,7 @@ from joed import protocol
 from tests.daemon.apart import descriptors
 from tests.daemon.users import as_user, opened
 from tests.demos import Demo
+from tests.faults.measure import Watch, measured
 from tests.joectl.running import joectl
 
 FEW = 95
@@ -53,7 +54,9 @@ def test_f13_a_thousand_clients_of_a_process_with_few_descriptors(tmp_path):
             each.start()
         time.sleep(1.0)
 
+        watch = Watch()
         killed = demo.ask("kill", "--json")
+        answered_ms = watch.ms()
         flushed = demo.ask("flush")
         lost = demo.ask("why", "nobody")
 
@@ -61,6 +64,7 @@ def test_f13_a_thousand_clients_of_a_process_with_few_descriptors(tmp_path):
         assert "nothing is recorded" in lost.err
         assert demo.status()["killed"] == "orders"
         assert descriptors(demo.process.pid) < FEW
+        measured("F13", recovered_ms=answered_ms)  # a kill, while all others are shut out
     finally:
         os.write(write, b"." * len(STRANGERS))
         demo.interrupt()

@@ -8,6 +8,7 @@ import pytest
 
 from joed.daemon.installed import _digest, mixed
 from tests.demos import ROOT
+from tests.faults.measure import Watch, measured
 
 
 @pytest.fixture
@@ -70,7 +71,9 @@ def test_half_a_deployment_refuses_a_live_account(tmp_path):
     whole = check()
     step = tmp_path / "site/joed/engine/step.py"
     step.write_text(step.read_text() + "\n# another version\n")
+    watch = Watch()
     half = check()
+    measured("F20", detected_ms=watch.ms())
 
     assert whole.returncode == 0, whole.stdout + whole.stderr
     assert half.returncode == 78

@@ -11,6 +11,7 @@ import pytest
 
 from joed.daemon import systemd
 from joed.daemon.systemd import Notifier, stored_sockets, watchdog_s
+from tests.faults.measure import measured
 
 
 class Manager:
@@ -81,6 +82,7 @@ def test_outside_systemd_nothing_happens(monkeypatch, value):
     assert not notifier.extend(5)
     assert notifier.failures == 0
     notifier.close()
+    measured("F98", recovered_s=0)  # never unwell
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

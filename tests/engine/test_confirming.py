@@ -18,6 +18,7 @@ from joed.model.settings import Confirm, Risk
 from joed.model.values import MINUTE, SECOND, Mode, Severity
 from joed.protocol import CONFLICTS
 from tests.engine.build import CLOSE, OPEN, START, holding, kinds, of_kind, settings_of, trading_state, whole_read
+from tests.faults.measure import measured
 
 ASKS = Confirm(paper=True)
 TWO = Confirm(paper=True, require_distinct_uid=True)
@@ -107,6 +108,7 @@ def test_any_other_card_is_refused_by_its_own_code(why):
     assert (kinds(refused), code(refused)) == (["Answer"], why)
     assert AT in state.blocks
     assert state.signed is None
+    measured("F94", detected_s=0)  # the answer itself
 
 
 def test_every_refusal_has_its_words_and_is_a_conflict():

@@ -24,6 +24,7 @@ from joed.model.settings import Confirm
 from joed.model.state import State
 from joed.model.values import SECOND, Status
 from tests.engine.build import START, D, bracket, fill, settings_of, submitted, trading_state, whole_read
+from tests.faults.measure import measured
 
 
 def begun(calendar, at):
@@ -95,10 +96,13 @@ def outage(ended, positions, shown):
         orders=tuple(working(state, names[leg]) for leg in shown),
         positions=positions,
     )
-    told = []
+    told, detected_s = [], None
     for second in range(3, 40):
         told += step(state, START + second * SECOND, Tick())
         told += step(state, START + second * SECOND, replace(read, from_ns=START + second * SECOND - 1))
+        if detected_s is None and any("beyond our books" in one.words for one in told if isinstance(one, RaiseAlert)):
+            detected_s = second - 2  # from the link's return on
+    measured("F38", detected_s=detected_s)
     return state, told
 
 

@@ -25,6 +25,7 @@ from tests.engine.build import (
     trading_state,
     whole_read,
 )
+from tests.faults.measure import measured
 
 LATER = START + SECOND
 
@@ -96,6 +97,7 @@ def test_of_two_orders_under_one_id_both_count_and_one_is_cancelled():
     assert kinds(again) == ["CancelOrder"]
     assert order.twin == ""
     assert order.status is not Status.CANCEL_ASKED
+    measured("F44", detected_s=0)  # by the first read that shows both
 
 
 def test_of_two_unfilled_orders_the_lower_number_is_kept():

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+from tests.faults.measure import Watch, measured
 from tests.systemd.machine import PYTHON, UNITS, wait_for
 
 UNIT = "joed.service"
@@ -103,11 +104,14 @@ def test_a_disk_that_never_answers_starves_the_watchdog_though_the_loop_is_alive
     held = threading.Thread(
         target=machine.ask, args=("/bin/sh", "-c", f"{stuck} {pid_of(machine)}"), kwargs={"check": False}
     )
+    watch = Watch()
     held.start()
+    wait_for(lambda: "Watchdog timeout" in machine.journal(UNIT), "the watchdog rings", 30)
+    detected_ms = watch.ms()
 
     machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running", wait_s=30)
+    measured("F7", detected_ms=detected_ms, recovered_ms=watch.ms())
     held.join(30)
-    assert "Watchdog timeout" in machine.journal(UNIT)
     assert status(machine)["epoch"] == 2
 
 

@@ -2,12 +2,15 @@
 
 import json
 
+from joed.model.values import SECOND
+from tests.faults.measure import Watch, measured
 from tests.systemd.machine import PYTHON, wait_for
 from tests.systemd.test_life import drop_in, status
 
 UNIT = "joed.service"
 THANKSGIVING = "2026-11-26T13:25:00Z@1"
 SHORT_FRIDAY = "2026-11-27T13:25:00Z@1"
+EARLY_CLOSE_NS = 1_795_802_400 * SECOND
 BEFORE_ITS_CLOSE = "2026-11-27T17:55:00Z@60"
 """Five minutes before an early close, in which a second is a minute: joed stays for five after it."""
 
@@ -38,9 +41,11 @@ def test_on_a_holiday_the_gate_is_skipped_and_nothing_has_failed(machine):
     gate = f"\nExecCondition=/usr/bin/joed --gate --config /etc/joed/joed.yaml --clock {THANKSGIVING}"
     drop_in(machine, "joed-open.service", ExecCondition=gate)
 
+    watch = Watch()
     rings_now(machine, "joed-open.timer")
 
     machine.until("joed-open.service", ActiveState="inactive", Result="exec-condition", wait_s=20)
+    measured("F97", recovered_ms=watch.ms())
     assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
     assert machine.ask("systemctl", "--failed", "--no-legend", "--plain", "list-units", "joed*").stdout == ""
 
@@ -49,9 +54,11 @@ def test_a_calendar_that_cannot_be_read_is_a_failure_and_no_holiday(machine):
     """Exit 255: the unit has failed, somebody is told, joed is not started blindly."""
     machine.write("/etc/joed/joed.yaml", "calendar: NOWHERE\n")
 
+    watch = Watch()
     rings_now(machine, "joed-open.timer")
 
     machine.until("joed-open.service", ActiveState="failed", wait_s=20)
+    measured("F36", detected_ms=watch.ms())
     assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
 
 
@@ -64,7 +71,9 @@ def test_at_an_early_close_joed_ends_by_itself(machine):
 
     assert "2026-11-27 is over" in machine.journal(UNIT)
     export = machine.ask("joed", "--audit", "export", "--state-dir", "/var/lib/joed").stdout
-    assert "SessionEnded" in export
+    ended = [record for record in json.loads(export) if record["kind"] == "SessionEnded"]
+    assert ended
+    measured("F35", recovered_s=(ended[-1]["at_ns"] - EARLY_CLOSE_NS) / 1e9)
 
 
 def test_a_joed_that_ignores_its_close_is_stopped_by_the_backstop(machine):

@@ -4,13 +4,17 @@ import json
 
 import pytest
 
+from tests.faults.measure import Watch, measured
 from tests.wired.house import House, joectl, pull
+
+SPEED = 4
+"""Seconds of joed's clock in each real one."""
 
 
 @pytest.fixture
 def house(tmp_path):
     """Give both brokers in the middle of a session, and a joed that is yet to be started."""
-    made = House(tmp_path, speed=4, both=True)
+    made = House(tmp_path, speed=SPEED, both=True)
     yield made
     made.end()
 
@@ -39,8 +43,10 @@ def test_two_brokers_at_once_and_one_that_fails(house):
     assert {"ibkr: connection", "capital: connection"} <= set(checks)
     assert not any(secret in house.log.read_text() for secret in ("KeyOfTheFake0001", "Words-4-the-fake"))
 
+    watch = Watch()
     pull(house.capital)
     failed = house.until(lambda now: not rows(now)["capital"]["up"], "Capital.com down")
+    measured("F57", detected_s=watch.ms() / 1000 * SPEED)
     assert rows(failed)["ibkr"]["up"]
     assert rows(failed)["ibkr"]["reconciled"]
     scopes = {block["scope"] for block in failed["blocks"] if block["reason"] != "market_closed"}

@@ -19,6 +19,7 @@ from joed.brokers.capital.session import Credentials
 from joed.daemon.clock import RealClock
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Capital, Settings
+from tests.faults.measure import Watch
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 SECRET = "token-of-now"
@@ -100,9 +101,15 @@ async def login(folder):
 async def main(folder):
     """Play all cases."""
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the servers' own complaints
-    found = {what: await case(folder, name) for what, name in CASES.items()}
+    found, took_ms = {}, {}
+    for what, name in CASES.items():
+        watch = Watch()
+        found[what] = await case(folder, name)
+        took_ms[what] = watch.ms()
     found["login"] = await login(folder)
+    watch = Watch()
     found["no name"] = (*await asked("https://no-such-host.invalid"), False)
+    found["took_ms"] = took_ms | {"no name": watch.ms()}
     print(json.dumps(found))
 
 

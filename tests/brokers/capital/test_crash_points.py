@@ -5,10 +5,11 @@ Each test dies with a photograph of the disk, taken at its point, and goes on fr
 
 import pytest
 
-from joed.model.events import OrderAccepted
-from joed.model.values import Status
+from joed.model.events import BrokerRead, OrderAccepted
+from joed.model.values import SECOND, Status
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import bracket, permitted
+from tests.faults.measure import measured
 
 
 @pytest.fixture
@@ -49,6 +50,14 @@ def settled(place, seconds=40.0):
     return place.read(), place.posts(), place.exchange.position("AAA")
 
 
+def proven_ns(place):
+    """Read until no order is in doubt any more, and give when that was read."""
+    for _ in range(30):
+        if all(row.status is not Status.UNCERTAIN for row in place.read().orders):
+            return max(at_ns for at_ns, event in place.heard.times if isinstance(event, BrokerRead))
+    raise AssertionError("still in doubt")
+
+
 def test_c1_a_crash_before_the_order_is_written_down_leaves_no_order(place):
     """Handed over, and the process died: nothing left, and the next read lacks it."""
     film = place.photograph("before")
@@ -86,7 +95,9 @@ def test_c3_a_crash_after_the_bytes_and_before_the_answer_finds_the_order(place,
     place.fake.faults.lose_answer("POST", "/")
     place.broker.submit(bracket(level=level), camera.at_the_write)
     place.wait()
+    died_ns = place.clock.now()
     place.crash(camera.film)
+    measured("F3", recovered_s=(proven_ns(place) - died_ns) / SECOND)
     seen, posts, position = settled(place, seconds=10.0)  # an entry that rests dies by itself after two minutes
 
     assert posts == 1

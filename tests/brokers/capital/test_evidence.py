@@ -10,6 +10,7 @@ from joed.brokers.capital.evidence import Verdict, apart, judge, late, mark_of, 
 from joed.brokers.capital.ledger import Stage
 from joed.model.values import DAY, SECOND, Side
 from tests.brokers.capital.rows import SENT_NS, act, entry, held, resting, whole
+from tests.faults.measure import measured
 
 TICK = Money("0.01")
 ABSENT_NS = 120 * SECOND
@@ -63,6 +64,7 @@ def test_what_was_there_before_or_is_another_of_ours_is_not_it():
 def test_two_rows_with_one_fingerprint_are_a_persons_to_tell_apart():
     """Both are named; neither is guessed."""
     assert verdict(entry(), whole(held("d2"), held("d1"))) == (Verdict.QUARANTINE, ("d1", "d2"), False)
+    measured("F77", detected_s=0)  # by the first read that shows both
 
 
 def test_of_two_alike_the_fingerprint_decides():

@@ -10,6 +10,7 @@ from joed.model.settings import Capital
 from joed.model.values import SECOND
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import bracket, close, permitted
+from tests.faults.measure import measured
 
 
 @pytest.fixture
@@ -116,6 +117,7 @@ def test_an_account_that_was_switched_elsewhere_ends_the_link_at_the_next_look(p
     place.wait()
     place.events.clear()
     other = next(name for name in place.fake.accounts if name != "PAPER-1")
+    began_ns = place.clock.now()
     place.fake.switch_account(other)
     place.until(BrokerUp)
     down, up = place.of(BrokerDown, BrokerUp)
@@ -123,9 +125,12 @@ def test_an_account_that_was_switched_elsewhere_ends_the_link_at_the_next_look(p
     assert down.reason == f"the active account was switched elsewhere, from PAPER-1 to {other}"
     assert up.account == other
     assert place.of(OrderFilled) == []
+    back_ns = place.clock.now()
     place.fake.switch_account("PAPER-1")
     place.until(BrokerUp)
     assert place.read().ended["E1"].value == "FILLED"
+    detected_s = place.heard.after_s(began_ns, BrokerDown)
+    measured("F56", detected_s=detected_s, recovered_s=place.heard.after_s(back_ns, BrokerUp, account="PAPER-1"))
 
 
 def test_a_hedging_mode_that_is_switched_halts_entries_within_a_minute_and_no_exit(place):
@@ -134,6 +139,7 @@ def test_a_hedging_mode_that_is_switched_halts_entries_within_a_minute_and_no_ex
     place.wait()
     place.events.clear()
     account = place.fake.accounts["PAPER-1"]
+    began_ns = place.clock.now()
     account.hedging = True
     place.spin(61.0)
     place.quote(99.8, 100.0)
@@ -143,9 +149,12 @@ def test_a_hedging_mode_that_is_switched_halts_entries_within_a_minute_and_no_ex
     place.submit(close())
     place.wait()
     assert place.filled() == ["C1"]
+    back_ns = place.clock.now()
     account.hedging = False
     place.spin(61.0)
     assert found(place, "hedging") == [(False, True), (True, True)]
+    detected_s = place.heard.after_s(began_ns, BrokerExamined, name="hedging")
+    measured("F80", detected_s=detected_s, recovered_s=place.heard.after_s(back_ns, BrokerExamined, name="hedging"))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.faults.measure import measured
 from tests.joectl.running import environment
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -60,6 +61,7 @@ def test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order(told,
 
     assert (kind, permits, leaked) == ("NotSent", 0, False)
     assert said.startswith(words)
+    measured("F50", detected_ms=told["took_ms"][what])
 
 
 def test_f50_a_login_that_cannot_be_sent_is_told_in_words(told):

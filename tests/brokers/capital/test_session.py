@@ -17,6 +17,7 @@ from joed.model.values import MINUTE
 from joed.sim.loop import START_NS, VirtualLoop
 from tests.brokers.capital.scripted import CREDENTIALS, SECRETS, play
 from tests.brokers.capital.test_password import EXPONENT, der, integer, prime
+from tests.faults.measure import measured
 
 NOTHING = {"accounts": []}
 
@@ -87,8 +88,10 @@ def test_a_write_that_meets_a_dead_session_is_not_sent_again():
 
     async def act(place):
         place.script.says = {"/positions": (401, {"errorCode": "error.invalid.session.token"})}
+        began = place.loop.time()
         with pytest.raises(SessionOver):
             await place.session.write("POST", "/positions", Lane.ORDER, body=b"{}")
+        measured("F53", detected_s=place.loop.time() - began)
         return place.script.count("POST", "/positions")
 
     assert play(act) == 1

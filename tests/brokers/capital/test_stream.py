@@ -9,6 +9,7 @@ from joed.model.events import Quote
 from joed.model.settings import Capital
 from joed.model.values import SECOND
 from tests.brokers.capital.place import Place
+from tests.faults.measure import measured
 
 
 class Watching(Place):
@@ -95,6 +96,7 @@ def test_an_edge_that_cuts_idle_sockets_is_never_idle_for_us(place):
     place.spin(900.0)
 
     assert stream(place).reconnects == before
+    measured("F52", recovered_s=0)  # never unwell
 
 
 def test_a_reconnect_uses_tokens_that_a_request_has_just_proven(place):

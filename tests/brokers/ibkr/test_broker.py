@@ -9,6 +9,7 @@ from joed.engine.step import refold, step
 from joed.model.commands import AmendOrder, CancelOrder, ReadBroker
 from joed.model.events import (
     AmendRejected,
+    BrokerDown,
     BrokerRead,
     BrokerUp,
     CancelRejected,
@@ -20,10 +21,11 @@ from joed.model.events import (
     OrderWorking,
     Tick,
 )
-from joed.model.values import Mode
+from joed.model.values import SECOND, Mode
 from joed.sim.odd import OddExchange
 from tests.brokers.rigs import SETTINGS, UNIVERSE, bracket, close, permitted
 from tests.engine.build import trading_state
+from tests.faults.measure import measured
 
 
 def sent(rig):
@@ -321,12 +323,17 @@ def test_a_child_that_waits_for_its_entry_has_no_new_terms_yet(rig):
 def test_a_bracket_whose_link_dies_between_its_legs_is_no_order_and_is_cleared_away(rig):
     """Held back for a stop that never came: nothing of it ever works, and the next link cancels what TWS still has."""
     rig.fault("cut-after 2")
+    began_ns, ill_ns = rig.clock.now(), 0
     assert rig.broker.submit(bracket(level="99.00"), permitted) == ""
     rig.wait(0.5)
     assert len(rig.tws.desk.living()) == 2
-    rig.wait(5.0)
+    for _ in range(50):
+        ill_ns = rig.clock.now() if rig.tws.desk.living() else ill_ns
+        rig.wait(0.1)
 
     assert rig.tws.desk.living() == []
+    cleared_s = (ill_ns - began_ns) / SECOND + 0.1
+    measured("F4", detected_s=rig.heard.after_s(began_ns, BrokerDown), recovered_s=cleared_s)
     assert {event.order for event in of(rig, OrderCancelled)} <= {"E1", "E1-T"}
     assert rig.exchange.orders == {}
     rig.broker.read(ReadBroker("paper"))

@@ -12,6 +12,7 @@ from joed.model.settings import Instrument
 from joed.model.values import SECOND, Status
 from tests.brokers.rig_ibkr import IbkrRig
 from tests.brokers.rigs import SETTINGS, bracket, exchange_of, permitted
+from tests.faults.measure import Heard, measured
 
 
 def read(rig):
@@ -28,6 +29,12 @@ def resting(rig, order="E1", level="99.00"):
     rig.take()
 
 
+def times(rig, began_ns):
+    """Give after how many seconds the link was told to be lost, and then to be there again."""
+    down_s, up_s = (rig.heard.after_s(began_ns, kind) for kind in (BrokerDown, BrokerUp))
+    return {"detected_s": down_s, "recovered_s": up_s}
+
+
 def kinds(rig):
     """Give the kinds of what was told."""
     return [type(event) for event in rig.take()]
@@ -39,12 +46,13 @@ def test_a_gateway_that_restarts_and_numbers_from_lower_down_loses_and_doubles_n
     Detection: at once; back within 25 s of a restart that takes 20.
     """
     resting(rig)
-    highest = rig.broker._link.orders.highest
+    highest, began_ns = rig.broker._link.orders.highest, rig.clock.now()
     rig.fault("restart 20 3")
     rig.wait(0.1)
     assert kinds(rig) == [BrokerDown]
     rig.wait(35.0)
     assert BrokerUp in kinds(rig)
+    measured("F47", **times(rig, began_ns))
 
     assert rig.broker.submit(bracket("E2", level="98.00"), permitted) == ""
     rig.wait()
@@ -72,6 +80,7 @@ def test_an_order_written_as_the_restart_fires_is_doubted_or_lost_with_its_link_
 def test_lost_servers_are_a_lost_link_although_the_socket_lives(rig, code):
     """1100: nothing leaves, nothing is read; repeated, it is told once. Detection: at once."""
     resting(rig)
+    began_ns = rig.clock.now()
     rig.fault(f"{code} 3")
     rig.wait(10.0)
     assert kinds(rig) == [BrokerDown]
@@ -82,6 +91,7 @@ def test_lost_servers_are_a_lost_link_although_the_socket_lives(rig, code):
 
     assert kinds(rig)[-1] is BrokerUp
     assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
+    measured("F42", **times(rig, began_ns))
 
 
 def test_a_gateway_without_servers_at_the_login_is_waited_for(rig):
@@ -170,6 +180,7 @@ def test_f38_what_filled_before_a_midnight_within_the_loss_is_seen_by_position_a
     rig.cut()
     rig.quote(97.9, 98.0)
     rig.wait(14 * 3600)  # from eleven in the morning to one at night
+    mended_ns = rig.clock.now()
     rig.mend()
     assert OrderFilled not in kinds(rig)
 
@@ -178,6 +189,7 @@ def test_f38_what_filled_before_a_midnight_within_the_loss_is_seen_by_position_a
     assert (seen.complete, seen.executions, seen.ended) == (True, (), {"E1": Status.FILLED})
     assert [(row.instrument, row.quantity) for row in seen.positions] == [("AAA", 4)]
     assert {row.order: row.status for row in seen.orders} == dict.fromkeys(("E1-S", "E1-T"), Status.WORKING)
+    measured("F38", recovered_s=rig.heard.after_s(mended_ns, BrokerRead))
 
 
 def test_a_data_farm_that_blinks_is_nothing_and_prices_go_on(rig):
@@ -263,6 +275,7 @@ def test_a_process_killed_between_send_and_answer_makes_no_second_order_and_lose
     assert old.broker.submit(bracket(level="99.00"), permitted) == ""
     if moment_s:
         old.wait(moment_s)
+    died_ns = old.clock.now()
     rig = AnotherProcess(old)
     rig.wait()
 
@@ -272,6 +285,7 @@ def test_a_process_killed_between_send_and_answer_makes_no_second_order_and_lose
     rig.wait()
     assert [row.order for row in read(rig).orders] == ["E1", "E1-S", "E1-T"]
     assert len(rig.exchange.orders) == 3
+    measured("F2", recovered_s=rig.heard.after_s(died_ns, BrokerRead))
     rig.broker.stop()
     rig.run(rig.running)
 
@@ -284,6 +298,7 @@ class AnotherProcess(IbkrRig):
         old.wait(0.1)
         self.loop, self.clock, self.tws, self.settings = old.loop, old.clock, old.tws, old.settings
         self.exchange, self.events, self.doubting = old.exchange, [], False
+        self.heard = Heard(self.clock)
         self.broker = type(old.broker)("paper", self.settings, self.clock, self.hear)
         self.came_up = type(old.came_up)()
         self.start()
@@ -304,6 +319,7 @@ def test_a_login_without_the_account_of_the_settings_is_never_up(make_rig):
 def test_a_loss_within_the_reset_window_says_that_it_was_expected(make_rig):
     """A person who reads it at breakfast knows what it was; the one at noon does not look the same."""
     rig = make_rig(reset_windows=("14:00-16:00 UTC",))
+    began_ns = rig.clock.now()
     rig.fault("reset")
     rig.wait(0.1)
     assert rig.take()[-1].reason.endswith("(expected within 14:00-16:00 UTC)")
@@ -316,6 +332,7 @@ def test_a_loss_within_the_reset_window_says_that_it_was_expected(make_rig):
 
     assert [event.ok for event in rig.take() if isinstance(event, BrokerExamined)] == [False]
     assert rig.clock.now() % (86_400 * SECOND) > 16 * 3600 * SECOND
+    measured("F85", detected_s=rig.heard.after_s(began_ns, BrokerDown))
 
 
 def test_a_word_that_we_were_too_fast_is_told_only_where_going_slower_did_not_help(rig):

@@ -8,6 +8,7 @@ from joed.brokers.ibkr.session import HELLO
 from joed.model.events import BrokerDown, BrokerUp
 from joed.model.feeds import BrokerExamined
 from joed.model.values import SECOND
+from tests.faults.measure import measured
 
 
 def since(rig, kind, seconds):
@@ -24,7 +25,9 @@ def test_a_pulled_cable_without_fin_is_known_within_8_s(rig):
     """Half open: TCP says nothing for minutes, the missing sign of life says it. Detection: at most 7.6 s."""
     rig.fault("cable 60")
 
-    assert since(rig, BrokerDown, 8.0) <= 7.6
+    detected_s = since(rig, BrokerDown, 8.0)
+    measured("F40", detected_s=detected_s)
+    assert detected_s <= 7.6
     (down,) = [event for event in rig.take() if isinstance(event, BrokerDown)]
     assert down.reason == "no sign of life for 5 s"
 
@@ -33,6 +36,7 @@ def test_a_gateway_that_stops_answering_is_known_although_prices_still_come(rig)
     """Ticks prove nothing: one that answers no question cannot be asked for its book."""
     rig.broker.subscribe(("AAA",))
     rig.wait()
+    began_ns = rig.clock.now()
     rig.fault("drop currentTime")
     for step in range(80):
         rig.quote(99.0 + step / 100, 99.5 + step / 100)
@@ -41,6 +45,7 @@ def test_a_gateway_that_stops_answering_is_known_although_prices_still_come(rig)
             break
 
     assert any(isinstance(event, BrokerDown) for event in rig.events)
+    measured("F41", detected_s=rig.heard.after_s(began_ns, BrokerDown))
 
 
 def test_a_reset_and_an_end_in_order_are_known_at_once(rig):
@@ -55,6 +60,7 @@ def test_a_reset_and_an_end_in_order_are_known_at_once(rig):
 def test_a_client_id_in_use_fails_at_once_and_is_asked_for_again(make_rig):
     """326: not after the time-out; the same id, for our orders belong to it. Detection: within 0.1 s."""
     rig = make_rig()
+    began_ns = rig.clock.now()
     rig.fault("taken 17 20")
     rig.fault("reset")
     rig.wait(0.1)
@@ -69,6 +75,8 @@ def test_a_client_id_in_use_fails_at_once_and_is_asked_for_again(make_rig):
     assert [event.ok for event in told] == [False, True]
     assert "326" in told[0].words
     assert rig.broker.up
+    detected_s = rig.heard.after_s(began_ns, BrokerExamined, name="link", ok=False)
+    measured("F46", detected_s=detected_s, recovered_s=rig.heard.after_s(began_ns, BrokerUp))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +128,7 @@ def test_what_is_only_new_or_no_price_is_passed_over(rig, kind):
 
     assert rig.events == []
     assert (rig.broker.bad_messages, rig.broker.up) == (0, True)
+    measured("F84", recovered_s=0)  # never unwell
 
 
 def test_a_port_that_moved_ends_the_link_with_tws_words(rig):
