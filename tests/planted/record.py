@@ -101,7 +101,7 @@ def begin_the_chain_anew():
 
 def read_the_clock_in_step():
     """Give jobs a deadline by the wall clock."""
-    return around(schedule, "deadline_ns", lambda plain: lambda state: plain(state) + time.time_ns() % 1_000)
+    return around(schedule, "deadline_ns", lambda plain: lambda rules, job: plain(rules, job) + time.time_ns() % 1_000)
 
 
 def sleep_too_deep():
