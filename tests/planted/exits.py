@@ -53,7 +53,7 @@ def sweep_before_flat():
 
 def close_twice():
     """Send another close while the first is under way."""
-    return patched(exits, "under_way", lambda state, now, position: False)
+    return patched(exits, "under_way", lambda state, now, position, *, patient=False: False)
 
 
 BUGS = {
