@@ -183,7 +183,7 @@ def test_operators_start_and_end_joed_and_nothing_else(machine):
     assert not may("victor", "stop", UNIT)
     assert may("olga", "stop", UNIT)
     assert may("olga", "start", "joed@nobody.service") is False  # it may, but there is no such account
-    assert "/etc/joed/nobody.yaml" in machine.journal("joed@nobody.service")
+    assert "Failed to start joed@nobody.service" in machine.journal("joed@nobody.service")
     for words in (("start", "joed-failsafe.service"), ("stop", "dbus.service"), ("kill", UNIT), ("mask", UNIT)):
         assert not may("olga", *words), words
 
