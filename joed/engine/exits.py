@@ -131,7 +131,12 @@ def flatten(
     if not quantity or (group == "" and not read_since(state, position)):
         return
     target = state.orders.get(position.target_order)
-    fits = target is not None and target.status in MOVABLE and target.left <= quantity
+    fits = (
+        target is not None
+        and target.side.sign * position.quantity < 0  # what has been turned round has a target that would add to it
+        and target.status in MOVABLE
+        and target.left <= quantity
+    )
     level = marketable(state, position, 0 if patient else 1)
     alone = ungrouped_stop(state, position, quantity)
     first = position.closing == "" or (position.patient and target is not None and target.amend_tries == 0)
@@ -151,6 +156,8 @@ def ungrouped_stop(state: State, position: Position, quantity: Decimal) -> Order
     """
     stop, entry = state.orders.get(position.stop_order), state.orders.get(position.group)
     if stop is None or stop.status not in MOVABLE or stop.left > quantity or stop.amend_tries:
+        return None
+    if stop.side.sign * position.quantity > 0:
         return None
     return stop if entry is None or entry.adopted or stop.group == "" else None
 

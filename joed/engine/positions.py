@@ -48,8 +48,8 @@ class Sums(NamedTuple):
     def average(self) -> Decimal:
         """Give the price at which what is left was taken; 0 where nothing is left."""
         if self.quantity > 0:
-            return _price(self.paid, self.bought)
-        return _price(self.earned, self.sold) if self.quantity < 0 else ZERO
+            return averaged(self.paid, self.bought)
+        return averaged(self.earned, self.sold) if self.quantity < 0 else ZERO
 
     @property
     def carried(self) -> Decimal:
@@ -62,7 +62,8 @@ class Sums(NamedTuple):
         return self.earned - self.paid
 
 
-def _price(money: Decimal, quantity: Decimal) -> Decimal:
+def averaged(money: Decimal, quantity: Decimal) -> Decimal:
+    """Give an average price, exact where it comes out even."""
     price = money / quantity
     return price if price * quantity == money else price.quantize(PLACES)
 
@@ -79,31 +80,6 @@ def sums_of(state: State, group: str) -> Sums:
         else:
             sold, earned = sold + order.filled, earned + order.cost
     return Sums(bought, paid, sold, earned)
-
-
-class Lot(NamedTuple):
-    """What one strategy holds of one instrument, and the entries (groups) that made it."""
-
-    strategy: str
-    quantity: Decimal
-    average: Decimal
-    orders: tuple[str, ...]
-
-
-def lots_of(state: State, position: Position) -> list[Lot]:
-    """Give a position's lots, which add up to it: each fill is in its group, each group is its entry's strategy's."""
-    groups: dict[str, list[str]] = {}
-    for group in position.groups:
-        if sums_of(state, group).quantity:
-            groups.setdefault(state.orders[group].strategy, []).append(group)
-    return [_lot(state, strategy, names) for strategy, names in groups.items()]
-
-
-def _lot(state: State, strategy: str, groups: list[str]) -> Lot:
-    sums = [sums_of(state, group) for group in groups]
-    quantity, carried = sum((one.quantity for one in sums), ZERO), sum((one.carried for one in sums), ZERO)
-    average = sums[0].average if len(sums) == 1 else _price(carried, quantity) if quantity else ZERO
-    return Lot(strategy, quantity, average, tuple(groups))
 
 
 def group_of(state: State, order: Order) -> str:
@@ -210,6 +186,8 @@ def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: D
             return
         position = _join(state, now, order, group, position)
         position.realised += before.flow + before.carried
+        if before.quantity:
+            _join_partners(state, position)
     earlier = position.realised
     _sum(state, position)
     position.changed_ns = now
@@ -217,6 +195,19 @@ def _book(state: State, now: int, order: Order, group: str, before: Sums, fee: D
     _gain(state, order.instrument, position.realised - earlier)
     _rebind(state, position)
     _score(state, position)
+
+
+def _join_partners(state: State, position: Position) -> None:
+    """Let the groups that were flat only together with one that a late word opens again be open with it.
+
+    A close may have taken back the excess of one beside what another held (`place_close`): each alone is not flat.
+    """
+    ours = (one for one in state.orders.values() if one.instrument == position.instrument and not one.foreign)
+    for group in dict.fromkeys(group_of(state, order) for order in ours):
+        sums = sums_of(state, group)
+        if sums.quantity and group not in position.groups:
+            position.groups = (*position.groups, group)
+            position.realised += sums.flow + sums.carried
 
 
 def apply_adopted(state: State, now: int, command: AdoptPosition) -> None:
@@ -307,7 +298,7 @@ def _sum(state: State, position: Position) -> None:
     if len(open_ones) == 1:
         position.average = open_ones[0].average
     else:
-        position.average = _price(carried, quantity) if quantity else ZERO
+        position.average = averaged(carried, quantity) if quantity else ZERO
 
 
 def _rebind(state: State, position: Position) -> None:

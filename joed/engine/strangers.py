@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from joed.engine.orders import leg_of, note_resting, ours, sibling
-from joed.engine.positions import excess_group
+from joed.engine.positions import excess_group, sums_of
 from joed.engine.verdicts import RECOVERED, TWINS, find
 from joed.model.blocks import Block, key
 from joed.model.commands import CancelOrder, Command, RaiseAlert, RaiseBlock
@@ -101,6 +101,8 @@ def recover(state: State, now: int, read: BrokerRead) -> int:
         assert leg is not None
         order = _order(seen, leg, read.broker, now)
         entry = sibling(state, seen.order, Leg.ENTRY)
+        if leg is Leg.STOP and entry not in state.orders:
+            entry = _guarded(state, seen) or entry
         if leg in (Leg.STOP, Leg.TARGET) and _entry(state, now, entry, order, read) is not None:
             order.group = entry
         state.orders[order.order] = order
@@ -109,6 +111,20 @@ def recover(state: State, now: int, read: BrokerRead) -> int:
     for seen in lost:
         _join(state, state.orders[seen.order])
     return len(lost)
+
+
+def _guarded(state: State, seen: OrderSeen) -> str:
+    """Name the one entry of ours that a stop with a name of its own may guard, "" where there is none or a choice.
+
+    It was placed for a lost one while the journal could not say so: unknown, it would get another one beside it.
+    """
+    entries = [
+        order.order
+        for order in state.orders.values()
+        if order.opens and order.instrument == seen.instrument and order.side is seen.side.opposite
+        if order.live or sums_of(state, order.order).quantity
+    ]
+    return entries[0] if len(entries) == 1 else ""
 
 
 def recover_spent(state: State, now: int, read: BrokerRead) -> int:

@@ -10,9 +10,9 @@ from joed.engine import alerting, ramp, sources, times, triggers
 from joed.engine import phase as phases
 from joed.engine.card import card_of, digest_of
 from joed.engine.funds import funds
+from joed.engine.lots import lots_of
 from joed.engine.markets import price_of
 from joed.engine.money import currency_of, stale
-from joed.engine.positions import lots_of
 from joed.engine.receipt import receipt_of
 from joed.engine.stance import stance_of
 from joed.model.card import Limits, Signing

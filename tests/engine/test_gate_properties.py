@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from joed.daemon.carry_out import CarryOut
 from joed.daemon.counters import Counters
+from joed.engine.lots import lots_of
 from joed.engine.money import ONE
 from joed.engine.orders import reserved
-from joed.engine.positions import lots_of
 from joed.engine.risk import CHECKS, Request, refuse
 from joed.engine.step import step
 from joed.engine.triggers import answer

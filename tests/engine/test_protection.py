@@ -358,6 +358,35 @@ def test_a_late_bust_of_such_a_close_is_seen_as_ours():
     assert state.positions["AAPL"].quantity == -3
 
 
+def test_a_late_bust_of_a_close_opens_all_that_was_flat_by_it():
+    """It took back one group's excess beside what another held: fourteen long and thirty-nine bought back are 53."""
+    state = holding("AAPL", quantity="53")
+    step(state, START, fill(target_of("AAPL"), "53", "220", side=Side.SELL, execution="t"))
+    submitted(state, bracket("AAPL", tag="2", quantity="14"))
+    step(state, START, fill("AAPL2-e", "14", "200", execution="e2"))
+    for leg in "st":
+        step(state, START, OrderWorking(f"AAPL2-{leg}", D(14)))
+    step(state, START, fill("AAPL-e", "0", "200", execution="x-AAPL", revision=1))
+    step(state, START, OrderCancelled("AAPL-e"))
+    assert state.positions["AAPL"].quantity == -39
+    state.brokers["paper"].read_from_ns = START + SECOND
+    [close] = [one for one in of_kind(step(state, START + 2 * SECOND, Tick()), SubmitOrder) if one.leg is Leg.CLOSE]
+    step(state, START + 2 * SECOND, fill(close.order, "39", "200", execution="c"))
+    assert state.positions["AAPL"].quantity == 0
+    gained = state.day.realised
+    submitted(state, bracket("AAPL", tag="3", quantity="5"), START + 3 * SECOND)
+    step(state, START + 3 * SECOND, fill("AAPL3-e", "5", "200", execution="e3"))
+
+    step(state, START + 4 * SECOND, fill(close.order, "0", "200", execution="c", revision=1))
+
+    position = state.positions["AAPL"]
+    assert position.quantity == 5 - 39
+    assert set(position.groups) == {"AAPL3-e", "AAPL-e", "AAPL2-e"}
+    step(state, START + 5 * SECOND, fill(close.order, "39", "200", execution="c", revision=2))
+    assert state.positions["AAPL"].quantity == 5
+    assert state.day.realised == gained
+
+
 def test_a_turned_position_that_is_not_to_be_closed_gets_a_stop_of_its_own_and_keeps_it():
     """Ten short by accident: a buy stop outside the group, which the next agreeing read leaves in place."""
     state = holding("AAPL", protection=Protection(close_unprotected=False))

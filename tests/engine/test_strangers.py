@@ -10,7 +10,7 @@ from joed.engine.step import step
 from joed.engine.verdicts import RECOVERED, TWINS
 from joed.engine.view import view
 from joed.model.commands import AmendOrder, CancelOrder, JudgeBooks, LatchKill, RaiseAlert, RaiseBlock, SubmitOrder
-from joed.model.events import BrokerDown, OrderSeen, PositionSeen, Tick
+from joed.model.events import BrokerDown, OrderCancelled, OrderSeen, PositionSeen, Tick
 from joed.model.values import SECOND, Leg, Scope, Side, Status
 from tests.engine.build import (
     START,
@@ -196,6 +196,24 @@ def test_a_recovered_position_without_its_stop_is_given_one():
     assert state.positions["AAPL"].quantity == 10
     assert state.positions["AAPL"].unprotected_ns == LATER
     assert any(isinstance(command, RaiseAlert) and "unprotected" in command.key for command in commands)
+
+
+def test_a_lost_repair_of_a_stop_guards_the_entry_that_it_was_made_for():
+    """Placed for a lost one while the journal could not say so: it has a name of its own, and none goes beside it."""
+    state = holding("AAPL")
+    _, repair, _ = lost_bracket(state)
+    step(state, START + SECOND, OrderCancelled(stop_of("AAPL")))
+    orders = (shown(repair, number="8", side=Side.SELL, level=D("196")),)
+    held = (PositionSeen("AAPL", D(10), D(200)),)
+
+    read = whole_read(LATER, cash=str(state.cash), orders=orders, positions=held, ended={"AAPL-e": Status.FILLED})
+    commands = step(state, LATER, read)
+    for second in range(1, 30):
+        commands += step(state, LATER + second * SECOND, Tick())
+
+    assert state.orders[repair].group == "AAPL-e"
+    assert [one for one in commands if isinstance(one, SubmitOrder)] == []
+    assert state.positions["AAPL"].unprotected_ns == 0
 
 
 def test_an_entry_of_a_lost_journal_that_still_works_is_adopted_with_its_exits():
