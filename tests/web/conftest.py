@@ -16,9 +16,12 @@ SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 WAIT_MS = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory):
-    """Give Debian's Chromium, with a profile that nobody has used."""
+    """Give Debian's Chromium, with a profile that nobody has used.
+
+    Of this folder alone: while it lives, its driver keeps an event loop running beneath whatever test follows.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip("needs chromium (Debian: chromium)")
     with sync_playwright() as play:
