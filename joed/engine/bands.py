@@ -3,11 +3,11 @@
 A band is a cache of the rules' own thresholds, never a decision: with all bands empty the commands are the same.
 """
 
-from joed.engine.exits import raise_due
+from joed.engine.exits import raise_due, raise_waits
 from joed.engine.fear import threshold
 from joed.engine.markets import ANCHORLESS, empty_band, is_vix
 from joed.model.orders import Position
-from joed.model.state import EMPTY_HI, Market, State
+from joed.model.state import EMPTY_HI, EMPTY_LO, Market, State
 from joed.model.values import Crossing
 
 
@@ -47,6 +47,8 @@ def _by_trail(state: State, position: Position, low: float, high: float) -> tupl
     if not position.trailing:
         first = position.average + position.risk if position.quantity > 0 else position.average - position.risk
         due: float | None = float(first)
+    elif raise_waits(state, position):
+        return EMPTY_LO, EMPTY_HI  # whatever the next quote says
     else:
         due = raise_due(state, position)
     if due is None:

@@ -75,6 +75,14 @@ def raise_due(state: State, position: Position) -> float | None:
     return float(stop.terms - step - position.trail)
 
 
+def raise_waits(state: State, position: Position) -> bool:
+    """Say whether the stop is to be raised to a best price of before, once an answer or the interval lets it."""
+    stop = state.orders.get(position.stop_order)
+    if stop is None or stop.terms is None or not position.trailing or not gained(position, stop.terms):
+        return False
+    return trailed(state, position, stop.terms) is not None
+
+
 def ratchet(state: State, now: int, position: Position, commands: list[Command]) -> None:
     """Amend the stop to the best price less the trail: at most once an interval, never while an answer is due.
 

@@ -59,18 +59,22 @@ def test_a_trigger_whose_time_is_over_bounds_nothing():
 
 
 def test_a_position_bounds_at_its_first_r_and_then_where_the_trail_moves():
-    """At 204; then at stop plus step plus distance; not at all while an exit is under way."""
+    """At 204; then at stop plus step plus distance, empty while a raise waits; not at all while an exit is at work."""
     state = holding("AAPL", trail="2")
     step(state, START, quote("AAPL", 200.0, 200.0))
     first = rounded(state)
     step(state, START, quote("AAPL", 204.0, 204.0))
+    step(state, START, quote("AAPL", 201.0, 201.0))
+    waiting = rounded(state)
+    step(state, START, OrderWorking(stop_of("AAPL"), D(10), D(202)))
     step(state, START, quote("AAPL", 201.0, 201.0))
     trailing = rounded(state)
     state.positions["AAPL"].closing = target_of("AAPL")
     tighten(state, state.markets["AAPL"])
     closing = rounded(state)
 
-    assert (first[1], trailing[1], closing[1]) == (204.0, 198.2, 219.99)
+    assert waiting == (EMPTY_LO, EMPTY_HI)
+    assert (first[1], trailing[1], closing[1]) == (204.0, 204.2, 219.99)
 
 
 def test_a_short_positions_trail_bounds_from_below():
