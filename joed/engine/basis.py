@@ -12,8 +12,8 @@ from joed.model.values import MINUTE
 
 def basis_of(state: State, now: int, request: Request) -> Basis:
     """Give the figures of this moment; money is in base currency."""
-    names = {name for name, position in state.positions.items() if position.quantity}
-    names.update(order.instrument for order in resting(state))
+    pending = {order.instrument for order in resting(state)}
+    joining = [name for name in pending if name not in state.positions or not state.positions[name].quantity]
     return Basis(
         checks=len(CHECKS),
         price=request.price,
@@ -24,7 +24,7 @@ def basis_of(state: State, now: int, request: Request) -> Basis:
         gross=state.exposure + reserved(state) + request.worth,
         free=free_at(state, request)[1],
         lost=-day_result(state),
-        positions=len(names),
+        positions=state.held + len(joining),
         orders_minute=len(state.order_times) - bisect_right(state.order_times, now - MINUTE),
         trades=state.day.trades,
     )

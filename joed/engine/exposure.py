@@ -17,7 +17,8 @@ def note_worth(state: State) -> None:
     """
     net = gross = gained = ZERO
     sides: tuple[dict[str, Decimal], dict[str, Decimal]] = ({}, {})
-    for position in held(state):
+    positions = held(state)
+    for position in positions:
         rate = rate_in(state, position.currency or state.settings.base_currency)
         price = mark(state, position)
         value = position.quantity * price * rate
@@ -31,6 +32,7 @@ def note_worth(state: State) -> None:
         _add(state, sides, instrument, value)
     state.worth, state.exposure, state.unrealised = cash_of(state) + net, gross, gained
     state.longs, state.shorts = sides
+    state.held = len(positions)
 
 
 def _add(state: State, sides: tuple[dict[str, Decimal], dict[str, Decimal]], instrument: str, value: Decimal) -> None:

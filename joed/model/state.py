@@ -238,9 +238,9 @@ class State(Struct):
     """The whole. `seq` and `now` are those of the last event applied.
 
     `worth` is the equity, `exposure` the gross value of all positions and `unrealised` their open profit, in base
-    currency as of the last second or fill: limits look at them, so that no entry waits for a sum. `resting` names every
-    entry that may still fill; `signal_orders` counts the orders that each signal of the session has caused. `longs` and
-    `shorts` are the exposure by underlying.
+    currency as of the last second or fill: limits look at them, so that no entry waits for a sum. `longs` and `shorts`
+    are the exposure by underlying, `held` counts the positions that are not flat. `resting` names every entry that may
+    still fill; `signal_orders` counts the orders that each signal of the session has caused.
     `spent` holds a digest of every (strategy, signal) that ever became an entry, for ever (orders.SIGNALS_MAX). `found`
     is what the last word of a broker showed otherwise than our books, `verdicts` the latest of what was found.
     `signed` is the last card that was signed whole, of whatever session; `bound` the account at each broker that this
@@ -320,6 +320,7 @@ class State(Struct):
     quotes_rejected: dict[str, int] = {}
     longs: dict[str, Decimal] = {}
     shorts: dict[str, Decimal] = {}
+    held: int = 0
     kill: Kill | None = None
     drilled: Drill | None = None
     journal_down: bool = False
