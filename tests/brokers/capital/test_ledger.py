@@ -2,10 +2,11 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 
-from joed.brokers.capital.ledger import KEPT_NS, Ledger, Stage
+from joed.brokers.capital.ledger import KEPT_NS, LOG_BYTES, Ledger, Stage
 from joed.errors import BrokerUnavailable
 from joed.model.events import OrderFilled
 from joed.model.values import Leg, Side, Status
@@ -138,3 +139,22 @@ async def test_a_ledger_that_cannot_be_written_says_so_before_the_order_leaves(t
 
     assert list(ledger.intents) == ["E2", "E3"]
     other.close()
+
+
+async def test_the_log_has_its_length_before_the_first_order(tmp_path):
+    """No order's row makes the file grow; what a power cut left of an earlier lengthening is no row."""
+    path = tmp_path / "capital.db"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE stretch (zeros BLOB) STRICT")
+    ledger, log = Ledger(path, threaded=True), tmp_path / "capital.db-wal"
+    await ledger.arm(entry())
+    length = log.stat().st_size
+    for number in range(20):
+        await ledger.arm(entry(f"F{number}"))
+
+    assert length >= LOG_BYTES
+    assert log.stat().st_size == length
+    assert len(Ledger(path).intents) == 21
+    await ledger.end()
+    with closing(sqlite3.connect(path)) as base:
+        assert base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("intents",)]
