@@ -12,7 +12,7 @@ from joed.model.values import MINUTE
 
 def basis_of(state: State, now: int, request: Request) -> Basis:
     """Give the figures of this moment; money is in base currency."""
-    pending = {order.instrument for order in resting(state)}
+    pending = dict.fromkeys(order.instrument for order in resting(state))
     joining = [name for name in pending if name not in state.positions or not state.positions[name].quantity]
     return Basis(
         checks=len(CHECKS),
