@@ -39,8 +39,8 @@ from joed.model.events import (
     Tick,
     TriggersMade,
 )
-from joed.model.settings import Settings
-from joed.model.state import State
+from joed.model.settings import Instrument, Settings
+from joed.model.state import Rate, State
 from joed.model.values import SECOND, Kind, Leg, Scope, Side, Status, Tif
 from tests.engine.build import (
     CLOSE,
@@ -344,3 +344,72 @@ def test_a_claim_settles_the_legs_in_doubt_and_no_other():
     refold(state, START, Tick(), [ClaimOrder("AAPL-e", "d1", "seen")])
 
     assert statuses(state, *state.orders) == [Status.ACKED, Status.CANCELLED, Status.ACKED]
+
+
+def test_an_entry_is_counted_by_everything_that_bounds_entries():
+    """Its minute, its day, its signal with a bracket's three orders, what may still fill, what was spent: once each."""
+    state = trading_state()
+    command = bracket("AAPL")
+
+    refold(state, START, Tick(), [command])
+
+    assert (state.order_times, state.day.orders, list(state.resting)) == ([START], 1, ["AAPL-e"])
+    assert (state.signals, state.signal_orders) == ({"signal-AAPL": "entered"}, {"signal-AAPL": 3})
+    assert (len(state.spent), spent(state, trigger(signal="signal-AAPL"))) == (1, True)
+    refold(state, START + 1, Tick(), [bracket("MSFT"), bracket("AAPL", tag="2")])
+    assert (state.order_times, state.day.orders) == ([START, START + 1, START + 1], 3)
+    assert state.signal_orders == {"signal-AAPL": 3, "signal-MSFT": 3, "signal-AAPL2": 3}
+
+
+def test_an_exit_is_counted_for_the_signal_of_its_entry_and_opens_nothing():
+    """A storm of stops and closes has its cause counted; one without an entry counts for its instrument."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    before = (list(state.order_times), state.day.orders, dict(state.spent))
+
+    refold(state, START, Tick(), [reduce(state, 0, position, "AAPL-e", D(10), D(195))])
+    refold(state, START, Tick(), [reduce(state, 1, position, "AAPL-e", D(10))])
+    refold(state, START, Tick(), [reduce(state, 2, position, "", D(10))])
+
+    assert state.signal_orders == {"signal-AAPL": 5, "AAPL": 1}
+    assert (list(state.order_times), state.day.orders, dict(state.spent), list(state.resting)) == (*before, [])
+
+
+def test_each_new_stop_is_a_repair_of_its_moment_and_a_close_is_impatient():
+    """The tries are counted, for they are few; a close that is asked for anew is not one that waits for the open."""
+    state = holding("AAPL")
+    position = state.positions["AAPL"]
+    position.patient = True
+
+    for count in (1, 2):
+        refold(state, START + count, Tick(), [reduce(state, count, position, "AAPL-e", D(10), D(195))])
+        assert (position.repairs, position.repaired_ns) == (count, START + count)
+    close = reduce(state, 9, position, "AAPL-e", D(10))
+    refold(state, START + 5, Tick(), [close])
+
+    assert (position.closing, position.closing_ns, position.patient) == (close.order, START + 5, False)
+    assert (position.repairs, close.side) == (2, Side.SELL)
+
+
+def test_what_a_session_forgets_is_no_child_of_what_it_keeps():
+    """A held group keeps all of its orders, ended ones too; an adopted stop of a forgotten entry lives on alone."""
+    state = holding("AAPL", state=holding("MSFT"))
+    step(state, START, OrderCancelled("AAPL-t"))
+    step(state, START, fill("MSFT-s", "10", "196", side=Side.SELL, symbol="MSFT", execution="x9"))
+    step(state, START, OrderCancelled("MSFT-t"))
+    state.orders["MSFT-e"].group = "AAPL-e"
+
+    refold(state, START + 1, Tick(), [OpenSession("next", OPEN, CLOSE, D(100_000))])
+
+    assert list(state.orders) == ["MSFT-e", "AAPL-e", "AAPL-s", "AAPL-t"]
+    assert state.orders["MSFT-e"].children == ()
+
+
+def test_what_an_entry_may_still_add_is_counted_in_base_currency():
+    """Half filled, at a rate of a half: a quarter of its notional."""
+    state = trading_state(universe={"AAPL": Instrument("AAPL", currency="EUR")})
+    submitted(state, bracket("AAPL"))
+    step(state, START, fill("AAPL-e", "5", "200"))
+    state.rates["EUR"] = Rate(D("0.5"), START, "test")
+
+    assert reserved(state) == D(500)
