@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from joed.daemon.record import decode_state, encode_state
+from joed.engine import risk
 from joed.engine.exposure import note_worth
-from joed.engine.risk import BREAKERS, CHECKS, Request, matches, refuse
+from joed.engine.risk import BREAKERS, CHECKS, Request, matches, refuse, too_much_of_one
 from joed.engine.step import refold, step
 from joed.model.blocks import Block
 from joed.model.commands import LiftBlock, OpenSession, RaiseAlert, RaiseBlock
@@ -552,3 +553,56 @@ def test_every_code_stands_in_the_table_of_limits():
     assert set(rows) == set(CHECKS)
     for name, default in re.findall(r"`risk\.(\w+)` \(([^)]+)\)", " ".join(rows.values())):
         assert str(getattr(Risk(), name)).lower().removesuffix(".0") == default, name
+
+
+def test_what_is_wanted_counts_at_the_rate_of_its_currency():
+    """Its worth for the notional limits, and what its stop would lose: 4,010 and 90 at two for one."""
+    wanted = replace(request(trading_state()), rate=D(2))
+
+    def codes(**limits):
+        state = trading_state(risk=Risk(**limits))
+        state.worth = D(18_000) if "per_trade" in limits else state.worth
+        refusal = refuse(state, START, wanted)
+        return None if refusal is None else refusal.code
+
+    assert wanted.worth == D(4010)
+    assert [codes(notional_max=D(limit)) for limit in ("4010", "4009.99")] == [None, "notional_max"]
+    assert [codes(per_trade=D(share)) for share in ("0.005", "0.0049")] == [None, "per_trade"]
+
+
+def test_a_signal_enters_once_and_no_other_when_none_more_can_be_remembered(monkeypatch):
+    """Each by its own code; the bound itself is refused, not one beyond it."""
+    state = trading_state()
+    refold(state, START, Tick(), [bracket("MSFT")])
+    monkeypatch.setattr(risk, "SIGNALS_MAX", 2)
+    free = code(state)
+    state.signals["signal-AAPL-200.00"] = "entered"
+    again = code(state)
+    monkeypatch.setattr(risk, "SIGNALS_MAX", 1)
+
+    assert (free, again) == (None, "signal_spent")
+    assert code(state, signal="another") == "signals_max"
+
+
+@pytest.mark.parametrize(("left", "expected"), [(3, None), (2, "day_trades")])
+def test_what_is_held_and_what_is_pending_at_a_broker_may_each_be_its_day_trade(left, expected):
+    """One opened today and one pending there are two; what is pending elsewhere is none."""
+    there = Instrument("SAP", broker="other")
+    state = holding("MSFT", universe=settings_of().universe | {"SAP": there})
+    submitted(state, bracket("KO"))
+    refold(state, START, Tick(), [replace(bracket("SAP"), broker="other")])
+    state.brokers["paper"].day_trades_left = left
+
+    assert code(state) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [("2505", ""), ("2504.99", "exposure in AAPL would be 2505.00, the limit")]
+)
+def test_what_is_short_of_an_underlying_is_exposure_to_it_too(limit, words):
+    """It adds to what is wanted, for both may move against us."""
+    state = trading_state(risk=Risk(underlying_max=D(limit), allow_short=True))
+    state.shorts = {"AAPL": D(500)}
+
+    assert too_much_of_one(state, START, request(state)).startswith(words)
+    assert (too_much_of_one(state, START, request(state)) == "") is (words == "")
