@@ -273,16 +273,22 @@ def _fills(command: c.SubmitOrder, records: Sequence[Record]) -> list[dict[str, 
             "quantity": fill.quantity,
             "price": fill.price,
             "fee": fill.fee,
-            **_slippage(fill, _wanted(command, legs[fill.order], record.seq, records)),
+            **_slippage(fill, _wanted(command, fill.order, legs[fill.order], record.seq, records)),
         }
         for record, fill in _executions(command, records)
     ]
 
 
-def _wanted(command: c.SubmitOrder, leg: Leg, seq: int, records: Sequence[Record]) -> Decimal | None:
-    """Give the price that an execution is measured against: the decision's, or the level that the leg had then."""
+def _wanted(command: c.SubmitOrder, order: str, leg: Leg, seq: int, records: Sequence[Record]) -> Decimal | None:
+    """Give the price that an execution is measured against: the decision's, or the level that the leg had then.
+
+    None for a close, and for a target that was moved to become one: it is to fill at any price that is there.
+    """
     if leg is Leg.ENTRY:
         return command.basis.price if command.basis is not None else command.level
+    issued = [one for record in records if record.seq < seq for one in record.commands]
+    if leg is Leg.TARGET and any(isinstance(one, c.AmendOrder) and one.order == order and one.level for one in issued):
+        return None
     level = {Leg.STOP: command.stop, Leg.TARGET: command.target}.get(leg)
     if leg is Leg.STOP:
         for move in _protection(command, records):

@@ -173,6 +173,22 @@ def test_a_close_for_another_reason_says_the_reason():
     assert story_of(records[0], SUBMIT, SOURCE, records)["exit"]["reason"] == "closed: end of day"
 
 
+def test_a_target_that_was_moved_to_close_is_measured_against_no_price():
+    """It is to fill at any price: what lies between it and the target that was given up is no slippage."""
+    closed = [
+        *a_day()[:4],
+        at(20, e.Tick(), c.AmendOrder(TARGET, D("99.00"), reason="killed", closes=True)),
+        at(21, filled(TARGET, Side.SELL, 40, "100.10", "x2")),
+    ]
+    reached = [*a_day()[:4], at(21, filled(TARGET, Side.SELL, 40, SUBMIT.target, "x2"))]
+
+    told = story_of(closed[0], SUBMIT, SOURCE, closed)
+
+    assert (told["fills"][1]["wanted"], told["fills"][1]["slippage"]) == (None, None)
+    assert told["result"]["slippage"] == told["fills"][0]["slippage"] == D("2.00")
+    assert story_of(reached[0], SUBMIT, SOURCE, reached)["fills"][1]["slippage"] == D(0)
+
+
 def test_a_refusal_explains_itself_with_the_figures_it_was_made_on():
     """The code, the words, and each figure beside its limit."""
     command = c.RefuseEntry("AAPL", "breakout", "s1", "notional_max", "4010.00 is over the limit", BASIS)
