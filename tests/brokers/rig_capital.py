@@ -7,7 +7,7 @@ from joed.brokers.capital.broker import CapitalBroker
 from joed.brokers.capital.session import Credentials
 from joed.model import feeds
 from joed.model.events import BrokerDown, BrokerUp, OrderDoubted, OrderRejected, Quote
-from joed.model.settings import Capital, Settings
+from joed.model.settings import Capital, Risk, Settings
 from joed.model.values import SECOND
 from joed.sim.loop import LoopClock, VirtualLoop
 from tests.fakes.capital import FakeCapital
@@ -29,6 +29,7 @@ class CapitalRig:
     pace = 4.0
     """Seconds that pass for each that a case asks for: what happens to an order is seen by looking again and again."""
     capital = Capital(orders_poll_s=0.5, stale_s=600.0)
+    risk = Risk()
 
     def __init__(self, directory, exchange):
         self.directory = directory
@@ -43,6 +44,7 @@ class CapitalRig:
         self.settings = Settings(
             brokers=("capital",),
             universe=self.universe(),
+            risk=self.risk,
             capital=replace(self.capital, rest_url=self.fake.url, stream_url=self.fake.stream_url),
         )
         self.begin()

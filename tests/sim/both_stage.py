@@ -184,6 +184,8 @@ class BesideWatch(Watch):
         shut = self.killed_ns or self.paused or (self.prints_high >= self.fear[2] > 0)
         if opens and shut and self.broken is None:
             self.broken = Broken("nothing slips past a kill", f"{command.order} left for Capital.com")
+        if opens and self.clock.now() > command.expires_at_ns and self.broken is None:
+            self.broken = Broken("nothing leaves late", f"{command.order} left for Capital.com after its expiry")
 
     def look(self):
         """Judge what has been done: also, that there is no entry which nobody asked for, nor one twice."""

@@ -19,7 +19,7 @@ from joed.brokers.capital import history
 from joed.brokers.capital.books import Books
 from joed.brokers.capital.exits import Exits, choose, close_intent
 from joed.brokers.capital.faults import Fault
-from joed.brokers.capital.feed import Feed, epic_of
+from joed.brokers.capital.feed import Feed, Price, epic_of
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
 from joed.brokers.capital.limiter import Limiter
 from joed.brokers.capital.link import Link
@@ -30,7 +30,7 @@ from joed.brokers.capital.whole import Whole
 from joed.errors import BadMessage, BrokerUnavailable
 from joed.model.commands import AmendOrder, CancelForeign, CancelOrder, Command, ReadBroker, SubmitOrder
 from joed.model.events import AmendRejected, Event, OrderRejected
-from joed.model.settings import Settings
+from joed.model.settings import Instrument, Settings
 from joed.model.values import SECOND, Bar, Host, Leg, decimal
 
 NOT_CONNECTED = "not connected"
@@ -142,35 +142,54 @@ class CapitalBroker:
     def _enter(self, command: SubmitOrder, permit: Permit) -> str:
         """Hand an entry over, where nothing here forbids it."""
         row = self.feed.instruments[command.instrument]
-        epic, price = epic_of(row), self.feed.prices.get(command.instrument)
-        listing = self.feed.listings.get(epic)
-        if self.link.halts:
-            return next(iter(self.link.halts.values()))
+        epic = epic_of(row)
         if (other := self._ledger.unresolved(epic)) is not None:
             return f"the fate of {other.order} in {command.instrument} is open"
-        if reason := shut(listing, row):
+        if reason := self._forbids(row):
             return reason
-        if (wrong := self.feed.aside.get(command.instrument)) is not None:
-            return f"{command.instrument} is set aside: {wrong}"
-        if price is None or self._clock.now() - price.at_ns > int(self._settings.feed.stale_s * SECOND):
-            return f"no price of {command.instrument} is young enough to place an order by"
-        assert listing is not None, "what is not listed is shut"
+        listing, price = self.feed.listings[epic], self.feed.prices[row.symbol]
         refusal = misfit(listing, row, command, decimal(price.bid), decimal(price.ask))
         if refusal is not None:
             legs = [name for name in (command.order, command.stop_order, command.target_order) if name]
             return self._say(command, permit, [OrderRejected(name, *refusal) for name in legs])
-        near = price.ask if command.side.sign > 0 else price.bid
-        rests = command.level is not None and command.side.sign * (decimal(near) - command.level) > 0
-        intent = entry_intent(command, epic, self._clock.now(), rests=rests)
+        intent = entry_intent(command, epic, self._clock.now(), rests=beyond(command, price))
         if reason := self._desk.prepare(intent, row.tick):
             return reason
         if reason := self._permitted(command, permit):
             return reason
         self._ledger.expect(intent)
         return self._put(
-            partial(self._desk.enter, command, intent, self._bound(permit), self.link.image, self._teller()),
+            partial(self._desk.enter, command, intent, self._leaving(intent, permit), self.link.image, self._teller()),
             intent.order,
         )
+
+    def _forbids(self, row: Instrument) -> str:
+        """Say what forbids any entry in an instrument now, or ""."""
+        price, limit_s = self.feed.prices.get(row.symbol), self._settings.risk.quote_age_max_s
+        if self.link.halts:
+            return next(iter(self.link.halts.values()))
+        if reason := shut(self.feed.listings.get(epic_of(row)), row):
+            return reason
+        if (wrong := self.feed.aside.get(row.symbol)) is not None:
+            return f"{row.symbol} is set aside: {wrong}"
+        if price is None or self._clock.now() - price.at_ns > int(limit_s * SECOND):
+            return f"no price of {row.symbol} is young enough to place an order by"
+        return ""
+
+    def _leaving(self, intent: Intent, permit: Permit) -> Permit:
+        """Give an entry's permission, which also asks for what may have changed while it waited to leave.
+
+        What trades at once has no limit at Capital.com: its price has to be within the order's still.
+        """
+        bound, row = self._bound(permit), self.feed.instruments[intent.instrument]
+
+        def asked(command: Command) -> str:
+            if reason := bound(command) or self._forbids(row):
+                return reason
+            passed = not intent.rests and beyond(intent, self.feed.prices[row.symbol])
+            return "the price went beyond the order's limit while it waited" if passed else ""
+
+        return asked
 
     def _guard(self, command: SubmitOrder, permit: Permit) -> str:
         """Hand a stop over for a position that lost its own."""
@@ -342,6 +361,12 @@ class CapitalBroker:
 
     async def _look(self, young_ns: int) -> Whole:
         return await self.link.look(young_ns)
+
+
+def beyond(order: SubmitOrder | Intent, price: Price) -> bool:
+    """Say whether an entry's limit is not met at this price: then it rests, or must not leave."""
+    near = price.ask if order.side.sign > 0 else price.bid
+    return order.level is not None and order.side.sign * (decimal(near) - order.level) > 0
 
 
 def entry_intent(command: SubmitOrder, epic: str, now: int, *, rests: bool) -> Intent:

@@ -12,10 +12,10 @@ from typing import Any
 from joed.brokers.base import Clock, Permit
 from joed.brokers.capital.books import Books, end, fill, rest
 from joed.brokers.capital.evidence import apart, taken
-from joed.brokers.capital.faults import Doubted, Fault, NotSent, Refused, SessionOver, refusal_code
+from joed.brokers.capital.faults import Fault, Refused, SessionOver, refusal_code
 from joed.brokers.capital.ledger import Intent, Ledger, Stage
 from joed.brokers.capital.limiter import Kind, Lane
-from joed.brokers.capital.pause import pause
+from joed.brokers.capital.pause import Patience, pause
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Confirm, Reference
 from joed.brokers.capital.whole import Whole
@@ -66,6 +66,7 @@ class Desk:
         self._books = books
         self._look = look
         self._deals: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, Patience] = {}
 
     def hold(self, order: str) -> None:
         """Keep the books from judging an order while it is being carried out."""
@@ -91,39 +92,44 @@ class Desk:
     ) -> None:
         """Open a position with its stop and target in the same POST, or rest an order for one."""
         with self._in_hand(intent.order):
+            patience = Patience(self._clock, command.expires_at_ns)
+            self._waiting[intent.order] = patience
             try:
-                await self._arm(intent, image)
-            except (BrokerUnavailable, BadMessage) as error:
-                self._refused(intent, "not_sent", str(error), tell)
+                async with patience:
+                    await self._arm(intent, image)
+                    intent.reference = await self._post(intent, lambda: permit(command) or patience.begin())
+            except (BrokerUnavailable, BadMessage, TimeoutError) as error:
+                await self._failed(intent, patience, error, tell)
                 return
-            try:
-                answer = await self._session.write(
-                    "POST",
-                    "/workingorders" if intent.rests else "/positions",
-                    Lane.ORDER,
-                    body=encode(self._body(intent)),
-                    kind=Kind.CREATE,
-                    permit=lambda: permit(command),
-                )
-                intent.reference = decode(Reference, answer).deal_reference
-            except NotSent as fault:
-                self._refused(intent, "not_sent", fault.words, tell)
-                return
-            except Refused as fault:
-                self._refused(intent, refusal_code(fault.code), fault.words, tell)
-                await self._mend(fault)
-                return
-            except (Doubted, BadMessage) as error:
-                self._doubt(intent, str(error), tell)
-                return
-            if not intent.reference:
-                self._doubt(intent, "an answer without a reference", tell)
-                return
+            finally:
+                del self._waiting[intent.order]
             intent.stage = Stage.SENT
             self._put(intent)
             await self._confirm(intent, tell)
         if intent.cancel:
             await self.cancel(CancelOrder(intent.order, intent.cancel), lambda _command: "", tell)
+
+    async def _post(self, intent: Intent, permit: Callable[[], str]) -> str:
+        """Send an order, once, and give its reference."""
+        path = "/workingorders" if intent.rests else "/positions"
+        body = encode(self._body(intent))
+        answer = await self._session.write("POST", path, Lane.ORDER, body=body, kind=Kind.CREATE, permit=permit)
+        reference = decode(Reference, answer).deal_reference
+        if not reference:
+            raise BadMessage("an answer without a reference")
+        return reference
+
+    async def _failed(self, intent: Intent, patience: Patience, error: Exception, tell: Tell) -> None:
+        """Tell what a failure proves: that not one byte left, a refusal, or nothing."""
+        if not patience.begun and intent.cancel:
+            self._keep(intent, list(end(intent, Status.CANCELLED, intent.cancel)), tell)
+        elif not patience.begun:
+            self._refused(intent, "not_sent", patience.words or str(error), tell)
+        elif isinstance(error, Refused):
+            self._refused(intent, refusal_code(error.code), error.words, tell)
+            await self._mend(error)
+        else:
+            self._doubt(intent, str(error), tell)
 
     async def _arm(self, intent: Intent, image: Whole | None) -> None:
         """Write an order down with what lives in the account, by a look that is still young as the order leaves."""
@@ -202,6 +208,8 @@ class Desk:
         if command.order == intent.order and intent.stage in (Stage.ARMED, Stage.SENT):
             intent.cancel = command.reason or "cancelled"
             self._put(intent)
+            if (patience := self._waiting.get(intent.order)) is not None:
+                patience.end(intent.cancel)
         elif command.order == intent.order and intent.stage is Stage.RESTING:
             await self._withdraw(intent, command, permit, tell)
         else:

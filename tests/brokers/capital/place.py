@@ -5,7 +5,7 @@ from decimal import Decimal as Money
 
 from joed.brokers.capital.broker import CapitalBroker
 from joed.model.commands import ReadBroker
-from joed.model.events import BrokerRead, OrderFilled
+from joed.model.events import BrokerRead, OrderFilled, Quote
 from joed.model.settings import Paper
 from tests.brokers.rig_capital import CapitalRig
 from tests.brokers.rigs import exchange_of, permitted
@@ -18,6 +18,7 @@ class Place(CapitalRig):
     """One account, connected, with AAA at 99.90 to 100.00 unless asked otherwise."""
 
     quoted = True
+    nudge = False
 
     def __init__(self, directory):
         super().__init__(directory, exchange_of(FREE))
@@ -28,6 +29,12 @@ class Place(CapitalRig):
         if self.quoted:
             self.quote(99.9, 100.0)
             self.events.clear()
+
+    def freshen(self):
+        """Let AAA have a price of this moment; the same one again would not be streamed."""
+        self.nudge = not self.nudge
+        self.fake.quote(Quote("AAA", 99.89 if self.nudge else 99.9, 100.0))
+        self.spin(0.1)
 
     def submit(self, command, permit=permitted):
         """Hand an order over, and see that it was taken."""

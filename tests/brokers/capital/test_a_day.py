@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from joed.exchange import laws
 from joed.model.events import BrokerUp, OrderDoubted, OrderRejected, Quote
 from joed.model.feeds import FeedChanged, InstrumentSetAside
-from joed.model.settings import Capital
+from joed.model.settings import Capital, Risk
 from joed.model.values import HOUR, SECOND
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import START_NS, bracket, close, permitted
@@ -27,6 +27,7 @@ class Day(Place):
     """An account whose polls are far enough apart for a day to be played in seconds."""
 
     capital = Capital(orders_poll_s=30.0, prices_poll_s=30.0, stale_s=60.0, ping_s=60.0, silence_s=150.0)
+    risk = Risk(quote_age_max_s=60.0)  # as far apart as its prices
     pace = 1.0
 
     def begin(self):

@@ -85,6 +85,7 @@ def test_an_entry_that_would_trade_at_once_is_a_market_order_and_any_other_rests
     """No limit order is taken on the wrong side of the market."""
     place.submit(bracket(level="100.00"))
     place.wait()
+    place.freshen()
     place.submit(bracket("E2", level="99.99"))
     place.wait()
 

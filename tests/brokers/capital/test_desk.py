@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from joed.model.commands import AmendOrder, CancelOrder
 from joed.model.events import (
@@ -13,8 +14,9 @@ from joed.model.events import (
     OrderFilled,
     OrderRejected,
     OrderWorking,
+    Quote,
 )
-from joed.model.values import Status
+from joed.model.values import SECOND, Status
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import bracket, permitted
 
@@ -67,12 +69,12 @@ def test_an_answer_that_proves_nothing_leaves_the_order_in_doubt_and_is_never_as
 
 def test_an_epic_is_frozen_while_an_order_on_it_is_in_doubt_and_others_go_on(place):
     """One unresolved POST an epic; when it is found, or absent, the next may go."""
-    place.quote(49.9, 50.0, "BBB")
     place.fake.faults.lose_request("POST", "/positions")
     place.submit(bracket())
     place.wait(5.0)
 
     assert place.broker.submit(bracket("E2"), permitted) == "the fate of E1 in AAA is open"
+    place.quote(49.9, 50.0, "BBB")
     place.submit(bracket("E3", level="50.00", stop="45.00", target="60.00", instrument="BBB"))
     place.wait(40.0)
     place.quote(99.8, 100.0)
@@ -127,6 +129,7 @@ def test_a_refusal_at_once_ends_the_order_with_its_reason(place):
     place.fake.faults.error("POST", "/positions", "error.invalid.stoploss.minvalue: 98.1", status=400)
     place.submit(bracket())
     place.wait()
+    place.freshen()
     place.submit(bracket("E2"))
     place.wait()
 
@@ -162,6 +165,75 @@ def test_a_kill_between_the_hand_over_and_the_write_lets_no_post_leave(place):
     assert [(event.order, event.code, event.words) for event in place.of(OrderRejected)] == [
         (name, "not_sent", "killed") for name in LEGS
     ]
+
+
+@pytest.mark.parametrize("wait", ["look", "turn"])
+def test_an_entry_that_cannot_leave_within_its_time_is_refused_then_and_never_leaves(place, wait):
+    """A 429 silences its look at the account, or its own turn, for longer: at its expiry it is over, proven."""
+    place.freshen()
+    place.broker.limiter.refused()
+    if wait == "look":
+        place.broker.link.image = None
+    place.submit(replace(bracket(), expires_at_ns=place.clock.now() + SECOND // 2))
+    place.spin(0.4)
+    before = place.of(OrderRejected)
+    place.spin(0.2)
+    told = [(event.order, event.code, event.words) for event in place.of(OrderRejected)]
+    place.wait()
+
+    assert (before, told) == ([], [(name, "not_sent", "expired") for name in LEGS])
+    assert place.of(OrderRejected)[3:] == place.of(OrderDoubted) == []
+    assert (place.posts(), place.broker._ledger.unresolved("AAA")) == (0, None)
+    place.freshen()
+    place.submit(bracket("E2"))
+    place.wait()
+    assert place.filled() == ["E2"]
+
+
+def test_an_entry_whose_bytes_have_left_is_not_called_off_by_its_expiry(place):
+    """Its answer takes longer than its time: it is waited for, and the order is what it says."""
+    place.fake.faults.delay("POST", "/positions", 2.0)
+    place.submit(replace(bracket(), expires_at_ns=place.clock.now() + SECOND))
+    place.wait()
+
+    assert (place.filled(), place.of(OrderRejected, OrderDoubted)) == (["E1"], [])
+
+
+def test_an_entry_that_is_cancelled_before_its_bytes_leave_is_cancelled_at_once_and_never_leaves(place):
+    """It waits for its look at the account; nothing was sent, so there is nothing to take back."""
+    place.broker.link.image = None
+    place.fake.faults.delay("GET", "/workingorders", 5.0)
+    place.submit(bracket())
+    place.spin(1.0)
+    assert place.broker.cancel(CancelOrder("E1", "killed"), permitted) == ""
+    place.spin(0.1)
+    told = [(event.order, event.reason) for event in place.of(OrderCancelled)]
+    place.wait(10.0)
+
+    assert told == [(name, "killed") for name in LEGS]
+    assert (place.posts(), place.of(OrderRejected, OrderDoubted)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("bid", "words"),
+    [
+        (100.9, "the price went beyond the order's limit while it waited"),
+        (99.95, ""),
+        (None, "no price of AAA is young enough to place an order by"),
+    ],
+)
+def test_an_entry_that_waited_leaves_only_on_a_young_price_that_is_still_within_its_limit(place, bid, words):
+    """What trades at once has no limit at Capital.com: its own is asked again directly before the bytes."""
+    place.broker.link.image = None
+    place.fake.faults.delay("GET", "/workingorders", 6.0)
+    place.submit(bracket())
+    place.spin(3.0)
+    if bid is not None:
+        place.fake.quote(Quote("AAA", bid, bid + 0.05))
+    place.wait(2.0)
+
+    assert place.posts() == (0 if words else 1)
+    assert [event.words for event in place.of(OrderRejected)] == ([words] * 3 if words else [])
 
 
 def test_a_cancel_of_an_entry_that_has_no_number_yet_is_done_as_soon_as_it_has_one(place):
@@ -200,6 +272,7 @@ def test_two_orders_of_one_shape_differ_in_their_stop(place):
     """By a tick, nearer: so that each can be told from the other for a day."""
     place.submit(bracket())
     place.wait()
+    place.freshen()
     place.submit(bracket("E2"))
     place.wait()
 
@@ -284,6 +357,7 @@ def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the
         await arm(intent)
 
     monkeypatch.setattr(ledger, "arm", late)
+    place.freshen()
     place.submit(bracket())
     place.spin(20.0)
 

@@ -6,7 +6,7 @@ from joed.brokers.capital.session import Credentials
 from joed.model.commands import AmendOrder, ReadBroker
 from joed.model.events import BrokerDown, BrokerRead, BrokerUp, OrderFilled, OrderRejected, OrderWorking, Quote
 from joed.model.feeds import BrokerExamined
-from joed.model.settings import Capital
+from joed.model.settings import Capital, Risk
 from joed.model.values import SECOND
 from tests.brokers.capital.place import Place
 from tests.brokers.rigs import bracket, close, permitted
@@ -89,6 +89,7 @@ def test_an_order_does_not_wait_for_history_that_is_long_in_coming(place):
     place.broker.read(ReadBroker("paper"))
     place.spin(3.0)
 
+    place.freshen()
     place.submit(bracket())
     place.spin(0.2)
 
@@ -233,6 +234,7 @@ def test_a_day_of_idle_expiry_token_cap_silence_storms_and_a_switch_loses_and_do
 
     class Day(Place):
         capital = Capital(orders_poll_s=60.0, prices_poll_s=60.0)  # a day's requests at the usual pace take minutes
+        risk = Risk(quote_age_max_s=60.0)
 
     place = Day(tmp_path)
     place.fake.door.cap_s = 3600.0
