@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
 
 import joed
 from joed import protocol
-from joed.protocol import SCOPE_DEFAULT, SCOPES, Exit, Place, safe
+from joed.protocol import SCOPE_DEFAULT, SCOPES, Exit, Place, open_streams, safe
 
 TIMEOUT_S = 10.0
 
@@ -194,7 +194,16 @@ def options_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Options:
         for name, value in params.items()
         if name in Options._fields and value is not None
     }
-    return Options(**given)
+    return Options(**{name: readable(value) if name == "reason" else value for name, value in given.items()})
+
+
+def readable(word: Any) -> Any:  # noqa: ANN401 - an argument of any type
+    """Give a word with the bytes that this locale could not read taken for UTF-8; what is none is a question mark."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(word, str) else word
+
+
+PATHS = frozenset({"config", "drilled", "into", "journal"})
+"""What names a file is left as the system gave it."""
 
 
 class Verbs(click.Group):
@@ -221,6 +230,7 @@ def runner(verb: Verb) -> Any:  # noqa: ANN401 - click's callbacks take what the
         context = click.get_current_context()
         before = context.parent.params if context.parent else {}
         own = {name: value for name, value in params.items() if name not in Options._fields}
+        own = {name: value if name in PATHS else readable(value) for name, value in own.items()}
         options = options_of(before, params)
         module, _, name = verb.function.partition(":")
         function = getattr(import_module(f"joectl.{module}"), name)
@@ -245,10 +255,17 @@ def run_verb(function: Any, options: Options, own: dict[str, Any]) -> int:  # no
 
 
 def tell(words: str, hint: str = "") -> None:
-    """Say something to the person, on stderr, with the next thing to do."""
-    print(f"joectl: {safe(words)}", file=sys.stderr)
-    if hint:
-        print(f"  next: {safe(hint)}", file=sys.stderr)
+    """Say something to the person, on stderr, with the next thing to do; a stderr that is full takes nothing."""
+    try:
+        print(f"joectl: {safe(words)}", *([f"  next: {safe(hint)}"] if hint else []), sep="\n", file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:
+        mute(sys.stderr)
+
+
+def mute(stream: TextIO) -> None:
+    """Write nothing more: nobody reads, or there is no room, and at the exit it would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 COMMAND = Verbs(
@@ -276,6 +293,7 @@ COMMAND.callback = bare
 
 def main() -> NoReturn:
     """Run joectl, and end with one of the exit codes of `joed.protocol.Exit`."""
+    open_streams()
     try:
         code = COMMAND.main(prog_name="joectl", complete_var=VARIABLE, standalone_mode=False)
         sys.stdout.flush()
@@ -285,6 +303,10 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to say at exit
+        mute(sys.stdout)
         code = Exit.OK
+    except OSError as error:  # the verbs make a Failure of what hinders them: here it is the answer that has no place
+        mute(sys.stdout)
+        tell(f"the answer could not be written: {error}", "what was asked is done: joectl status shows it")
+        code = Exit.FAILED
     sys.exit(int(code or 0))

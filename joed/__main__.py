@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from joed import __version__
 from joed.errors import ConfigError, JoedError
+from joed.protocol import open_streams
 
 OK, FAILED, USAGE, TEMPORARY, FORBIDDEN, CONFIG = 0, 1, 64, 75, 77, 78
 DEFAULT_CONFIG = Path("/etc/joed/joed.yaml")
@@ -102,6 +103,7 @@ def _speed(text: str) -> float | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run joed and give its exit status."""
+    open_streams()
     made = parser()
     options = made.parse_args(arguments)
     refuse_idle(made, options)

@@ -3,8 +3,10 @@
 Standard library only, and little of it: joectl imports this before it has said anything.
 """
 
+import io
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import IntEnum, StrEnum
@@ -23,6 +25,9 @@ STATE_LINK = "state"
 """Beside each socket, a link of this name leads to the state directory."""
 PATH_BYTES_MAX = 100
 """Longer paths do not fit a Unix socket's address (108 bytes), and are reached through their directory."""
+
+REASON_CHARACTERS_MAX = 500
+"""How long a reason may be; it stands in the record for ever."""
 
 OPERATORS = "joed-op"
 VIEWERS = "joed-view"
@@ -365,6 +370,23 @@ def unlatch(state_dir: Path) -> None:
     for name in (*(f"{LATCH}-{scope}" for scope in SCOPES), LATCH):
         (state_dir / LATCH_DIR / name).unlink(missing_ok=True)
     sync_latch(state_dir)
+
+
+def open_streams() -> None:
+    """Let a standard stream that was closed before we began swallow what is said: no screen, no failure.
+
+    A stdout whose coding lacks a letter (LANG=C) writes its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def plain(reason: str) -> str:
+    """Give a reason as the record takes it: a space for what cannot be printed, cut at what it may hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in reason[:REASON_CHARACTERS_MAX])
 
 
 def safe(words: str) -> str:

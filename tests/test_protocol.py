@@ -256,3 +256,23 @@ def test_the_words_need_little_of_the_standard_library():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert loaded.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("so", "so"), ("a\nb\x1bc\udce4", "a b c "), ("x" * 501, "x" * 500), ("", "")]
+)
+def test_a_reason_is_made_to_fit(reason, kept):
+    """A space for what cannot be printed, and no longer than the record takes."""
+    assert protocol.plain(reason) == kept
+
+
+def test_a_stream_that_was_closed_swallows_what_is_said(monkeypatch):
+    """One that is open stays what it is."""
+    before = sys.stderr
+    monkeypatch.setattr(sys, "stdout", None)
+
+    protocol.open_streams()
+    with sys.stdout as opened:
+        print("nobody hears it", file=opened)
+
+    assert (opened.name, sys.stderr) == (os.devnull, before)

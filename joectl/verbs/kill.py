@@ -1,17 +1,20 @@
 """The kill: a file first, which holds whatever the daemon does, then the daemon, which cancels and answers."""
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from joectl import receipt as drawn
 from joectl import render
-from joectl.cli import Options, tell
+from joectl.cli import Options, mute, tell
 from joectl.client import Failure, NotRunning, Silent, change, look, new_request_id
 from joectl.verbs.changes import REMEDIES, again
 from joectl.verbs.looks import fetched, show
 from joed import protocol
-from joed.protocol import Exit, Place
+from joed.protocol import Exit, Place, plain
 
 ANSWER_S = 2.5
 """How long the daemon has to answer a kill: with the start of this process, a person knows within three seconds."""
@@ -34,7 +37,7 @@ def kill(options: Options, *, scope: str, no_wait: bool, drill: bool, show_only:
     not_latched = latched(place.state_dir, scope)
     body: dict[str, Any] = {"scope": scope, "request": request, "state_dir": str(place.state_dir or "")}
     failure = None
-    asked = {"reason": options.reason, "args": {"scope": scope}}
+    asked = {"reason": plain(options.reason), "args": {"scope": scope}}
     try:
         receipt = change(place, "kill", request, min(options.timeout, ANSWER_S), asked).body
     except Failure as error:
@@ -43,17 +46,29 @@ def kill(options: Options, *, scope: str, no_wait: bool, drill: bool, show_only:
     body["daemon"] = said(failure)
     if failure and not body["latched"]:
         raise never(failure, not_latched, again("kill", {"scope": scope}, request), body)
-    if not options.json:
-        show(options, body, words_of)
-    if not_latched:
-        tell(f"joectl could not latch it itself: {not_latched}")
-    if failure:
-        tell(f"{failure.words}: {HOLDS}" if silent(failure) else failure.words, next_step(failure, place))
-    seen = (receipt or {}).get("kill")
-    if seen and not seen["done"] and not no_wait:
-        seen = followed(place, request, seen)
-    finish(options, body | {"kill": seen, "done": bool(seen and seen["done"])})
+    with kept():
+        if not options.json:
+            show(options, body, words_of)
+        if not_latched:
+            tell(f"joectl could not latch it itself: {not_latched}")
+        if failure:
+            tell(f"{failure.words}: {HOLDS}" if silent(failure) else failure.words, next_step(failure, place))
+        seen = (receipt or {}).get("kill")
+        if seen and not seen["done"] and not no_wait:
+            seen = followed(place, request, seen)
+        finish(options, body | {"kill": seen, "done": bool(seen and seen["done"])})
     return Exit.OK
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Make no failure of a kill that holds, where its receipt has no place to be written."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        mute(sys.stdout)
+        tell(f"it holds, and its receipt could not be written: {error}", "joectl kill --show")
 
 
 def finish(options: Options, body: dict[str, Any]) -> None:
@@ -85,7 +100,7 @@ def followed(place: Place, request: str, seen: dict[str, Any]) -> dict[str, Any]
 def rehearse(options: Options, scope: str) -> Exit:
     """Hold a drill and say how it went: the daemon makes the file, so that a dead one cannot be left killed."""
     place, request = options.place(), options.request_id or new_request_id()
-    asked = {"reason": options.reason, "args": {"scope": scope, "drill": "yes"}}
+    asked = {"reason": plain(options.reason), "args": {"scope": scope, "drill": "yes"}}
     try:
         change(place, "kill", request, options.timeout, asked)
     except Failure as failure:
@@ -147,7 +162,8 @@ def words_of(body: dict[str, Any]) -> str:
     """Give what holds now as a person reads it."""
     where = f"latched in {body['state_dir']}" if body["latched"] and body["state_dir"] else "latched by joed"
     receipt = body["receipt"]
-    answer = f"joed: {receipt['words']}" if receipt else "joed has not answered"
+    without = "did not take it, and finds the latch by itself" if body["daemon"] == "refused" else "has not answered"
+    answer = f"joed: {receipt['words']}" if receipt else f"joed {without}"
     return f"killed ({body['scope']}): {where if body['latched'] else 'NOT latched'}\n{answer}"
 
 

@@ -7,10 +7,9 @@ import msgspec
 from aiohttp import web
 
 from joed.errors import JoedError
-from joed.protocol import API, API_MIN, HOST, MUTATIONS, SCOPES, Header, speaks
+from joed.protocol import API, API_MIN, HOST, MUTATIONS, REASON_CHARACTERS_MAX, SCOPES, Header, plain, speaks
 
 KEY_CHARACTERS_MAX = 128
-REASON_CHARACTERS_MAX = 500
 VALUE_CHARACTERS_MAX = 200
 NUMBER_CHARACTERS_MAX = 20
 ALWAYS_ANSWERED = frozenset({"version", "kill"})
@@ -121,5 +120,5 @@ def _check_words(verb: str, asked: Asked) -> None:
             raise Problem(422, "argument_unreadable", f"{name} must be at most {VALUE_CHARACTERS_MAX} plain characters")
     if asked.args.get("scope", SCOPES[0]) not in SCOPES:
         raise Problem(422, "scope_unknown", f"scope must be one of {', '.join(SCOPES)}")
-    if len(asked.reason) > REASON_CHARACTERS_MAX or not asked.reason.isprintable():
+    if asked.reason != plain(asked.reason):
         raise Problem(422, "reason_unreadable", f"a reason has at most {REASON_CHARACTERS_MAX} plain characters")

@@ -99,3 +99,36 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
         os.close(write)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_answer_that_has_no_place_is_one_line_and_a_failure(tmp_path):
+    """A script must not take an empty file for an answer; a closed stdout is no reason for a traceback."""
+    command = [sys.executable, "-m", "joectl", "--state-dir", str(tmp_path / "s"), "status"]
+    with serving(tmp_path / "s"):
+        full, quiet = (
+            subprocess.run(
+                ["sh", "-c", f"exec {' '.join(command)} {screen}"],
+                env=environment(),
+                cwd=ROOT,
+                capture_output=True,
+                check=False,
+            )
+            for screen in (">/dev/full", ">&-")
+        )
+
+    assert (full.returncode, len(full.stderr.splitlines())) == (1, 2)
+    assert b"the answer could not be written: [Errno 28]" in full.stderr
+    assert (quiet.returncode, quiet.stderr) == (0, b"")
+
+
+def test_words_that_the_locale_could_not_read_are_taken_for_utf_8(tmp_path):
+    """Under cron and the C locale a reason in any language arrives whole; bytes of another coding are marked."""
+    plain = environment(LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    with serving(tmp_path / "s") as server:
+        ran = joectl("pause", "--reason", "für später", state_dir=tmp_path / "s", env=plain)
+        shown = joectl("status", state_dir=tmp_path / "s", env=plain)
+        other = joectl("why", b"\xe4".decode("utf-8", "surrogateescape"), state_dir=tmp_path / "s")
+
+        assert (ran.code, server.desk.asked[0].reason) == (0, "für später")
+        assert (shown.code, "f\\xfcr sp\\xe4ter" in shown.out) == (0, True)
+        assert "Traceback" not in other.err

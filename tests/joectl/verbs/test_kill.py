@@ -3,7 +3,11 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import threading
+
+import pytest
 
 from joed import protocol
 from joed.daemon.lanes import Limits
@@ -11,7 +15,7 @@ from joed.engine.changes import APPLY_COMMAND
 from joed.model.commands import EndDrill, LatchKill, LiftBlock, SettleKill
 from joed.model.values import Scope, Status
 from tests.daemon.serving import killed, serving, state_of_a_day
-from tests.joectl.running import joectl
+from tests.joectl.running import ROOT, environment, joectl
 
 
 def test_a_kill_latches_and_gives_the_receipt(tmp_path):
@@ -178,3 +182,24 @@ def test_a_kill_again_is_a_kill(tmp_path):
 
     assert codes == [0, 0]
     assert protocol.read_latch(tmp_path / "s").scope == "orders"
+
+
+@pytest.mark.parametrize("reason", ["a\nb\x1b[31m", "é" * 5000])
+def test_a_kill_takes_any_words_for_a_reason(tmp_path, reason):
+    """They are made to fit: joed is told at once, and not left to find the file."""
+    with serving(tmp_path / "s") as server:
+        ran = joectl("kill", "--no-wait", "--reason", reason, state_dir=tmp_path / "s")
+
+        assert (ran.code, ran.out.splitlines()[1].startswith("joed: orders")) == (0, True)
+        assert server.desk.asked[0].reason == protocol.plain(reason)
+
+
+@pytest.mark.parametrize("screen", [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>&1"])
+def test_a_kill_holds_and_ends_with_0_where_nothing_can_be_written(tmp_path, screen):
+    """A closed or full stdout hinders neither layer: a script that reads the exit code must not think otherwise."""
+    with serving(tmp_path / "s") as server:
+        command = f"exec {sys.executable} -m joectl --state-dir {tmp_path / 's'} kill --no-wait {screen}"
+        done = subprocess.run(["sh", "-c", command], env=environment(), cwd=ROOT, capture_output=True, check=False)
+
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+        assert (server.desk.state.killed, protocol.read_latch(tmp_path / "s").scope) == ("orders", "orders")
