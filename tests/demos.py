@@ -34,7 +34,7 @@ def quiet(folder, more=""):
     return path
 
 
-def joed(*words, timeout=60, env=None, **options):
+def joed(*words, timeout=240, env=None, **options):
     """Run joed to its end and give what it said."""
     command = [sys.executable, "-m", "joed", *map(str, words)]
     where = {**environment(TMPDIR="/tmp"), **(env or {})}
