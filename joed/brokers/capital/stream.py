@@ -39,6 +39,14 @@ OnTick = Callable[[str, float, float, float | None, float | None], None]
 """Takes a quote: epic, bid, ask and their sizes."""
 
 
+class Straight(connect):
+    """A connection that goes where it was sent: the tokens of its first frame are for that host and no other."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow no redirect."""
+        return exc
+
+
 class Stream:
     """One stream, made again when it breaks."""
 
@@ -109,7 +117,7 @@ class Stream:
     async def _hold(self) -> None:
         """Connect with tokens that a request has just proven, and stay until the stream is lost."""
         await self._session.active(Lane.MARKET)  # a stream never hears that its tokens are dead
-        async with connect(
+        async with Straight(
             self._address(),
             max_size=FRAME_BYTES_MAX,
             open_timeout=self._settings.connect_timeout_s,

@@ -1,6 +1,8 @@
 """joed.brokers.capital.stream: one socket, tokens in every frame, and two watchdogs."""
 
+import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -164,11 +166,57 @@ def test_an_error_frame_shows_its_code_and_nothing_that_it_carries(place):
 
 def test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory(place):
     """It is refused by its length; the stream is made again."""
-    before = stream(place).reconnects
+    before, began_ns = stream(place).reconnects, place.clock.now()
     place.fake.stream.push_raw('{"destination":"quote","payload":"' + "x" * (2 << 20) + '"}')
-    place.spin(5.0)
+    detected_s = after_s(place, began_ns, lambda: stream(place).reconnects == before + 1)
+    recovered_s = after_s(place, began_ns, lambda: stream(place).up)
 
+    place.events.clear()
+    place.quote(99.6, 100.0)
+    assert place.of(Quote)
     assert stream(place).reconnects == before + 1
+    measured("S34", detected_s=detected_s, recovered_s=recovered_s)
+
+
+def after_s(place, began_ns, holds):
+    """Give after how many seconds from then on this held, of at most a minute."""
+    while not holds():
+        assert place.clock.now() - began_ns < 60 * SECOND
+        place.spin(0.1)
+    return (place.clock.now() - began_ns) / SECOND
+
+
+def test_a_stream_that_is_told_to_go_elsewhere_stays(place):
+    """The first frame holds our tokens: no other host gets it, and where the redirect ends the stream is back."""
+    knocks = []
+
+    async def elsewhere(reader, writer):
+        knocks.append(await reader.read(4096))
+        writer.close()
+
+    async def moved(reader, writer):
+        await reader.read(4096)
+        place_elsewhere = "ws://127.0.0.1:7999/connect"
+        writer.write(f"HTTP/1.1 307 x\r\nLocation: {place_elsewhere}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async def listen(handler, port):
+        return await asyncio.start_server(handler, "127.0.0.1", port)
+
+    servers = [place.loop.run_until_complete(listen(*one)) for one in ((elsewhere, 7999), (moved, 7998))]
+    settings = stream(place)._settings
+    began_ns = place.clock.now()
+    stream(place)._settings = replace(settings, stream_url="ws://127.0.0.1:7998")
+    place.fake.stream.push_raw("x" * (2 << 20))  # ends the socket of now
+    detected_s = after_s(place, began_ns, lambda: stream(place).reason == "InvalidStatus")
+    stream(place)._settings = settings
+    recovered_s = after_s(place, began_ns, lambda: stream(place).up)
+
+    assert knocks == []
+    measured("S32", detected_s=detected_s, recovered_s=recovered_s)
+    for server in servers:
+        server.close()
 
 
 def test_an_epic_that_is_not_streamed_is_known_by_name(place):
