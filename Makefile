@@ -41,7 +41,7 @@ crashes: .venv/.installed  ## let the power go at every numbered point of fiftee
 both: .venv/.installed  ## play seeded worlds with both real adapters in them, one failing while the other trades (SEEDS=30)
 	$(BIN)/python -m tests.sim.both_stage $$(seq 1 $(SEEDS))
 
-table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (ARGS=--measure: with figures measured anew)
+table: .venv/.installed  ## write the fault table of docs/failure-handbook.md (ARGS=--take: with what tests measured; --measure: with the world's too)
 	$(BIN)/python -m tests.fault_table $(ARGS)
 
 joectl-book: .venv/.installed  ## write docs/joectl.md from the code
@@ -64,8 +64,9 @@ intents: .venv/.installed  ## trade a whole real day over TCP, 30 times as fast,
 worlds: .venv/.installed  ## the seeded world with the real adapter before a TWS (ARGS="--to 100 --library ib_async")
 	$(BIN)/python -m tests.long.worlds $(ARGS)
 
-faults: .venv/.installed  ## the fault tests at full length, their times into build/faults.json
+faults: .venv/.installed  ## the fault tests at full length and those of the attacks, their times into build/faults.json
 	JOED_FAULTS=1 JOED_BLOCK_S=20 JOED_EVENTS=5000000 $(BIN)/python -m pytest -s tests/faults $(ARGS)
+	JOED_FAULTS=1 $(BIN)/python -m pytest -s $$($(BIN)/python -m tests.fault_table --attacks) $(ARGS)
 
 days: .venv/.installed  ## play the demo's day for seeds 1 to 50 and count what was won and lost
 	$(BIN)/python -m tests.long.seeds $(ARGS)

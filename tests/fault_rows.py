@@ -13,15 +13,22 @@ WORLD = "tests/sim/test_world.py::test_no_law_is_broken"
 CRASHES = "tests/sim/test_crashes.py::test_no_crash_breaks_a_law"
 TWS = "tests/brokers/ibkr"
 TWS_LINK = f"{TWS}/test_link.py"
+CAPITAL = "tests/brokers/capital"
+BEFORE, NEVER = "before it runs", "never"
+"""What stands in the place of a time where there is none: held before any joed runs; looked for, and not there."""
 
 
 class Row(NamedTuple):
-    """One row: what goes wrong, where it is shown (or what that waits for), the world's kinds of fault, more tests."""
+    """One row: what goes wrong, where it is shown (or what that waits for), the world's kinds of fault, more tests.
+
+    `untimed` says why there is nothing to time, where there is not.
+    """
 
     what: str
     shown: str
     kinds: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    untimed: str = ""
 
 
 def alone(what: str, *kinds: str, file: str = BROKER) -> Row:
@@ -300,6 +307,9 @@ FAULTS: dict[str, Row] = {
 """Every row of the catalogue."""
 
 ATTACK = "tests/daemon/test_control_attacks.py"
+PAGE, BROWSER, GATE = "tests/daemon/web/test_server.py", "tests/web/test_attacks.py", "tests/daemon/web/test_gate.py"
+SCRAPES = "tests/daemon/test_metrics.py"
+FENCE = "tests/daemon/test_fence.py"
 ATTACKS: dict[str, Row] = {
     "S1": Row("another user connects", f"{ATTACK}::test_s1_another_user_cannot_connect"),
     "S2": Row("a viewer asks for more", f"{ATTACK}::test_s2_a_viewer_changes_nothing_and_leaves_a_trace"),
@@ -324,11 +334,99 @@ ATTACKS: dict[str, Row] = {
     ),
     "S15": Row("two confirmations race", f"{ATTACK}::test_s15_of_two_confirmations_one_wins"),
     "S16": Row("a card is guessed", f"{ATTACK}::test_s16_a_guessed_card_is_guessed_five_times"),
+    "S17": Row(
+        "a name that was made to lead here",
+        f"{BROWSER}::test_a_name_that_was_made_to_lead_here_gets_nothing",
+        also=(
+            f"{PAGE}::test_what_is_malformed_or_meant_for_another_is_refused_with_every_guard",
+            f"{GATE}::test_a_name_that_was_made_to_lead_here_is_refused_before_routing",
+        ),
+    ),
+    "S18": Row(
+        "a change asked for by another page",
+        f"{BROWSER}::test_a_page_of_another_site_reads_nothing_and_frames_nothing",
+        also=(f"{PAGE}::test_a_change_is_refused", f"{GATE}::test_nothing_can_be_changed_here"),
+    ),
+    "S19": Row(
+        "a stream read by another page",
+        f"{BROWSER}::test_a_page_of_another_site_reads_nothing_and_frames_nothing",
+        also=(f"{GATE}::test_another_origin_is_refused",),
+    ),
+    "S20": Row(
+        "an address that tells on itself",
+        f"{BROWSER}::test_where_the_page_leads_nobody_hears_where_it_was",
+        also=(f"{GATE}::test_every_answer_forbids_frames_foreign_code_and_guesses",),
+    ),
+    "S21": Row(
+        "symbols and reasons that are markup",
+        f"{BROWSER}::test_thirty_payloads_as_symbols_and_reasons_are_inert",
+        also=(f"{BROWSER}::test_the_browser_itself_refuses_markup_and_code",),
+    ),
+    "S22": Row(
+        "the page in a frame of another",
+        f"{BROWSER}::test_a_page_of_another_site_reads_nothing_and_frames_nothing",
+        also=(f"{GATE}::test_every_answer_forbids_frames_foreign_code_and_guesses",),
+    ),
+    "S23": Row(
+        "paths, heads and bodies that are none",
+        f"{PAGE}::test_what_is_malformed_or_meant_for_another_is_refused_with_every_guard",
+        also=(f"{PAGE}::test_only_what_stands_in_the_table_can_be_asked_for",),
+    ),
+    "S24": Row(
+        "a thousand streams, and one that stalls",
+        f"{PAGE}::test_a_thousand_streams_that_read_nothing_cost_a_bounded_number_of_places",
+        also=(f"{PAGE}::test_a_reader_that_stalls_is_dropped_with_a_note_and_costs_nothing_meanwhile",),
+    ),
+    "S25": Row(
+        "a port for all the world",
+        f"{PAGE}::test_no_other_address_of_this_machine_is_listened_at",
+        also=("tests/test_config.py::test_no_key_opens_a_port_to_other_machines",),
+    ),
+    "S26": Row(
+        "metrics that another user reads",
+        f"{SCRAPES}::test_who_scrapes_learns_no_account_and_no_more_than_fifty_symbols",
+        also=("tests/daemon/test_readings.py::test_a_closed_set_is_whole_from_the_start_and_strangers_add_up",),
+    ),
+    "S27": Row(
+        "metrics whose labels break out",
+        f"{SCRAPES}::test_a_label_that_would_break_out_is_a_label",
+    ),
+    "S28": Row(
+        "an answer that is a bomb",
+        f"{CAPITAL}/test_rest.py::test_a_body_that_is_a_bomb_is_read_to_its_bound",
+        also=(f"{CAPITAL}/test_rest.py::test_what_is_packed_is_never_unpacked",),
+    ),
+    "S29": Row(
+        "a length of four gigabytes",
+        f"{TWS}/test_session.py::test_hostile_bytes_end_the_link_are_counted_and_the_next_one_is_whole",
+        also=(f"{TWS}/test_frames.py::test_what_is_no_message_is_refused_in_words",),
+    ),
+    "S30": Row(
+        "messages that are none",
+        f"{TWS}/test_session.py::test_hostile_bytes_end_the_link_are_counted_and_the_next_one_is_whole",
+        also=(f"{CAPITAL}/test_wire.py::test_any_bytes_are_read_or_refused",),
+    ),
     "S31": Row("fills and orders that joed never sent", f"{BROKER}::{ALONE}", ("forged",)),
+    "S32": Row(
+        "a broker that sends us to another host",
+        f"{CAPITAL}/test_rest.py::test_a_redirect_leads_nowhere_and_takes_no_token_along",
+        also=(f"{CAPITAL}/test_stream.py::test_a_stream_that_is_told_to_go_elsewhere_stays",),
+    ),
+    "S33": Row(
+        "somebody between us and the broker",
+        f"{CAPITAL}/test_over_tls.py::test_s33_a_proxy_of_the_environment_hears_nothing",
+        also=(f"{CAPITAL}/test_over_tls.py::test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order",),
+    ),
+    "S34": Row(
+        "a flood on the stream",
+        f"{CAPITAL}/test_stream.py::test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory",
+        also=(f"{CAPITAL}/test_stream.py::test_a_frame_that_cannot_be_what_it_claims_is_counted_and_left_out",),
+    ),
     "S35": Row(
         "a secret in what is told",
         "tests/wired/test_secrets.py::test_s35_no_secret_is_anywhere_but_in_its_file",
         also=("tests/wired/test_secrets.py::test_s35_the_search_finds_what_it_should",),
+        untimed=NEVER,
     ),
     "S36": Row(
         "a secret that others may read", "tests/daemon/test_credentials.py::test_what_others_may_read_is_refused"
@@ -336,7 +434,10 @@ ATTACKS: dict[str, Row] = {
     "S37": Row(
         "secrets in a core, in swap, before a debugger",
         "tests/systemd/test_life.py::test_no_core_is_written_and_no_power_is_gained",
-        also=("tests/systemd/test_life.py::test_nobody_of_joeds_own_user_looks_into_it",),
+        also=(
+            "tests/systemd/test_life.py::test_nobody_of_joeds_own_user_looks_into_it",
+            f"{FENCE}::test_a_process_that_hides_its_memory_is_closed_to_others_of_its_user",
+        ),
     ),
     "S38": Row("clever YAML", "tests/test_config.py::test_cleverness_of_yaml_is_refused_with_its_line"),
     "S39": Row(
@@ -347,7 +448,7 @@ ATTACKS: dict[str, Row] = {
             "tests/daemon/test_credentials.py::test_a_link_is_refused_wherever_it_lies",
         ),
     ),
-    "S40": Row("data that is run as code", "tests/test_tidy.py::test_every_file_keeps_the_rule"),
+    "S40": Row("data that is run as code", "tests/test_tidy.py::test_every_file_keeps_the_rule", untimed=BEFORE),
     "S41": Row(
         "a record that was tampered with",
         "tests/daemon/test_anchor.py::test_a_chain_that_was_rewritten_from_its_start_holds_and_fails_its_anchor",
@@ -356,7 +457,7 @@ ATTACKS: dict[str, Row] = {
         "an old state directory put back",
         "tests/daemon/test_anchor.py::test_a_restored_state_directory_does_not_undo_a_kill",
     ),
-    "S43": Row("a loose sandbox", f"{UNITS}::test_what_runs_for_long_or_holds_secrets_is_shut_in"),
+    "S43": Row("a loose sandbox", f"{UNITS}::test_what_runs_for_long_or_holds_secrets_is_shut_in", untimed=BEFORE),
     "S44": Row(
         "a joed that was taken over",
         "tests/systemd/test_life.py::test_a_joed_that_has_been_taken_over_gets_nowhere",
@@ -371,9 +472,32 @@ ATTACKS: dict[str, Row] = {
             f"{PACKAGE}::test_everybody_that_comes_along_may_be_passed_on",
             "tests/systemd/test_deb.py::test_an_installation_has_everything_in_its_place_and_starts_nothing",
         ),
+        untimed=BEFORE,
     ),
-    "S46": Row("somebody new among the dependencies", f"{PACKAGE}::test_nobody_new_comes_along_unseen"),
-    "S47": Row("a build that cannot be repeated", f"{PACKAGE}::test_two_builds_of_one_commit_are_the_same_bytes"),
+    "S46": Row("somebody new among the dependencies", f"{PACKAGE}::test_nobody_new_comes_along_unseen", untimed=BEFORE),
+    "S47": Row(
+        "a build that cannot be repeated",
+        f"{PACKAGE}::test_two_builds_of_one_commit_are_the_same_bytes",
+        untimed=BEFORE,
+    ),
+    "S48": Row(
+        "a strategy that reaches for more",
+        f"{FENCE}::test_the_world_is_closed_to_it",
+        also=("tests/daemon/test_sandbox.py::test_what_loops_is_ended_at_its_deadline",),
+    ),
+    "S49": Row(
+        "a broker's words that write log lines of their own",
+        "tests/daemon/test_log.py::test_no_value_breaks_a_line_or_moves_a_cursor",
+        also=("tests/daemon/test_log.py::test_any_words_make_exactly_one_line",),
+    ),
     "S50": Row("a link in a file's place", "tests/daemon/test_lock.py::test_a_link_is_not_followed"),
+    "S51": Row(
+        "an alert to a machine's own secrets",
+        "tests/daemon/test_courier_main.py::test_an_alert_goes_to_no_machines_secrets_and_the_next_one_leaves",
+        also=(
+            "tests/daemon/test_courier_main.py::test_a_clouds_own_secrets_are_asked_for_under_no_spelling",
+            "tests/daemon/test_courier_main.py::test_the_watch_is_asked_over_https_alone_but_on_this_machine",
+        ),
+    ),
 }
-"""The attacks that something shows; the others wait for what they attack, or for their issue."""
+"""Every attack of the catalogue, S1 to S51."""

@@ -1,4 +1,7 @@
-"""The fault table of docs/failure-handbook.md: `python -m tests.fault_table` writes it, `--measure` measures it anew.
+"""The fault table of docs/failure-handbook.md: `python -m tests.fault_table` writes it.
+
+`--take` takes over what tests have measured, `--measure` does so and measures the world anew, `--attacks` names the
+tests of the attacks that there is something to time of, for pytest.
 
 Figures of the world are simulated seconds, the longest of five seeds in which a single fault strikes; those of tests
 come from build/faults.json, which whatever calls `measured` writes where JOED_FAULTS is set: milliseconds of a real
@@ -26,7 +29,7 @@ from joed.sim.rest import TIMED
 from joed.sim.scenario import Fault, Scenario
 from joed.sim.stage import Stage
 from joed.sim.world import DATE_NS, hours
-from tests.fault_rows import ATTACKS, FAULTS
+from tests.fault_rows import ATTACKS, BEFORE, FAULTS, NEVER
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT, FIGURES = ROOT / "docs" / "failure-handbook.md", ROOT / "tests" / "faults" / "figures.json"
@@ -138,12 +141,35 @@ class Seen:
         return told, max(0, self.ill_ns - self.struck_ns) / SECOND
 
 
-def measure():
-    """Measure all kinds of faults, take over what real processes measured, and keep it."""
-    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    real = json.loads(MEASURED.read_text()) if MEASURED.exists() else kept.get("real", [])
-    world = {kind: measure_kind(kind) for kind in sorted(KINDS)}
-    FIGURES.write_text(json.dumps({"real": real, "world": world}, indent=1, sort_keys=True) + "\n")
+def keep(*, world):
+    """Take over what tests measured, measure all kinds of faults anew if `world`, and keep it."""
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {"real": [], "world": {}}
+    real = merged(kept["real"], json.loads(MEASURED.read_text()) if MEASURED.exists() else [])
+    found = {kind: measure_kind(kind) for kind in sorted(KINDS)} if world else kept["world"]
+    FIGURES.write_text(json.dumps({"real": real, "world": found}, indent=1, sort_keys=True) + "\n")
+
+
+def merged(kept, measured):
+    """Give what was kept, with what a test measured anew in its place, and without what no test measures any more."""
+    rows = {(one["row"], one["test"]): one for one in (*kept, *measured)}
+    return sorted((one for (_, test), one in rows.items() if exists(test)), key=order)
+
+
+def order(one):
+    """Sort by the catalogue: faults, then attacks, each by number."""
+    return one["row"][0], int(one["row"][1:]), one["test"]
+
+
+def exists(test):
+    """Say whether a test, by file and name, stands in the tree; its parameters do not count."""
+    path, _, name = test.partition("[")[0].partition("::")
+    return (ROOT / path).is_file() and f"def {name.rpartition('::')[2]}(" in (ROOT / path).read_text()
+
+
+def timed():
+    """Name the tests of the attacks whose times there are to measure."""
+    rows = (row for row in ATTACKS.values() if not row.untimed and not row.kinds)
+    return sorted({test for row in rows for test in (row.shown, *row.also)})
 
 
 def table(rows, figures):
@@ -160,7 +186,12 @@ def table(rows, figures):
 
 
 def times_of(name, row, figures):
-    """Give both times in words: those that its tests measured, in real time before any other, else the world's."""
+    """Give both times in words: those that its tests measured, in real time before any other, else the world's.
+
+    What happens at no moment has a word in the place of both.
+    """
+    if row.untimed:
+        return row.untimed, row.untimed
     tests = [one for one in figures["real"] if one["row"] == name]
     if tests:
         return tuple(worst_of(tests, what) for what in ("detected", "recovered"))
@@ -177,7 +208,9 @@ def worst_of(tests, what):
 def worst_ms(values):
     """Give the longest of some real times."""
     known = [value for value in values if value is not None]
-    return f"{max(known):.0f} ms" if known else "-"
+    if not known:
+        return "-"
+    return f"{max(known):.0f} ms" if max(known) >= 1 else "under 1 ms"
 
 
 def worst_s(values, looked_at_s=math.inf):
@@ -209,6 +242,14 @@ def document(text, figures):
         *table(FAULTS, figures),
         "",
         "### Attacks",
+        "Told after is the time from an attack's first byte until it was refused, dropped, or shown as the harmless",
+        "words that it is; well after is the time from that first byte until the next honest request was answered",
+        "(of thousands at once: the longest that an honest one took meanwhile), each the longest of all its forms.",
+        "Where joed waits before it drops somebody, it waited as long as it is shipped to. In S17 to S22 a browser is",
+        "in the way. What happens at no moment",
+        f"has nothing to time: `{BEFORE}` is held by a build, a unit or a check before any joed runs, and `{NEVER}`",
+        "is looked for in all that a run has left behind, and was not there.",
+        "",
         *table(ATTACKS, figures),
         "",
     ]
@@ -218,9 +259,15 @@ def document(text, figures):
 def main():
     """Write the document."""
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--measure", action="store_true", help="measure the world's figures anew, about a minute")
-    if made.parse_args().measure:
-        measure()
+    made.add_argument("--take", action="store_true", help="take over what tests measured (build/faults.json)")
+    made.add_argument("--measure", action="store_true", help="that, and the world's figures anew, about a minute")
+    made.add_argument("--attacks", action="store_true", help="name the tests of the attacks that are timed, and end")
+    asked = made.parse_args()
+    if asked.attacks:
+        print(*timed())
+        return
+    if asked.take or asked.measure:
+        keep(world=asked.measure)
     DOCUMENT.write_text(document(DOCUMENT.read_text(), json.loads(FIGURES.read_text())))
 
 

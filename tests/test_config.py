@@ -20,6 +20,7 @@ from joed.market.listings import INDEX, LISTINGS, VIX
 from joed.model.anchors import parsed
 from joed.model.settings import Instrument, Risk, Settings
 from joed.model.values import Mode
+from tests.faults.measure import Attack
 
 SHIPPED = Path(__file__).resolve().parent.parent / "etc" / "joed"
 
@@ -291,7 +292,20 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:20])
 def test_cleverness_of_yaml_is_refused_with_its_line(written, text):
     """Settings are keys and values: what could run code, repeat or hide a value has no place in them."""
-    assert refusal(written(text)) == [REFUSED[text]]
+    attack = Attack("S38")
+    said = refusal(written(text))
+    attack.refused()
+    load(written("mode: paper\n"))
+    attack.answered()
+    assert said == [REFUSED[text]]
+
+
+@pytest.mark.parametrize("key", ["web_address", "web_host", "metrics_address", "metrics_host", "expose", "bind"])
+def test_no_key_opens_a_port_to_other_machines(written, key):
+    """The page and the metrics are this machine's alone, by no setting anybody else's (S25)."""
+    (line,) = refusal(written(f"daemon:\n  {key}: 0.0.0.0\n"))
+
+    assert line.startswith(f"daemon.{key} is no key")
 
 
 def test_a_merge_key_is_a_key_like_any_other(written):

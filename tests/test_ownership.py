@@ -7,6 +7,7 @@ import pytest
 from joed.errors import ConfigError
 from joed.ownership import refuse_strange
 from tests.demos import joed
+from tests.faults.measure import Attack
 
 US, THEM = 64_010, 64_011
 AS_ROOT = pytest.mark.needs_root
@@ -103,7 +104,12 @@ def test_s39_joed_refuses_to_start_on_what_others_could_have_written(folder, tmp
     (folder / name).chmod(0o777)
 
     for mode in ("--check", "--daemon")[: 2 if name == "joed.yaml" else 1]:
+        attack = Attack("S39")
         done = joed(mode, "--config", folder / "joed.yaml", "--state-dir", tmp_path / "s")
+        attack.refused()
         assert done.returncode == 78
         assert f"others can write in {folder / name}" in done.stderr
     assert not (tmp_path / "s").exists()
+    (folder / name).chmod(0o755)
+    assert joed("--check", "--config", folder / "joed.yaml", "--state-dir", tmp_path / "s").returncode == 0
+    attack.answered()

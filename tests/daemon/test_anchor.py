@@ -14,6 +14,7 @@ from joed.daemon.sidecars import Head, Witness
 from joed.daemon.store import Store
 from tests.daemon.records import add
 from tests.demos import Demo
+from tests.faults.measure import Attack
 
 
 @pytest.fixture
@@ -100,9 +101,13 @@ def test_a_chain_that_was_rewritten_from_its_start_holds_and_fails_its_anchor(pa
     store.close()
 
     assert verify(forged).whole
-    assert not verify(forged, anchors=[noted]).whole
-    assert "another history" in verify(forged, anchors=[noted]).words
+    attack = Attack("S41")
+    found = verify(forged, anchors=[noted])
+    attack.refused()
+    assert not found.whole
+    assert "another history" in found.words
     assert verify(path.parent, anchors=[noted]).anchors == 1
+    attack.answered()
 
 
 def test_a_truncated_copy_fails_its_anchor(path, tmp_path):
@@ -197,11 +202,15 @@ def test_a_restored_state_directory_does_not_undo_a_kill(tmp_path):
     for file in (*demo.root.glob("joed.db*"), *demo.places.latch.iterdir()):
         file.unlink()
     shutil.copy(tmp_path / "older.db", demo.places.journal)
+    attack = Attack("S42")
     demo.start()
     try:
         shown = demo.until(lambda shown: shown["phase"] == "HALTED")
+        attack.refused()
         assert (killed.code, shown["killed"]) == (0, "orders")
         assert "this is an older copy" in next(row["words"] for row in shown["blocks"] if row["reason"] == "killed")
+        assert demo.status()["killed"]
+        attack.answered()
     finally:
         demo.interrupt()
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import resource
+import select
 import socket
 import stat
 import threading
@@ -35,6 +36,7 @@ from tests.daemon.serving import (
     unconfirmed,
 )
 from tests.daemon.users import as_user, opened, passed
+from tests.faults.measure import FULL, Attack, Watch, measured
 
 AS_ROOT = pytest.mark.needs_root
 STRANGER, VIEWER = 65534, 65533
@@ -63,7 +65,11 @@ def test_s1_another_user_cannot_connect(server):
                 return b"EACCES"
         return b"connected"
 
+    attack = Attack("S1")
     assert as_user(STRANGER, knock) == b"EACCES"
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o660
 
 
@@ -73,10 +79,11 @@ def test_s2_a_viewer_changes_nothing_and_leaves_a_trace(tmp_path, verb):
     """Denied, counted, and in the record with the kernel's word on who it was; looking is allowed."""
     with serving(tmp_path / "state", entrance=nobody()._replace(viewers=VIEWER)) as server:
         opened(server.socket)
-        look, change = (
-            parsed(as_user(VIEWER, lambda data=data: server.raw(data)))
-            for data in (request("GET", "/v1/status", {}), request("POST", f"/v1/{verb}", KEY, b"{}"))
-        )
+        attack = Attack("S2")
+        change = parsed(as_user(VIEWER, lambda: server.raw(request("POST", f"/v1/{verb}", KEY, b"{}"))))
+        attack.refused()
+        look = parsed(as_user(VIEWER, lambda: server.raw(request("GET", "/v1/status", {}))))
+        attack.answered()
 
         assert (look[0], change[0], change[2]["code"]) == (200, 403, "not_permitted")
         assert server.control.counts[verb, 403] == 1
@@ -103,9 +110,14 @@ def test_s3_a_connection_belongs_to_who_opened_it(tmp_path, connector, status):
     with serving(tmp_path / "state", entrance=nobody()) as server:
         opened(server.socket)
         sender = STRANGER if connector == 0 else 0
+        attack = Attack("S3")
         answer = passed(server.socket, connector, sender, request("POST", "/v1/pause", KEY, b"{}"))
+        attack.refused()
 
         assert answer[0] == status
+        assert server.get("/v1/status")[0] == 200
+        if status == 403:
+            attack.answered()
         assert [asked.uid for asked in server.desk.asked] == ([0] if status == 200 else [])
 
 
@@ -114,9 +126,13 @@ def test_s4_a_process_that_is_gone_lends_nobody_its_role(tmp_path):
     """Only uid and groups count: the connector has ended, its pid may be anybody's, and its role has not changed."""
     with serving(tmp_path / "state", entrance=nobody()) as server:
         opened(server.socket)
+        attack = Attack("S4")
         answer = passed(server.socket, STRANGER, 0, request("POST", "/v1/pause", KEY, b"{}"))
+        attack.refused()
 
         assert (answer[0], server.desk.asked) == (403, [])
+        assert server.get("/v1/status")[0] == 200
+        attack.answered()
     door = Door(uid=1000, operators=7, viewers=None)
     assert {role_of(Peer(pid, 5, 7, ()), door) for pid in (1, os.getpid(), 4_000_000)} == {Role.OPERATOR}
 
@@ -131,10 +147,14 @@ FLOODS = {
 @pytest.mark.parametrize("name", FLOODS)
 def test_s5_what_is_too_long_is_closed_at_64_kib(server, name):
     """A refusal and the end; nothing of it is done."""
+    attack = Attack("S5")
     status, _, body = parsed(server.raw(FLOODS[name]))
+    attack.refused()
 
     assert (status in {400, 413, 431}, body["outcome"]) == (True, "none")
     assert server.desk.asked == []
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
 
 @pytest.mark.parametrize("head", [b"", b"POST /v1/kill HTTP/1.1\r\nHost: joed\r\nIdempotency-Key: k\r\nX: "])
@@ -152,10 +172,11 @@ def test_s5_a_gibibyte_without_a_newline_takes_no_memory(tmp_path, head):
 
 
 def test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting(tmp_path):
-    """The head must come whole within its time, however busily it trickles: 5 s, here a tenth of that."""
+    """The head must come whole within its time, however busily it trickles: 5 s, here but at full length a tenth."""
     assert Limits().head_s == 5.0
-    with serving(tmp_path / "state", limits=Limits(head_s=0.5)) as server, server.connect() as slow:
-        began = time.monotonic()
+    head_s = 5.0 if FULL else 0.5
+    with serving(tmp_path / "state", limits=Limits(head_s=head_s)) as server, server.connect() as slow:
+        began, attack = time.monotonic(), Attack("S6")
         slow.settimeout(0.02)
         for byte in request("GET", "/v1/status", {"X": "y" * 500}):
             try:
@@ -163,11 +184,14 @@ def test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting(tmp_path
                 assert slow.recv(1) == b""
                 break
             except TimeoutError:
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 10 * head_s
             except OSError:
                 break
             assert server.get("/v1/version")[0] == 200
-        assert 0.4 < time.monotonic() - began < 3
+        attack.refused()
+        assert server.get("/v1/status")[0] == 200
+        attack.answered()
+        assert 0.8 * head_s < time.monotonic() - began < 6 * head_s
 
 
 @AS_ROOT
@@ -178,6 +202,8 @@ def test_s7_a_crowd_at_the_door_keeps_nobody_else_out(tmp_path):
 
 def crowd(tmp_path, number):
     """Have one user open so many connections and another look, who waits no longer than a busy machine has him wait."""
+    limits = Limits()
+    beyond = limits.connections_uid + limits.kill_connections
     with apart(tmp_path, viewers=STRANGER) as (socket_path, pid):
         opened(socket_path)
         quiet = sorted(looked_s(socket_path) for _ in range(40))
@@ -186,13 +212,15 @@ def crowd(tmp_path, number):
         def press():
             _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-            held = []
+            held, watch, first_ms = [], Watch(), 0.0
             while len(held) < number:
                 with suppress(BlockingIOError):  # the queue at the door is full: again, as fast as it goes
                     held.append(connected(socket_path))
+                if not first_ms and select.select(held[:100], [], [], 0)[0]:  # nobody speaks: it is closed
+                    first_ms = watch.ms()
             held_open = sum(not closed(wire) for wire in held)
             os.read(stop[0], 1)
-            return f"{held_open} of {len(held)}".encode()
+            return f"{held_open} of {len(held)}, {first_ms}".encode()
 
         answer = []
         thread = threading.Thread(target=lambda: answer.append(as_user(STRANGER, press)))
@@ -206,31 +234,38 @@ def crowd(tmp_path, number):
             os.write(stop[1], b".")
             thread.join(60)
 
-        limits = Limits()
-        held_open, _, asked = answer[0].decode().partition(" of ")
-        assert int(held_open) <= limits.connections_uid + limits.kill_connections
+        held_open, asked, first_ms = answer[0].decode().replace(" of", ",").split(", ")
+        assert int(held_open) <= beyond
         assert int(asked) == number
+        measured("S7", detected_ms=float(first_ms), recovered_ms=max(*took, *kills) * 1e3)
         print(f"p99 {took[98] * 1e3:.1f} ms, quiet {quiet[-1] * 1e3:.1f} ms, kill {max(kills) * 1e3:.1f} ms")
-        slow = max(0.1, 4 * quiet[-1])
+        slow = max(0.3, 4 * quiet[-1])
         assert took[98] < slow
         assert max(kills) < slow
         assert fds < limits.connections + 40
 
 
 def test_s8_a_reader_who_never_reads_fills_no_memory_and_is_dropped(tmp_path):
-    """At most 256 KiB wait for it, and after 5 s (here a fraction) its connection is gone."""
+    """At most 256 KiB wait for it, and after 5 s (here but at full length a fraction) its connection is gone."""
     assert (Limits().write_s, Limits().write_bytes) == (5.0, 256 * KIBIBYTE)
     state = state_of_a_day()
     for number in range(6000):
         put(state, f"o{number}", "MSFT", Leg.ENTRY, "5", "410.00")
-    with serving(tmp_path / "s", state, limits=Limits(write_s=0.4)) as server, server.connect() as lazy:
+    with (
+        serving(tmp_path / "s", state, limits=Limits(write_s=5.0 if FULL else 0.4)) as server,
+        server.connect() as lazy,
+    ):
+        attack = Attack("S8")
         lazy.sendall(request("GET", "/v1/orders", {}))
         waiting = []
         lanes = server.control._runner.server
         while not waiting or lanes._uids:
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), server.loop).result()
             waiting += [connection._wire.get_write_buffer_size() for connection in list(lanes._uids)]
-            assert len(waiting) < 1000
+            assert len(waiting) < 3000
+        attack.refused()
+        assert server.get("/v1/version")[0] == 200
+        attack.answered()
 
         assert 0 < max(waiting) <= 256 * KIBIBYTE
         assert len(received(lazy)) < 2 * MEBIBYTE
@@ -257,7 +292,11 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 def test_s9_json_that_is_none_or_too_much_is_a_typed_error(server, name, caplog):
     """Never a traceback, never a guess at which of two was meant; the daemon goes on."""
+    attack = Attack("S9")
     status, headers, body = server.post("kill", BODIES[name])
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     assert (status, body["code"], body["outcome"]) == (422, body["code"], "none")
     assert body["code"] in {"body_unreadable", "reason_unreadable"}
@@ -283,7 +322,11 @@ def test_s10_what_is_not_in_the_schema_is_refused_by_name(server, name):
     """A word that joed does not know is never ignored: the sender meant something by it."""
     status, code, send = UNKNOWN[name]
 
+    attack = Attack("S10")
     answer = send(server)
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     assert (answer[0], answer[2]["code"]) == (status, code)
     assert server.desk.asked == []
@@ -293,7 +336,11 @@ def test_s11_pipelined_commands_are_one_command(server):
     """10,000 on one connection: the first is answered, the others are never read."""
     data = b"".join(request("POST", "/v1/pause", {"Idempotency-Key": f"k{n}"}, b"{}") for n in range(10_000))
 
+    attack = Attack("S11")
     answer = server.raw(data)
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     assert answer.count(b"HTTP/1.1 ") == 1
     assert len(server.desk.asked) == 1
@@ -301,7 +348,11 @@ def test_s11_pipelined_commands_are_one_command(server):
 
 def test_s11_twenty_changes_a_second_and_any_number_of_kills(server):
     """At the limit it goes through, beyond it not; a kill is outside, before and after."""
+    attack = Attack("S11")
     codes = [server.post("pause", key=f"p{n}")[0] for n in range(25)]
+    attack.refused()
+    assert server.post("kill", key="k")[0] == 200
+    attack.answered()
     kills = [server.post("kill", key=f"k{n}")[0] for n in range(25)]
 
     assert codes == [200] * 20 + [429] * 5
@@ -311,9 +362,13 @@ def test_s11_twenty_changes_a_second_and_any_number_of_kills(server):
 def test_s12_a_replayed_request_is_answered_and_a_changed_one_refused(server):
     """The same body gets the same answer, byte for byte; another body, verb or user gets 422."""
     first = server.post("pause", {"reason": "one"})
+    attack = Attack("S12")
     same = server.post("pause", {"reason": "one"})
     other = server.post("pause", {"reason": "two"})
     verb = server.post("flush", {"reason": "one"})
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     assert (same[2], same[1]["idempotency-replayed"]) == (first[2], "true")
     assert [(answer[0], answer[2]["code"]) for answer in (other, verb)] == [(422, "key_reused")] * 2
@@ -326,7 +381,11 @@ TRICKS = ["\x1b[2J\x1b[31mowned", "a\nAPPROVED b", "a\rb", "\x9b31m", "\u202egnp
 @pytest.mark.parametrize("words", TRICKS)
 def test_s13_words_that_steer_a_terminal_are_refused_in_and_written_out(server, words):
     """No reason carries them in; where another's words do, log, terminal and JSON show them and obey nothing."""
+    attack = Attack("S13")
     assert server.post("pause", {"reason": words})[2]["code"] == "reason_unreadable"
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     shown = render.cleaned({"words": words})["words"]
     assert shown.isprintable()
@@ -354,9 +413,13 @@ def test_s14_a_socket_that_somebody_else_made_is_refused(tmp_path):
     path = tmp_path / "run" / "control.sock"
     listen(path, tmp_path).close()
     os.chown(path, STRANGER, STRANGER)
+    attack = Attack("S14")
     with pytest.raises(ConfigError, match="in the way"):
         listen(path, tmp_path)
+    attack.refused()
     path.unlink()
+    listen(path, tmp_path).close()
+    attack.answered()
 
     os.chown(path.parent, STRANGER, STRANGER)
     with pytest.raises(ConfigError, match="belongs to somebody else"):
@@ -387,7 +450,7 @@ def test_s15_of_two_confirmations_one_wins(server):
     unconfirmed(server.desk.state)
     card = server.get("/v1/confirm")[2]["hash"]
     server.desk.hold = asyncio.Event()
-    answers = []
+    answers, attack = [], Attack("S15")
     signers = [
         threading.Thread(target=lambda k=k: answers.append(server.post("confirm", {"args": {"card": card}}, key=k)))
         for k in ("a", "b")
@@ -399,6 +462,9 @@ def test_s15_of_two_confirmations_one_wins(server):
     server.loop.call_soon_threadsafe(server.desk.hold.set)
     for signer in signers:
         signer.join(10)
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
 
     assert sorted((answer[0], answer[2]["code"]) for answer in answers) == [(200, "ok"), (409, "nothing_to_confirm")]
 
@@ -408,7 +474,11 @@ def test_s16_a_guessed_card_is_guessed_five_times(server):
     unconfirmed(server.desk.state)
     card = server.get("/v1/confirm")[2]["hash"]
     stem = card.rpartition("-")[0]
+    attack = Attack("S16")
     codes = [server.post("confirm", {"args": {"card": f"{stem}-{n:016x}"}}, key=f"g{n}")[2]["code"] for n in range(8)]
+    attack.refused()
+    assert server.get("/v1/status")[0] == 200
+    attack.answered()
     right = server.post("confirm", {"args": {"card": card}}, key="right")
 
     assert len(card.rpartition("-")[2]) == 16

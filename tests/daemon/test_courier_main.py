@@ -12,6 +12,7 @@ from joed.daemon import courier_main
 from joed.daemon.courier import PROGRAM
 from joed.daemon.courier_main import BLOT, blotted, outcome, pieces, refused
 from tests.daemon.sinks import Mailbox, Webhook
+from tests.faults.measure import Attack
 
 CANARY = "CANARY7q9z"
 
@@ -95,6 +96,19 @@ def test_a_clouds_own_secrets_are_asked_for_under_no_spelling(host, wrong):
     """An address may come from a copied recipe; the link's own network is nobody's telephone (S51)."""
     assert bool(refused(f"json://{host}/latest")) is wrong
     assert bool(refused(f"https://{host}/x")) is wrong
+
+
+@pytest.mark.parametrize(
+    "address", ["json://169.254.169.254/latest/meta-data", "json://[::ffff:169.254.169.254]/x", "file:///etc/passwd"]
+)
+def test_an_alert_goes_to_no_machines_secrets_and_the_next_one_leaves(webhook, address):
+    """The address is refused before a byte is sent, and costs no other channel its message (S51)."""
+    attack = Attack("S51")
+    said = outcome(order(address))
+    attack.refused()
+    assert said.startswith(("an address of the link itself is refused", "the credential holds no address"))
+    assert outcome(order(f"json://127.0.0.1:{webhook.port}/hook")) == ""
+    attack.answered()
 
 
 ADDRESSES = (

@@ -6,6 +6,7 @@ import pytest
 
 from joed.daemon.credentials import BYTES_MAX, Secrets
 from joed.errors import ConfigError
+from tests.faults.measure import Attack
 
 SECRET = "s3cr3t-w0rd"
 
@@ -62,11 +63,16 @@ def test_what_others_may_read_is_refused(folder, mode):
     """By name and mode, with the command that mends it."""
     (folder / "capital-password").chmod(mode)
 
+    attack = Attack("S36")
     said = complaint(Secrets(folder))
+    attack.refused()
 
     assert f"mode {mode:04o}" in said
     assert f"chmod 600 {folder / 'capital-password'}" in said
     assert Secrets(folder).loose() == ["capital-password"]
+    (folder / "capital-password").chmod(0o600)
+    assert Secrets(folder).get("capital-password") == SECRET
+    attack.answered()
 
 
 def test_in_systemds_own_directory_a_groups_bits_are_an_acl(folder):

@@ -13,6 +13,7 @@ from joed.daemon.fence import Unfenced, hide_memory, raise_fence
 from joed.daemon.sandbox import OwnFailed
 from tests.daemon.owning import asking
 from tests.daemon.users import as_user
+from tests.faults.measure import Watch, measured
 
 STRANGER = 65534
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
@@ -53,8 +54,10 @@ def test_the_world_is_closed_to_it(ask, tmp_path, deed):
     with socket.create_server(("127.0.0.1", 0)) as server:
         lines = deed.replace("PORT", str(server.getsockname()[1]))
         lines = lines.replace("SECRET", str(secret)).replace("FOLDER", str(folder))
+        watch = Watch()
         with pytest.raises(OwnFailed) as raised:
             ask(f"def strategy(context):\n    {lines}\n    return []")
+        measured("S48", detected_ms=watch.ms())
 
     assert "PermissionError" in str(raised.value) or "NotADirectoryError" in str(raised.value)
     assert list(folder.iterdir()) == [secret]

@@ -10,6 +10,7 @@ import pytest
 
 from joed.daemon import lock
 from joed.daemon.lock import Lock, StateHeld
+from tests.faults.measure import Attack
 
 HOLDER = """
 import sys, pathlib
@@ -89,8 +90,13 @@ def test_a_link_is_not_followed(path, tmp_path):
     (tmp_path / "precious").write_text("precious")
     path.symlink_to(tmp_path / "precious")
 
+    attack = Attack("S50")
     with pytest.raises(OSError, match="lock"):
         Lock(path)
+    attack.refused()
+    path.unlink()
+    with Lock(path):
+        attack.answered()
 
     assert (tmp_path / "precious").read_text() == "precious"
 

@@ -18,6 +18,7 @@ from joed.daemon import log as module
 from joed.daemon.log import Bridge, Log, adopt, pick_format
 from joed.daemon.native import Native
 from joed.model.values import Severity, Side
+from tests.faults.measure import Attack
 
 NOW = 1_790_000_000_123_456_789
 STAMP = "2026-09-21 14:13:20.123"
@@ -106,10 +107,16 @@ def test_values_are_bare_where_they_can_be_and_quoted_where_they_must(desk):
 
 def test_no_value_breaks_a_line_or_moves_a_cursor(desk):
     """A broker's message cannot write a second line, nor a priority of its own."""
-    made = desk()
+    made, attack = desk(), Attack("S49")
     made.log.info("bad\n<0>event", words="a\n<0>b\x1b[31m", more="\u202eabc", letters="Zürich €")
+    while not made.path.read_text().endswith("\n"):
+        pass
+    attack.refused()
+    made.log.info("good")
+    text = made.text()
+    attack.answered()
 
-    assert made.text() == ('<6>bad\\n<0>event words="a\\n<0>b\\u001b[31m" more="\\u202eabc" letters="Zürich €"\n')
+    assert text == ('<6>bad\\n<0>event words="a\\n<0>b\\u001b[31m" more="\\u202eabc" letters="Zürich €"\n<6>good\n')
 
 
 def test_text_has_the_time_and_the_level(desk):

@@ -10,6 +10,7 @@ from socketserver import TCPServer
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from joed.daemon import metrics
@@ -21,6 +22,9 @@ from joed.engine.view import view
 from joed.model.state import State
 from joed.model.values import SECOND, Severity
 from joed.model.view import Need
+from tests.daemon.serving import state_of_a_day
+from tests.daemon.users import as_user
+from tests.faults.measure import Attack
 
 SEEN = view(State())
 
@@ -340,3 +344,53 @@ def test_a_scrape_while_the_counters_run_reads_true_numbers(tmp_path):
     quotes = [value["joed_events_total", ("kind", "Quote")] for value in values]
     assert quotes == sorted(quotes)
     assert all(value["joed_scrape_failures_total",] == 0 for value in values)
+
+
+ODD = ("a\n# HELP joed_up x", 'a",x="b', "a\\", "a\r\njoed_up 1", "\u2028", "é{}")
+
+
+def holding_of(names):
+    """Give a View that holds one of each of these, long, in an account."""
+    (row,) = view(state_of_a_day()).positions
+    return replace(SEEN, account="U1234567", positions=tuple(replace(row, instrument=name) for name in names))
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+def test_a_label_that_would_break_out_is_a_label(accept):
+    """Line ends, quotes and backslashes come back as they went in: no word of outside becomes a series (S27)."""
+    shown = holding_of(ODD)
+    server = Server(Page(Sources(lambda: shown), still), 0)
+    attack = Attack("S27")
+    status, _, body = ask(server.port, Accept=accept)
+    attack.refused()
+    shown = holding_of(["AAPL"])
+    assert ask(server.port)[0] == 200
+    attack.answered()
+    server.close()
+
+    read = openmetrics if accept else text_string_to_metric_families
+    found = [sample for family in read(body) for sample in family.samples]
+    symbols = {sample.labels["symbol"] for sample in found if sample.name == "joed_position_quantity"}
+    assert (status, symbols) == (200, {*ODD, "other"})
+    assert "joed_up" not in {sample.name for sample in found}
+
+
+@pytest.mark.needs_root
+def test_who_scrapes_learns_no_account_and_no_more_than_fifty_symbols():
+    """The port is every user's of this machine: sums and fifty names of what is held are, the account is not (S26)."""
+    shown = holding_of([f"S{number}" for number in range(60)])
+    server = Server(Page(Sources(lambda: shown), still), 0)
+    attack = Attack("S26")
+
+    def scrape():
+        return ask(server.port)[2].encode()
+
+    body = as_user(65534, scrape).decode()
+    attack.refused()
+    assert ask(server.port)[0] == 200
+    attack.answered()
+    server.close()
+
+    series = [line for line in body.splitlines() if line.startswith("joed_position_quantity{")]
+    assert len(series) == 51
+    assert "U1234567" not in body

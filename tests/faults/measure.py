@@ -11,6 +11,8 @@ from joed.model.values import SECOND
 
 FILE = Path("build/faults.json")
 """Written where JOED_FAULTS is set: to this file, or to the one that it names."""
+FULL = bool(os.environ.get("JOED_FAULTS"))
+"""Times are kept: patience is as long as joed ships it, where a test's own would do."""
 TIMES = {
     "detected_ms": "detected {:.0f} ms",
     "recovered_ms": "recovered {:.0f} ms",
@@ -30,7 +32,7 @@ def measured(row, *, test="", **times):
     print(f"fault {row}", *(TIMES[name].format(value) for name, value in times.items() if value is not None))
     named = os.environ.get("JOED_FAULTS", "")
     if named:
-        test = test or os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
+        test = test or os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
         keep(Path(named) if named.endswith(".json") else FILE, row, test, times)
 
 
@@ -77,3 +79,19 @@ class Watch:
     def ms(self):
         """Give how long it has run."""
         return (time.monotonic() - self.begun) * 1000
+
+
+class Attack:
+    """What an attack took: from its first byte, which is now, to its refusal, and to the next honest answer."""
+
+    def __init__(self, row):
+        self.row, self.watch, self.refused_ms = row, Watch(), None
+
+    def refused(self):
+        """Note that it was refused, dropped, or shown as the words that it is."""
+        self.refused_ms = self.watch.ms()
+
+    def answered(self):
+        """Note that an honest request was answered after it, print both times and keep them."""
+        assert self.refused_ms is not None, "nothing was refused yet"
+        measured(self.row, detected_ms=self.refused_ms, recovered_ms=self.watch.ms())

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 
-from tests.faults.measure import Watch, measured
+from tests.faults.measure import Attack, Watch, measured
 from tests.systemd.machine import PYTHON, UNITS, wait_for
 
 UNIT = "joed.service"
@@ -223,8 +223,11 @@ def test_nobody_of_joeds_own_user_looks_into_it(machine):
 
     worker = wait_for(children, "the worker runs", 20)[0]
     assert seen(worker) == ["head", "ls", "strace"]  # which holds no secret; the looks are real
+    attack = Attack("S37")
     assert seen(daemon) == []
+    attack.refused()
     assert machine.ask("head", "-c", "1", f"/proc/{daemon}/environ").returncode == 0  # root looks into what it likes
+    attack.answered()
 
 
 PROBES = {
@@ -252,7 +255,13 @@ def test_a_joed_that_has_been_taken_over_gets_nowhere(machine):
     machine.write("/usr/bin/probe", f"#!/bin/sh\n{''.join(tries)}echo probed\n", 0o755)
     drop_in(machine, Type="oneshot", WatchdogSec="0", Restart="no", ExecStart="\nExecStart=/bin/sh /usr/bin/probe")
 
+    attack = Attack("S44")
     machine.ask("systemctl", "start", UNIT)
+    attack.refused()
+    machine.ask("rm", "-r", f"/etc/systemd/system/{UNIT}.d")
+    machine.ask("systemctl", "daemon-reload")
+    machine.ask("systemctl", "start", UNIT)  # which returns once a joed of our own is ready
+    attack.answered()
     outside = machine.ask("/bin/sh", "/usr/bin/probe").stdout
 
     said = machine.journal(UNIT)

@@ -12,6 +12,7 @@ from joed.model.blocks import Block
 from joed.model.events import BrokerDown, Candidate, RegimeRead
 from joed.model.values import Severity
 from joed.model.view import Need
+from tests.faults.measure import Attack, Watch, measured
 from tests.web.lives import good, page_of
 
 PAYLOADS = (
@@ -78,20 +79,26 @@ def poisoned(words):
 def test_thirty_payloads_as_symbols_and_reasons_are_inert(look):
     """Each is shown as the text that it is, in a browser whose refusal of markup is off: our code alone must hold."""
     assert len(PAYLOADS) >= 30
+    shown_ms = []
     with page_of(poisoned(PAYLOADS[0])) as (url, side):
         page = look(None, bypass_csp=True)
         page.add_init_script("globalThis.hits = 0; globalThis.pwned = () => { globalThis.hits += 1; };")
         page.goto(url)
         for number, words in enumerate(PAYLOADS):
             shown = poisoned(words)
-            seq = 1_000 + number
+            seq, watch = 1_000 + number, Watch()
             side.records = [Record(seq, shown.now_ns, BrokerDown(words, words))]
             side.show(replace(shown, seq=seq))
             page.wait_for_selector(f"html[data-seq='{seq}']", state="attached")
+            shown_ms.append(watch.ms())
             assert page.locator(".needs li p >> nth=0").text_content().removeprefix("critical: ") == words
             assert page.locator(".position h3").text_content() == words
             assert page.locator("main script, main iframe, main img, main a, main form, main object").count() == 0
             assert page.evaluate("globalThis.hits") == 0, words
+        watch = Watch()
+        side.show(replace(good(), seq=2_000))
+        page.wait_for_selector("html[data-seq='2000']", state="attached")
+        measured("S21", detected_ms=max(shown_ms), recovered_ms=max(shown_ms) + watch.ms())
         assert [line for line in page.said if line.startswith("dialog")] == []
         assert {address.split("/")[2] for address in page.asked} == {url.split("/")[2]}
 
@@ -127,11 +134,13 @@ def test_the_browser_itself_refuses_markup_and_code(look):
 
 
 @contextmanager
-def evil(script):
-    """Serve a page of another site that runs this script against us; `{joed}` in it is our address."""
+def evil(script, seen=None):
+    """Serve a page of another site that runs this script; note in `seen` each path asked for, and the referrer."""
+    seen = [] if seen is None else seen
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            seen.append((self.path, self.headers["Referer"]))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -155,9 +164,13 @@ def test_a_name_that_was_made_to_lead_here_gets_nothing(look, path):
     """DNS rebinding in a real browser: the name resolves to us, and we do not answer to it (S17)."""
     with page_of(good()) as (url, _):
         port = url.rstrip("/").rpartition(":")[2]
-        page = look(None)
+        page, ours = look(None), look(None)
 
+        attack = Attack("S17")
         answer = page.goto(f"http://rebound.example:{port}/{path}")
+        attack.refused()
+        ours.goto(url)
+        attack.answered()
 
         assert answer.status == 421
         assert "AAPL" not in answer.text()
@@ -166,7 +179,12 @@ def test_a_name_that_was_made_to_lead_here_gets_nothing(look, path):
 TRIES = """
 (async () => {
   const told = {};
-  const note = async (name, work) => { try { told[name] = await work(); } catch (error) { told[name] = "refused"; } };
+  const took = {};
+  const note = async (name, work) => {
+    const began = performance.now();
+    try { told[name] = await work(); } catch (error) { told[name] = "refused"; }
+    took[name] = performance.now() - began;
+  };
   await note("fetch", async () => (await fetch("JOED/view.json")).status);
   await note("simple", async () => {
     const answer = await fetch("JOED/view.json", { mode: "no-cors" });
@@ -177,6 +195,11 @@ TRIES = """
     const source = new EventSource("JOED/events");
     source.onmessage = () => done("heard");
     source.onerror = () => done("refused");
+  }));
+  await note("socket", () => new Promise((done) => {
+    const socket = new WebSocket("JOED/events".replace("http", "ws"));
+    socket.onopen = () => done("open");
+    socket.onerror = () => done("refused");
   }));
   await note("script", () => new Promise((done) => {
     const script = document.createElement("script");
@@ -193,20 +216,26 @@ TRIES = """
     frame.onload = () => { let seen; try { seen = frame.contentDocument?.body?.innerText; } catch { seen = null; }
       done(seen ? "read" : "refused"); };
   }));
+  globalThis.took = took;
   globalThis.told = told;
 })();
 """
 
 
 def test_a_page_of_another_site_reads_nothing_and_frames_nothing(look):
-    """fetch, form, EventSource, script, picture and frame from another site are all refused (S18, S19, S22)."""
+    """Requests, streams, sockets, scripts, pictures and frames from another site are all refused (S18, S19, S22)."""
     with page_of(good()) as (url, _), evil(TRIES.replace("JOED/", url)) as there:
         page = look(there)
         page.wait_for_function("globalThis.told !== undefined")
 
         assert page.evaluate("globalThis.told") == dict.fromkeys(
-            ("fetch", "simple", "post", "stream", "script", "image", "frame"), "refused"
+            ("fetch", "simple", "post", "stream", "socket", "script", "image", "frame"), "refused"
         )
+        took, watch = page.evaluate("globalThis.took"), Watch()
+        look(url).wait_for_selector("#answer-needs")
+        for row, tries in (("S18", ("post",)), ("S19", ("stream", "socket", "fetch", "simple")), ("S22", ("frame",))):
+            longest_ms = max(took[one] for one in tries)
+            measured(row, detected_ms=longest_ms, recovered_ms=longest_ms + watch.ms())
         frames = [frame for frame in page.frames if frame is not page.main_frame]
         assert all("AAPL" not in (frame.content() or "") for frame in frames)
 
@@ -220,3 +249,23 @@ def test_a_link_from_another_site_opens_the_page(look):
         page.wait_for_selector("#answer-needs")
 
         assert page.evaluate("window.opener") is None
+
+
+def test_where_the_page_leads_nobody_hears_where_it_was(look):
+    """No token stands in any address, none is taken from one, and no other site is told which page led to it (S20)."""
+    seen = []
+    with page_of(good()) as (url, _), evil("", seen) as there:
+        page = look(url)
+        page.wait_for_selector("#answer-needs")
+        attack = Attack("S20")
+        assert page.goto(f"{url}?token=a-secret").status == 200  # it opens nothing that was shut
+        page.wait_for_selector("#answer-needs")
+        page.evaluate(f"location.href = '{there}'")
+        page.wait_for_url(there)
+        attack.refused()
+        page.goto(url)
+        page.wait_for_selector("#answer-needs")
+        attack.answered()
+
+        assert {referer for path, referer in seen if path == "/"} == {None}
+        assert {address for address in page.asked if "?" in address} == {f"{url}?token=a-secret"}

@@ -6,6 +6,7 @@ told in the clear and what came through TLS.
 
 import asyncio
 import json
+import os
 import ssl
 import sys
 from contextlib import suppress
@@ -75,6 +76,22 @@ async def case(folder, name):
         return *await asked(f"https://localhost:{port}"), SECRET.encode() in heard
 
 
+async def proxied(folder):
+    """Ask the sound server while the environment names a proxy; give that, and what the proxy heard."""
+    heard = bytearray()
+
+    async def listen(reader, writer):
+        with suppress(OSError):
+            heard.extend(await reader.read(65536))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        os.environ.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"), url))
+        return await case(folder, "sound"), len(heard)
+
+
 async def login(folder):
     """Run a whole adapter before a server whose certificate has expired, and give what a person hears first."""
     heard = asyncio.get_running_loop().create_future()
@@ -110,6 +127,9 @@ async def main(folder):
     watch = Watch()
     found["no name"] = (*await asked("https://no-such-host.invalid"), False)
     found["took_ms"] = took_ms | {"no name": watch.ms()}
+    watch = Watch()
+    found["proxied"] = await proxied(folder)
+    found["took_ms"]["proxied"] = watch.ms()
     print(json.dumps(found))
 
 

@@ -64,6 +64,13 @@ def test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order(told,
     measured("F50", detected_ms=told["took_ms"][what])
 
 
+def test_s33_a_proxy_of_the_environment_hears_nothing(told):
+    """Whoever may set a variable does not stand between us and the broker: the order goes straight to its server."""
+    assert told["proxied"] == [["", "", 1, True], 0]
+    wrong_ms = max(told["took_ms"][what] for what in ("another's", "of nobody"))
+    measured("S33", detected_ms=wrong_ms, recovered_ms=wrong_ms + told["took_ms"]["proxied"])
+
+
 def test_f50_a_login_that_cannot_be_sent_is_told_in_words(told):
     """A finding on the login, with what is wrong with the certificate: an alert, and a row of the doctor."""
     assert told["login"] == ["login", False, "no session: no connection: certificate has expired"]

@@ -1,6 +1,7 @@
 """joed.brokers.capital.rest: one attempt a request, permission at its bytes, and what a failure proves."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -8,7 +9,10 @@ from aiohttp import web
 
 from joed.brokers.capital.faults import Doubted, Gone, NotSent, Refused, TooMany
 from joed.brokers.capital.limiter import Lane
-from tests.brokers.capital.scripted import PORT, SECRETS, play
+from joed.brokers.capital.shapes import Reference
+from joed.brokers.capital.wire import decode
+from joed.errors import BadMessage
+from tests.brokers.capital.scripted import PORT, SECRETS, Scripted, application, play
 from tests.faults.measure import measured
 
 BODY = b'{"epic":"GOLD"}'
@@ -183,10 +187,65 @@ def test_an_answer_that_is_none_is_told_by_what_it_proves(said, kind):
 @pytest.mark.parametrize("said", [b"x" * (8 << 20), b"[" * (1 << 20)])
 def test_a_body_that_is_a_bomb_is_read_to_its_bound(said):
     """Eight MiB where a reference was expected: the write is in doubt, the memory is not."""
-    fault, _ = fault_of({"/positions": (200, said)}, answer_max_kb=512)
+
+    async def act(place):
+        place.script.says = {"/positions": (200, said)}
+        began = place.loop.time()
+        fault = await _told(post(place))
+        detected_s = place.loop.time() - began
+        await place.rest.call("GET", "/accounts", lane=Lane.ORDER)
+        measured("S28", detected_s=detected_s, recovered_s=place.loop.time() - began)
+        return fault
+
+    fault = play(act, answer_max_kb=512)
 
     assert type(fault) is Doubted
     assert "more than 524288 bytes" in str(fault)
+
+
+def test_what_is_packed_is_never_unpacked():
+    """Nobody asked for it: 64 MiB of nothing stay the 64 KiB that came, and are no answer."""
+    packed = gzip.compress(bytes(64 << 20))
+
+    async def act(place):
+        place.script.says = {"/positions": (200, packed, {"Content-Encoding": "gzip"})}
+        return await post(place)
+
+    body, _ = play(act, answer_max_kb=512)
+
+    assert (len(body), body == packed) == (len(packed), True)
+    with pytest.raises(BadMessage):
+        decode(Reference, body)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_leads_nowhere_and_takes_no_token_along(status):
+    """Neither an order nor a question is told to another host, whoever says that it lives there now."""
+    other = Scripted()
+
+    async def act(place):
+        runner = web.AppRunner(application(other), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", PORT + 1).start()
+        moved = (status, b"", {"Location": f"http://127.0.0.1:{PORT + 1}/api/v1/positions"})
+        place.script.says = {"/positions": moved}
+        began = place.loop.time()
+        given = {"lane": Lane.ORDER, "headers": lambda: {"CST": SECRETS[0]}}
+        faults = [
+            await _told(place.rest.call(method, "/positions", body=body, **given))
+            for method, body in (("POST", BODY), ("GET", b""))
+        ]
+        detected_s = place.loop.time() - began
+        await place.rest.call("GET", "/accounts", lane=Lane.ORDER)
+        measured("S32", detected_s=detected_s, recovered_s=place.loop.time() - began)
+        await runner.cleanup()
+        return faults, place.script.heard
+
+    faults, heard = play(act)
+
+    assert [type(fault) for fault in faults] == [Doubted, Doubted]
+    assert heard == [("POST", "/positions"), ("GET", "/positions"), ("GET", "/accounts")]
+    assert other.heard == []
 
 
 def test_a_429_slows_down_what_does_not_protect():

@@ -108,9 +108,13 @@ def test_hostile_bytes_end_the_link_are_counted_and_the_next_one_is_whole(rig, k
     rig.broker.subscribe(("AAA",))
     rig.wait()
     rig.take()
+    began_ns = rig.clock.now()
     rig.fault(f"hostile {kind}")
     rig.wait(10.0)
 
+    detected_s = rig.heard.after_s(began_ns, BrokerDown)
+    row = "S29" if kind == "length" else "S30"
+    measured(row, detected_s=detected_s, recovered_s=rig.heard.after_s(began_ns, BrokerUp))
     events = rig.take()
     assert [type(event) for event in events if not isinstance(event, BrokerExamined)] == [BrokerDown, BrokerUp]
     assert events[0].reason.startswith("a bad message: ")
