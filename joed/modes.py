@@ -294,7 +294,7 @@ def export(options: Namespace) -> int:
     """Print a table of the record, with or without a daemon: CSV, or JSON."""
     import csv
 
-    from joed.report.export import table_of
+    from joed.report.export import COLUMNS, table_of
     from joed.report.rows import Ledger
 
     root = options.state_dir or default_root()
@@ -304,8 +304,8 @@ def export(options: Namespace) -> int:
         import msgspec
 
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
-    elif rows:
-        out = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    else:
+        out = csv.DictWriter(sys.stdout, COLUMNS[options.export], lineterminator="\n")
         out.writeheader()
         out.writerows(rows)
     return OK

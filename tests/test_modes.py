@@ -83,6 +83,8 @@ def test_an_audit_needs_no_daemon(tmp_path):
 
     whole = joed("--audit", "verify", "--json", "--state-dir", tmp_path)
     assert (whole.returncode, json.loads(whole.stdout)["records"]) == (0, 1)
+    empty = joed("--export", "trades", "--year", "1999", "--state-dir", tmp_path)
+    assert (empty.returncode, empty.stdout.count("\n"), empty.stdout[:19]) == (0, 1, "session,instrument,")
     exported = joed("--audit", "export", "--state-dir", tmp_path)
     assert json.loads(exported.stdout)[0]["seq"] == 1
 

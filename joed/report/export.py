@@ -15,7 +15,7 @@ from joed.analysis import performance
 from joed.errors import ConfigError
 from joed.model.settings import Settings
 from joed.model.values import SECOND, ZERO, Side
-from joed.report.rows import Fill, Ledger
+from joed.report.rows import Fill, Ledger, Mark
 from joed.report.trades import Trade, trades_of
 
 CENTS = Decimal("0.01")
@@ -139,13 +139,18 @@ def _each(part: Fill | Lot) -> Decimal:
 
 def equity(ledger: Ledger, year: str) -> Table:
     """Give each session's last worth in base currency, its change, and the deepest fall so far."""
+    return _worths(ledger.marks(), year, _settings(ledger).base_currency)
+
+
+def _worths(marks: Sequence[Mark], year: str, currency: str) -> Table:
+    """Measure the first session against the last worth before it, else against the first of all: changes add up."""
     rows: Table = []
-    high = before = ZERO
-    last = {mark.session: mark for mark in ledger.marks() if mark.session.startswith(year)}
-    currency = _settings(ledger).base_currency
+    earlier = [mark for mark in marks if mark.session < year] or marks[:1]
+    last = {mark.session: mark for mark in marks if mark.session.startswith(year)}
+    high = before = earlier[-1].equity if earlier else ZERO
     for session, mark in last.items():
         high = max(high, mark.equity)
-        change = mark.equity - before if before else None
+        change = mark.equity - before
         fall = float(mark.equity / high) - 1.0
         rows.append({"session": session, "equity": mark.equity, "change": change, "fall": fall, "currency": currency})
         before = mark.equity
@@ -184,6 +189,23 @@ TABLES: dict[str, Callable[[Ledger, str], Table]] = {
     "figures": figures,
 }
 """What can be exported."""
+
+
+COLUMNS = {
+    "trades": (
+        *("session", "instrument", "strategy", "regime", "side", "quantity", "opened", "closed", "entry", "exit"),
+        *("decision", "slippage", "fees", "gained", "currency", "rate", "gained_base", "exit_by"),
+    ),
+    "lots": (
+        *("instrument", "quantity", "acquired", "disposed", "short", "cost", "proceeds", "gain", "currency", "rate"),
+        *("gain_base", "execution"),
+    ),
+    "equity": ("session", "equity", "change", "fall", "currency"),
+    "figures": (
+        *("by", "name", "trades", "gained_base", "hit_rate", "expectancy_base", "slippage_mean", "rate_unknown"),
+    ),
+}
+"""The heads of each table: a year without a row has them too."""
 
 
 def table_of(what: str, ledger: Ledger, year: str) -> Table:

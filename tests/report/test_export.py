@@ -6,8 +6,8 @@ import pytest
 
 from joed.errors import ConfigError
 from joed.model.values import SECOND, Side
-from joed.report.export import TABLES, Rates, _matched, table_of, when
-from joed.report.rows import Fill, Ledger
+from joed.report.export import COLUMNS, TABLES, Rates, _matched, _worths, table_of, when
+from joed.report.rows import Fill, Ledger, Mark
 from tests.small_days import played
 
 D = Decimal
@@ -53,6 +53,31 @@ def test_equity_has_each_session_once_and_its_change(ledger):
 
     assert [row["session"] for row in rows] == ["2018-11-23", "2018-12-24"]
     assert rows[1]["change"] == rows[1]["equity"] - rows[0]["equity"]
+
+
+def test_the_changes_of_equity_add_up_to_what_the_trades_gained(ledger):
+    """The first session's too: it is measured against what there was before its first trade, and falls from there."""
+    rows = table_of("equity", ledger, "")
+    start = ledger.marks()[0].equity
+
+    assert sum(row["change"] for row in rows) == rows[-1]["equity"] - start
+    assert sum(row["change"] for row in rows) == sum(row["gained_base"] for row in table_of("trades", ledger, ""))
+    assert rows[0]["fall"] == pytest.approx(min(0.0, float(rows[0]["equity"] / start) - 1.0))
+
+
+def test_a_year_starts_from_the_worth_that_the_last_one_ended_with():
+    """And not from nothing."""
+    marks = [Mark(1, "2025-12-30", D(100)), Mark(2, "2025-12-31", D(120)), Mark(3, "2026-01-02", D(90))]
+
+    rows = [(row["equity"], row["change"], row["fall"]) for row in _worths(marks, "2026", "USD")]
+
+    assert rows == [(D(90), D(-30), -0.25)]
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_the_heads_are_those_of_the_rows(ledger, what):
+    """A year without a row is written with them, so what is written here must be what a row has."""
+    assert tuple(table_of(what, ledger, "")[0]) == COLUMNS[what]
 
 
 def test_figures_by_strategy_and_by_regime_count_every_trade_once(ledger):
