@@ -1,5 +1,7 @@
 """Amounts, prices and times as a person reads them: the digits are the daemon's, only rounded."""
 
+from typing import Any
+
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 SECOND = 1_000_000_000
 
@@ -9,6 +11,16 @@ def money(text: str, *, sign: bool = False) -> str:
     from decimal import Decimal
 
     return format(Decimal(text), "+,.2f" if sign else ",.2f")
+
+
+def made_of(body: dict[str, Any]) -> str:
+    """Write what makes the result of a day, so that it adds up: what was open at its start is not the day's."""
+    from decimal import Decimal
+
+    realised, unrealised, fees, day = (Decimal(body[name]) for name in ("realised", "unrealised", "fees", "daily_pnl"))
+    before = round(realised + unrealised - fees - day, 2)
+    told = f", {before:+,.2f} of it before this session" if before else ""
+    return f"realised {realised:+,.2f}, open {unrealised:+,.2f}{told}, fees {fees:,.2f}"
 
 
 def price(value: str | float | None) -> str:

@@ -6,6 +6,7 @@ Nothing is wider than it must be, nothing depends on colour, and no word of the 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from joectl.amounts import made_of
 from joectl.amounts import money as money  # noqa: PLC0414 - whoever draws finds them here
 from joectl.amounts import price as price  # noqa: PLC0414 - as above
 from joectl.amounts import span as span  # noqa: PLC0414 - as above
@@ -139,10 +140,9 @@ def summary(body: Body) -> list[str]:
 def _facts(body: Body) -> list[tuple[str, str]]:
     clock, limits, currency = body["clock"], body["limits"], body["base_currency"]
     day = f"{money(body['daily_pnl'], sign=True)} {currency}, limit -{money(limits['loss_day_max'])}"
-    parts = f"realised {money(body['realised'], sign=True)}, open {money(body['unrealised'], sign=True)}"
     rows = [
         ("account", f"{body['account'] or '-'} {body['mode']}, equity {money(body['equity'])} {currency}"),
-        ("day", f"{day} ({parts}, fees {money(body['fees'])})"),
+        ("day", f"{day} ({made_of(body)})"),
         ("", f"{body['trades']} trades, {body['wins']} won, {body['losses']} lost"),
         *(("rate", rate(row, currency)) for row in body["rates"]),
         *(("balance", f"{money(amount, sign=True)} {name}") for name, amount in body["balances"].items()),

@@ -35,7 +35,11 @@ class Top(App[None]):
     .title { padding: 1 1 0 1; text-style: bold; }
     DataTable { height: auto; padding: 0 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "quit", "quit"), Binding("r", "look", "look now")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),  # as it ends watch and every other verb
+        Binding("r", "look", "look now"),
+    ]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, fetch: Callable[[], Body], first: Body) -> None:

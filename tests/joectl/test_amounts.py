@@ -1,6 +1,8 @@
 """Amounts and times in words."""
 
-from joectl.amounts import SECOND, money, price, span, when
+import pytest
+
+from joectl.amounts import SECOND, made_of, money, price, span, when
 
 
 def test_money_is_rounded_to_the_cent_with_thousands():
@@ -27,3 +29,14 @@ def test_a_span_has_its_two_largest_units():
 def test_an_instant_is_told_by_its_distance():
     """Before, after, or never."""
     assert [when(at * SECOND, 100 * SECOND) for at in (0, 40, 112)] == ["never", "1 min ago", "in 12 s"]
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [("111.90", ""), ("111.9000000000000000000001", ""), ("131.90", ", -20.00 of it before this session")],
+)
+def test_a_days_result_is_told_so_that_it_adds_up(day, told):
+    """Realised and open count from the entry, the day from its start; the last digit of a division is nothing."""
+    body = {"realised": "100.00", "unrealised": "15.10", "fees": "3.20", "daily_pnl": day}
+
+    assert made_of(body) == f"realised +100.00, open +15.10{told}, fees 3.20"

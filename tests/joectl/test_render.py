@@ -41,6 +41,17 @@ def test_status_fits_a_narrow_terminal_and_says_it_all():
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_what_was_open_at_the_start_is_told_so_that_the_day_adds_up():
+    """Realised and open count from the entry, the day from its start: a position of yesterday's is in one alone."""
+    state = state_of_a_day()
+    state.day.unrealised_start = Decimal("-20.00")
+
+    text = render.status(body(state))
+
+    assert "day       +131.90 USD" in text
+    assert "(realised +100.00, open +15.10, -20.00 of it before this session, fees 3.20)" in text
+
+
 def test_status_of_nothing_is_drawn_too():
     """Before the first broker, before the first session."""
     assert render.status(body(State())).startswith("STARTING: no broker yet")

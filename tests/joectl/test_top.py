@@ -1,5 +1,6 @@
 """joectl top: one screen, driven by a pilot, over a real socket."""
 
+import pytest
 from textual.widgets import DataTable, Static
 
 from joectl.client import Failure, look
@@ -26,7 +27,8 @@ def cells(app, name):
     return [[str(cell) for cell in table.get_row_at(at)] for at in range(table.row_count)]
 
 
-async def test_the_whole_picture_is_on_one_screen(tmp_path):
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_the_whole_picture_is_on_one_screen(tmp_path, key):
     """The line, what needs a person, and the cells that status shows."""
     with serving(tmp_path / "s", unconfirmed(state_of_a_day())):
         fetch = status_at(tmp_path / "s")
@@ -41,7 +43,7 @@ async def test_the_whole_picture_is_on_one_screen(tmp_path):
             assert cells(app, "positions") == rows_of(body)["positions"]
             assert cells(app, "orders") == rows_of(body)["orders"]
             assert cells(app, "triggers") == rows_of(body)["triggers"]
-            await pilot.press("q")
+            await pilot.press(key)
         assert app.return_code == 0
 
 
