@@ -253,11 +253,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--json", action="store_true")
     options = made.parse_args(arguments)
     try:
-        settings = load(options.config if options.config.exists() else None)
+        default = options.config == CONFIG and not CONFIG.exists()
+        settings = load(None if default else options.config)
         folder = options.config.parent / "calendar.d"
         named = (options.market,) if options.market else ()
         calendars = load_calendars(named, folder) if named else calendars_for(settings, folder)
         return ACTIONS[options.action](options, settings, calendars)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: that is no fault
+        return 0
     except (ConfigError, OSError) as error:
         sys.stderr.write(f"joectl: {error}\n")
         return REFUSED

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import os
 import subprocess
+import sys
 
 import exchange_calendars
 import pytest
@@ -140,6 +142,9 @@ def test_a_close_that_says_nothing_or_contradicts_is_refused_and_writes_nothing(
 def test_the_program_answers_in_words_or_json_and_refuses_in_words(tmp_path, capsys):
     """Exit 0 and data on stdout; exit 1 and the reason on stderr."""
     config = ("--config", str(tmp_path / "joed.yaml"))
+    assert main(["show", *config]) == 1  # a file that was named is not made up
+    assert "No such file" in capsys.readouterr().err
+    (tmp_path / "joed.yaml").touch()
 
     assert main(["show", "--days", "1", "--json", *config]) == 0
     [found] = json.loads(capsys.readouterr().out)["calendars"]
@@ -153,13 +158,26 @@ def test_the_program_answers_in_words_or_json_and_refuses_in_words(tmp_path, cap
     assert "no calendar is called 'NOWHERE'" in err
 
 
+def test_a_reader_that_leaves_is_no_fault(tmp_path):
+    """`joectl calendar --days 400 | head -1` ends quietly."""
+    read, write = os.pipe()
+    os.close(read)
+    (tmp_path / "joed.yaml").touch()
+    command = [sys.executable, "-m", "joed.timetable", "show", "--days", "400", "--config", tmp_path / "joed.yaml"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_textfile_says_when_a_session_is_due_whether_joed_lives_or_not(tmp_path, capsys):
     """Open and close of the session that is on or comes next, as Prometheus reads them; the failsafe's last run, 0."""
     found = exposition(load_calendars(("XNYS",)), ns("2027-03-15T15:00:00+00:00"), 7 * SECOND)
     into = tmp_path / "joed.prom"
+    (tmp_path / "joed.yaml").touch()
 
     done = main(
-        ["textfile", "--config", str(tmp_path / "none.yaml"), "--into", str(into), "--state-dir", str(tmp_path)]
+        ["textfile", "--config", str(tmp_path / "joed.yaml"), "--into", str(into), "--state-dir", str(tmp_path)]
     )
 
     assert (

@@ -17,6 +17,7 @@ from joed.protocol import Exit, Header, Place
 
 ALERT_WAIT_S = 3.0
 """How long a test alert has to arrive."""
+UNREADABLE = "look as a member of joed-view or joed-op, or with sudo; joectl status says it too"
 FREE_BYTES_MIN = 256 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
 
@@ -140,7 +141,7 @@ def _latch(directory: Path) -> dict[str, Any]:
     try:
         found = protocol.read_latch(directory)
     except OSError as error:
-        return _check("latch", f"it cannot be read: {error.strerror}", ok=False)
+        return _check("latch", f"whether a kill holds cannot be read: {error.strerror}", ok=False) | {"fix": UNREADABLE}
     return _check(
         "latch", f"killed: {found.scope}, by uid {found.uid}" if found else "no kill is latched", ok=not found
     )

@@ -173,7 +173,7 @@ class Daemon:
             await asyncio.to_thread(self.plan.prepare)
         from joed.daemon.showing import kept, show, tell_status  # noqa: PLC0415 - READY does not wait for their libraries
 
-        others = kept(self.alerter, self.control, self.desk)
+        others = kept(self.alerter, self.control, self.desk, self.trading.intake)
         servers = show(self.desk, self.trading.counters, self.plan, self.log, others)
         brokers = self.plan.connect(self.clock, self._emit)
         self._begin(brokers)

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 
 from joed.daemon.alerts import Alerter
 from joed.daemon.clock import stopwatch_ns
@@ -35,13 +35,14 @@ def answers(counts: Mapping[tuple[str, int], int]) -> dict[str, int]:
     return found
 
 
-def kept(alerter: Alerter, control: Control, desk: Desk) -> Readings:
-    """Give the numbers that others keep."""
+def kept(alerter: Alerter, control: Control, desk: Desk, intake: Sized) -> Readings:
+    """Give the numbers that others keep; what waits in the intake as it is now, not as the last heartbeat found it."""
     return {
         "alert_deliveries_total": lambda: alerter.results,
         "ctl_requests_total": lambda: answers(control.counts),
         "ctl_watchers": lambda: control.watchers,
         "journal_bytes": desk.sizes,
+        "queue_depth": lambda: len(intake),
     }
 
 

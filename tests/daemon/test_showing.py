@@ -71,13 +71,16 @@ def test_what_others_keep_is_in_the_catalogue_and_whole_from_the_start():
     class Socket:
         counts, watchers = {("status", 200): 1}, 2
 
-    found = kept(Alerter(Settings().alerts, quiet_log()), Socket(), Desk())
+    intake = ["an event"]
+    found = kept(Alerter(Settings().alerts, quiet_log()), Socket(), Desk(), intake)
+    intake.append("another")
 
     assert set(found) <= {row.name for row in CATALOGUE}
     assert dict(found["alert_deliveries_total"]()) == dict.fromkeys(RESULTS, 0)
     assert found["ctl_requests_total"]()["ok"] == 1
     assert found["ctl_watchers"]() == 2
     assert found["journal_bytes"]() == {"db": 7, "wal": 0}
+    assert found["queue_depth"]() == 2
 
 
 class Planned:

@@ -38,6 +38,16 @@ def test_the_doctor_names_the_remedy_for_each_fault(tmp_path):
     assert all(bad.values())
 
 
+def test_a_latch_that_cannot_be_read_is_not_taken_for_a_kill(tmp_path):
+    """Nobody is sent to release what may not be there."""
+    (tmp_path / "latch").write_text("in the way")
+
+    checks = {check["name"]: check for check in joectl("doctor", "--json", state_dir=tmp_path).json["checks"]}
+
+    assert (checks["latch"]["ok"], "cannot be read" in checks["latch"]["words"]) == (False, True)
+    assert "release" not in checks["latch"]["fix"]
+
+
 def test_the_doctor_looks_where_nothing_is(tmp_path):
     """No state directory: that is the finding."""
     ran = joectl("doctor", state_dir=tmp_path / "nowhere")
