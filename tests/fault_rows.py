@@ -312,10 +312,18 @@ SCRAPES = "tests/daemon/test_metrics.py"
 FENCE = "tests/daemon/test_fence.py"
 ATTACKS: dict[str, Row] = {
     "S1": Row("another user connects", f"{ATTACK}::test_s1_another_user_cannot_connect"),
-    "S2": Row("a viewer asks for more", f"{ATTACK}::test_s2_a_viewer_changes_nothing_and_leaves_a_trace"),
+    "S2": Row(
+        "a viewer asks for more",
+        f"{ATTACK}::test_s2_a_viewer_changes_nothing_and_leaves_a_trace",
+        also=(f"{ATTACK}::test_s2_a_flood_of_denied_requests_does_not_fill_the_record",),
+    ),
     "S3": Row("a descriptor is passed on", f"{ATTACK}::test_s3_a_connection_belongs_to_who_opened_it"),
     "S4": Row("a process number is used again", f"{ATTACK}::test_s4_a_process_that_is_gone_lends_nobody_its_role"),
-    "S5": Row("64 KiB and one byte", f"{ATTACK}::test_s5_what_is_too_long_is_closed_at_64_kib"),
+    "S5": Row(
+        "64 KiB and one byte",
+        f"{ATTACK}::test_s5_what_is_too_long_is_closed_at_64_kib",
+        also=(f"{ATTACK}::test_s5_a_gibibyte_without_a_newline_takes_no_memory",),
+    ),
     "S6": Row("a slow writer", f"{ATTACK}::test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting"),
     "S7": Row("thousands of connections", f"{ATTACK}::test_s7_a_crowd_at_the_door_keeps_nobody_else_out"),
     "S8": Row(
@@ -323,7 +331,11 @@ ATTACKS: dict[str, Row] = {
     ),
     "S9": Row("deep and odd JSON", f"{ATTACK}::test_s9_json_that_is_none_or_too_much_is_a_typed_error"),
     "S10": Row("unknown verbs and fields", f"{ATTACK}::test_s10_what_is_not_in_the_schema_is_refused_by_name"),
-    "S11": Row("thousands of commands", f"{ATTACK}::test_s11_twenty_changes_a_second_and_any_number_of_kills"),
+    "S11": Row(
+        "thousands of commands",
+        f"{ATTACK}::test_s11_twenty_changes_a_second_and_any_number_of_kills",
+        also=(f"{ATTACK}::test_s11_pipelined_commands_are_one_command",),
+    ),
     "S12": Row("a key used again", f"{ATTACK}::test_s12_a_replayed_request_is_answered_and_a_changed_one_refused"),
     "S13": Row(
         "words that steer a terminal", f"{ATTACK}::test_s13_words_that_steer_a_terminal_are_refused_in_and_written_out"
@@ -331,6 +343,7 @@ ATTACKS: dict[str, Row] = {
     "S14": Row(
         "something in the socket's place",
         f"{ATTACK}::test_s14_a_socket_that_somebody_else_made_is_refused",
+        also=(f"{ATTACK}::test_s14_a_link_is_not_followed_and_a_stale_socket_is_replaced",),
     ),
     "S15": Row("two confirmations race", f"{ATTACK}::test_s15_of_two_confirmations_one_wins"),
     "S16": Row("a card is guessed", f"{ATTACK}::test_s16_a_guessed_card_is_guessed_five_times"),
@@ -419,8 +432,11 @@ ATTACKS: dict[str, Row] = {
     ),
     "S34": Row(
         "a flood on the stream",
-        f"{CAPITAL}/test_stream.py::test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory",
-        also=(f"{CAPITAL}/test_stream.py::test_a_frame_that_cannot_be_what_it_claims_is_counted_and_left_out",),
+        f"{CAPITAL}/test_stream.py::test_a_flood_of_frames_holds_up_no_later_price",
+        also=(
+            f"{CAPITAL}/test_stream.py::test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory",
+            f"{CAPITAL}/test_stream.py::test_a_frame_that_cannot_be_what_it_claims_is_counted_and_left_out",
+        ),
     ),
     "S35": Row(
         "a secret in what is told",
@@ -490,7 +506,14 @@ ATTACKS: dict[str, Row] = {
         "tests/daemon/test_log.py::test_no_value_breaks_a_line_or_moves_a_cursor",
         also=("tests/daemon/test_log.py::test_any_words_make_exactly_one_line",),
     ),
-    "S50": Row("a link in a file's place", "tests/daemon/test_lock.py::test_a_link_is_not_followed"),
+    "S50": Row(
+        "a link in a file's place",
+        "tests/daemon/test_lock.py::test_a_link_is_not_followed",
+        also=(
+            "tests/daemon/test_latch.py::test_whatever_has_the_name_is_a_latch_and_is_never_opened",
+            "tests/daemon/test_places.py::test_a_link_in_the_place_of_the_key_is_not_followed",
+        ),
+    ),
     "S51": Row(
         "an alert to a machine's own secrets",
         "tests/daemon/test_courier_main.py::test_an_alert_goes_to_no_machines_secrets_and_the_next_one_leaves",

@@ -178,6 +178,22 @@ def test_a_frame_of_a_hundred_megabytes_ends_the_socket_and_not_the_memory(place
     measured("S34", detected_s=detected_s, recovered_s=recovered_s)
 
 
+def test_a_flood_of_frames_holds_up_no_later_price(place):
+    """Twenty thousand at once, half of them impossible: each is read or counted, and the price behind them comes."""
+    before, bad, began_ns = stream(place).reconnects, stream(place).bad, place.clock.now()
+    frame = '{"status":"OK","destination":"quote","payload":{"epic":"AAA","bid":%s,"ofr":100}}'
+    for number in range(20_000):
+        place.fake.stream.push_raw(frame % ("99.5" if number % 2 else '"x"'))
+    detected_s = after_s(place, began_ns, lambda: stream(place).bad == bad + 10_000)
+    place.events.clear()
+    place.quote(99.6, 100.0)
+
+    assert place.of(Quote)[-1].bid == 99.6
+    recovered_s = (place.of(Quote)[-1].received_ns - began_ns) / SECOND
+    assert (stream(place).reconnects, stream(place).up) == (before, True)
+    measured("S34", detected_s=detected_s, recovered_s=recovered_s)
+
+
 def after_s(place, began_ns, holds):
     """Give after how many seconds from then on this held, of at most a minute."""
     while not holds():
