@@ -397,7 +397,7 @@ ATTACKS: dict[str, Row] = {
     ),
     "S26": Row(
         "metrics that another user reads",
-        f"{SCRAPES}::test_who_scrapes_learns_no_account_and_no_more_than_fifty_symbols",
+        f"{SCRAPES}::test_who_scrapes_learns_no_account_and_what_the_settings_let_out",
         also=("tests/daemon/test_readings.py::test_a_closed_set_is_whole_from_the_start_and_strangers_add_up",),
     ),
     "S27": Row(

@@ -82,7 +82,7 @@ HEAD = """\
 
 Written from the code by `make metrics-book`.
 
-joed serves them on `127.0.0.1:9464/metrics` (`daemon.metrics_port`; 0 is off), to Prometheus' text format and to OpenMetrics, from a thread of its own: a loop that hangs still leaves them readable, and `joed_loop_heartbeat_timestamp_seconds` stands still. Of other machines nobody is answered, nor is a web page; any user of this machine is: sums of money and up to fifty symbols are told, the account's number is not. Set the port for each account where there are several.
+joed serves them on `127.0.0.1:9464/metrics` (`daemon.metrics_port`; 0 is off), to Prometheus' text format and to OpenMetrics, from a thread of its own: a loop that hangs still leaves them readable, and `joed_loop_heartbeat_timestamp_seconds` stands still. Of other machines nobody is answered, nor is a web page; any user of this machine is: the account's number is never told, sums of money, limits and what is held by symbol (fifty of them) unless `daemon.metrics_money` is false. Set the port for each account where there are several.
 
 Every series is there from the start, at 0, so that a rate sees the first event. Labels come from closed sets; no histogram has a symbol. Instants are UTC seconds, never ages: an alert counts on when joed no longer does. Fewer than 600 series with three brokers. Counters begin at 0 with each process; what must not (the day's result, trades) is a gauge read from the record. In a demo faster than the clock, durations of orders are the demo's.
 

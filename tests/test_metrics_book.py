@@ -45,7 +45,7 @@ def test_nothing_on_the_page_is_of_yesterday():
     absent = page.partition("## What there is not")[2]
 
     assert set(re.findall(r"joed_\w+", absent)) <= known
-    assert set(KEPT) <= set(kept(_Sink(), _Sink(), _Sink()))
+    assert set(KEPT) <= set(kept(_Sink(), _Sink(), _Sink(), _Sink()))
     assert Settings().daemon.metrics_port == 9464
 
 

@@ -294,3 +294,9 @@ def unit_of(row: Row) -> str:
     """Give the unit that a row's name promises."""
     ends = (unit for end, unit in UNITS.items() if row.name.endswith(end))
     return PLAIN.get(row.type) or next(ends, "0 or 1" if row.help.startswith(("0 while", "1 ")) else "count")
+
+
+PRIVATE = frozenset(
+    row.name for row in CATALOGUE if row.name.endswith("_amount") or row.name in {"position_quantity", "limit_value"}
+)
+"""The rows that tell sums of money and what is held: left out where `daemon.metrics_money` is off."""

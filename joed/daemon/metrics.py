@@ -24,7 +24,7 @@ from prometheus_client.metrics_core import (
     StateSetMetricFamily,
 )
 
-from joed.daemon.catalogue import CATALOGUE, Row
+from joed.daemon.catalogue import CATALOGUE, PRIVATE, Row
 from joed.daemon.counters import Buckets
 from joed.daemon.log import Log
 from joed.daemon.readings import Sources
@@ -54,11 +54,12 @@ class Collector:
     def __init__(self, sources: Sources) -> None:
         self.failures = 0
         self._sources = sources
+        self._rows = [row for row in CATALOGUE if sources.money or row.name not in PRIVATE]
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics as they are now."""
         view = self._sources.view()
-        for row in CATALOGUE:
+        for row in self._rows:
             try:
                 yield _family(row, self._sources, view)
             except Exception:  # noqa: BLE001 - one row that cannot be read must not hide all the others

@@ -41,7 +41,8 @@ class Sources:
     """All that a scrape reads.
 
     `brokers` names those configured, so that their series are there at once; `python` is the interpreter's version.
-    A row whose name stands in `readings` is read there in place of its counter.
+    A row whose name stands in `readings` is read there in place of its counter. Without `money`, what tells of sums and
+    of what is held is left out.
     """
 
     view: Callable[[], View]
@@ -50,6 +51,7 @@ class Sources:
     brokers: Labels = ()
     python: str = ""
     log: Log | None = None
+    money: bool = True
 
 
 Read = Callable[[Sources, View], Values]

@@ -52,8 +52,17 @@ def show_metrics(
     """Serve metrics; None where the port is not to be had, and trading goes on without."""
     GcWatch(counters, stopwatch_ns).start()
     python = platform.python_version()
-    sources = Sources(view, counters, readings or {}, brokers=settings.brokers, python=python, log=log)
-    return serve(Page(sources, stopwatch_ns), settings.daemon.metrics_port, log)
+    daemon = settings.daemon
+    sources = Sources(
+        view,
+        counters,
+        readings or {},
+        brokers=settings.brokers,
+        python=python,
+        log=log,
+        money=daemon.metrics_money,
+    )
+    return serve(Page(sources, stopwatch_ns), daemon.metrics_port, log)
 
 
 def show(

@@ -248,6 +248,7 @@ class Daemon:
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     metrics_port: Annotated[int, Ge(0), Le(65535)] = 9464
+    metrics_money: bool = True
     snapshot_s: Seconds = 60.0
     queue_size_max: Count = 100_000
     tape_days: Count = 30

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import threading
+from decimal import Decimal
 from itertools import count
 from socketserver import TCPServer
 
@@ -376,10 +377,14 @@ def test_a_label_that_would_break_out_is_a_label(accept):
 
 
 @pytest.mark.needs_root
-def test_who_scrapes_learns_no_account_and_no_more_than_fifty_symbols():
-    """The port is every user's of this machine: sums and fifty names of what is held are, the account is not (S26)."""
-    shown = holding_of([f"S{number}" for number in range(60)])
-    server = Server(Page(Sources(lambda: shown), still), 0)
+@pytest.mark.parametrize(("money", "symbols"), [(True, 51), (False, 0)])
+def test_who_scrapes_learns_no_account_and_what_the_settings_let_out(money, symbols):
+    """The port is every user's of this machine: the account is on it never, sums and names as is asked for (S26).
+
+    Of names there are fifty and the others' sum at most; with `metrics_money: false` neither they nor any sum.
+    """
+    shown = replace(holding_of([f"S{number}" for number in range(60)]), equity=Decimal("98765.43"))
+    server = Server(Page(Sources(lambda: shown, money=money), still), 0)
     attack = Attack("S26")
 
     def scrape():
@@ -392,5 +397,7 @@ def test_who_scrapes_learns_no_account_and_no_more_than_fifty_symbols():
     server.close()
 
     series = [line for line in body.splitlines() if line.startswith("joed_position_quantity{")]
-    assert len(series) == 51
+    assert len(series) == symbols
     assert "U1234567" not in body
+    assert ("98765.43" in body, "_amount{" in body, "joed_limit_value" in body) == (money, money, money)
+    assert "joed_limit_utilisation_ratio{" in body

@@ -41,6 +41,21 @@ def test_metrics_are_served_on_the_port_that_the_settings_name():
         gc.callbacks.clear()
 
 
+def test_sums_are_served_unless_the_settings_keep_them_back():
+    """`metrics_money` reaches the page; the rest of it stays."""
+    for money in (True, False):
+        shown, port = view(trading_state()), free_port()
+        settings = Settings(daemon=Daemon(metrics_port=port, metrics_money=money))
+        server = show_metrics(lambda shown=shown: shown, Counters(), settings, quiet_log())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                page = answer.read()
+        finally:
+            server.close()
+            gc.callbacks.clear()
+        assert (b"joed_equity_amount" in page, b"joed_positions{" in page) == (money, True)
+
+
 def test_no_port_is_no_server():
     """Port 0 is off."""
     shown = view(trading_state())
