@@ -31,7 +31,7 @@ from joed.sim.world import play, scenario_of
 from tests.fakes.capital import FakeCapital
 from tests.fakes.capital.script import happen
 from tests.sim.capital_trouble import LAGS, NAMES, capital_faults
-from tests.sim.tws_stage import GONE, TwsStage
+from tests.sim.tws_stage import GONE, AdapterSide, TwsStage
 
 HOUSE = (
     *("cut", "slow_disk", "full_disk", "stop", "upgrade", "reconfigure"),
@@ -46,18 +46,15 @@ ABSENT_S = 75.0
 """How long an order in doubt is searched for: the calm at the end has to outlast it."""
 
 
-class CapitalSide:
-    """What the world calls its broker: the adapter of this life, and the service at the other end of its wire."""
+class CapitalSide(AdapterSide):
+    """The adapter of Capital.com, and the service at the other end of its wire."""
 
     name = "capital"
 
     def __init__(self, settings, exchange, clock, emit, directory):
-        self.exchange, self.clock, self.emit, self.directory = exchange, clock, emit, directory
+        super().__init__(exchange, clock, emit)
+        self.directory, self.ending = directory, []
         directory.mkdir()
-        self.links = 0
-        self.adapter = self.running = None
-        self.ending = []
-        self.wanted = tuple(exchange.instruments)
         self.fake = FakeCapital(exchange, clock)
         self.fake.desk.settle_s = SETTLE_S
         clock.loop.run_until_complete(self.fake.listen())
@@ -76,61 +73,24 @@ class CapitalSide:
         """Number the links over all lives."""
         return (self.links, self.adapter.link.connection if self.adapter else 0)
 
-    @property
-    def streams(self):
-        """Name what is streamed."""
-        return self.adapter.streams if self.adapter else ()
-
-    def subscribe(self, instruments):
-        """Stream these."""
-        self.wanted = instruments
-        if self.adapter is not None:
-            self.adapter.subscribe(instruments)
-
-    def connect(self):
-        """Let a life have its adapter."""
-        if self.adapter is None:
-            self.links += 1
-            self.adapter = CapitalBroker(
-                self.name, self.settings, self.clock, self.emit, self.credentials, directory=self.directory
-            )
-            self.adapter.subscribe(self.wanted)
-            self.running = self.clock.loop.create_task(self.adapter.run())
+    def make(self):
+        """Give an adapter."""
+        return CapitalBroker(
+            self.name, self.settings, self.clock, self.emit, self.credentials, directory=self.directory
+        )
 
     def disconnect(self, reason):
         """Let the adapter go with its process; no other end of a link is asked for here."""
         assert reason == GONE
         if self.adapter is not None:
-            self.adapter.stop()
             self.ending.append((self.clock.now(), self.running))
-        self.adapter = None
+        self.end()
 
     def overdue(self):
         """Say whether an adapter that was told to end long ago has not."""
         self.ending = [(at_ns, task) for at_ns, task in self.ending if not task.done()]
         late = [at_ns for at_ns, _ in self.ending if self.clock.now() - at_ns > ENDS_S * SECOND]
         return f"{len(late)} adapters live on that were stopped" if late else ""
-
-    def submit(self, command, permit):
-        """Hand a new order over."""
-        return self.adapter.submit(command, permit) if self.adapter else "not connected"
-
-    def amend(self, command, permit):
-        """Hand an amendment over."""
-        return self.adapter.amend(command, permit) if self.adapter else "not connected"
-
-    def cancel(self, command, permit):
-        """Hand a cancel over."""
-        return self.adapter.cancel(command, permit) if self.adapter else "not connected"
-
-    def cancel_foreign(self, command, permit):
-        """Ask for the end of strangers' orders."""
-        return self.adapter.cancel_foreign(command, permit) if self.adapter else "not connected"
-
-    def read(self, command):
-        """Ask for the whole book."""
-        if self.adapter is not None:
-            self.adapter.read(command)
 
     def quote(self, quote):
         """Let the market be here."""
@@ -318,11 +278,8 @@ class BothStage(TwsStage):
 
     def abandon(self):
         """Let go of both."""
-        loop, adapter = self.clock.loop, self.capital.adapter
-        if adapter is not None:
-            adapter.stop()
-        self.capital.adapter = None
-        loop.run_until_complete(self.capital.fake.stop())
+        self.capital.end()
+        self.clock.loop.run_until_complete(self.capital.fake.stop())
         self.other_watch.close()
         super().abandon()
 

@@ -25,17 +25,70 @@ LIBRARY = os.environ.get("JOED_IB_LIBRARY", "ib_insync")
 GONE = "the process is gone"
 
 
-class TwsBroker:
-    """What the world calls its broker: the adapter of this life, and the TWS at the other end of its wire."""
+class AdapterSide:
+    """What the world calls its broker: the adapter of this life, if it has one, before the far end of its wire."""
+
+    def __init__(self, exchange, clock, emit):
+        self.exchange, self.clock, self.emit = exchange, clock, emit
+        self.links = 0
+        self.adapter = self.running = None
+        self.wanted = tuple(exchange.instruments)
+
+    @property
+    def streams(self):
+        """Name what is streamed."""
+        return self.adapter.streams if self.adapter else ()
+
+    def subscribe(self, instruments):
+        """Stream these."""
+        self.wanted = instruments
+        if self.adapter is not None:
+            self.adapter.subscribe(instruments)
+
+    def connect(self):
+        """Let a life have its adapter."""
+        if self.adapter is None:
+            self.links += 1
+            self.adapter = self.make()
+            self.adapter.subscribe(self.wanted)
+            self.running = self.clock.loop.create_task(self.adapter.run())
+
+    def end(self):
+        """Let the adapter go with its process."""
+        if self.adapter is not None:
+            self.adapter.stop()
+        self.adapter = None
+
+    def submit(self, command, permit):
+        """Hand a new order over."""
+        return self.adapter.submit(command, permit) if self.adapter else "not connected"
+
+    def amend(self, command, permit):
+        """Hand an amendment over."""
+        return self.adapter.amend(command, permit) if self.adapter else "not connected"
+
+    def cancel(self, command, permit):
+        """Hand a cancel over."""
+        return self.adapter.cancel(command, permit) if self.adapter else "not connected"
+
+    def cancel_foreign(self, command, permit):
+        """Ask for the end of strangers' orders."""
+        return self.adapter.cancel_foreign(command, permit) if self.adapter else "not connected"
+
+    def read(self, command):
+        """Ask for the whole book."""
+        if self.adapter is not None:
+            self.adapter.read(command)
+
+
+class TwsBroker(AdapterSide):
+    """The adapter of Interactive Brokers, and the TWS at the other end of its wire."""
 
     name = "paper"
 
     def __init__(self, settings, exchange, clock, emit, closes):
-        self.exchange, self.clock, self.emit, self.closes = exchange, clock, emit, closes
-        self.links = 0
-        self.adapter = None
-        self.shut = False
-        self.wanted = tuple(exchange.instruments)
+        super().__init__(exchange, clock, emit)
+        self.closes, self.shut = closes, False
         self.sent = {}
         self.resized = {}
         self.enter, exchange.submit = exchange.submit, self.take
@@ -55,17 +108,6 @@ class TwsBroker:
         """Number the links over all lives."""
         return (self.links, self.adapter._link.connection if self.adapter else 0)
 
-    @property
-    def streams(self):
-        """Name what is streamed."""
-        return self.adapter.streams if self.adapter else ()
-
-    def subscribe(self, instruments):
-        """Stream these."""
-        self.wanted = instruments
-        if self.adapter is not None:
-            self.adapter.subscribe(instruments)
-
     def open(self):
         """Let the exchange keep its day."""
         for close_ns in self.closes:
@@ -76,18 +118,16 @@ class TwsBroker:
         if self.shut:
             self.shut = False
             self.soon("accept")
-        if self.adapter is None:
-            self.links += 1
-            self.adapter = IbkrBroker(self.name, self.settings, self.clock, self.emit)
-            self.adapter.subscribe(self.wanted)
-            self.running = self.clock.loop.create_task(self.adapter.run())
+        super().connect()
+
+    def make(self):
+        """Give an adapter."""
+        return IbkrBroker(self.name, self.settings, self.clock, self.emit)
 
     def disconnect(self, reason):
         """Cut the link, and refuse the next; with a process its adapter goes."""
         if reason == GONE:
-            if self.adapter is not None:
-                self.adapter.stop()
-            self.adapter = None
+            self.end()
         elif not self.shut:
             self.shut = True
             self.soon("refuse")
@@ -119,26 +159,13 @@ class TwsBroker:
     def submit(self, command, permit):
         """Hand a new order over."""
         self.sent[command.order] = command
-        return self.adapter.submit(command, permit) if self.adapter else "not connected"
+        return super().submit(command, permit)
 
     def amend(self, command, permit):
         """Hand an amendment over."""
         if command.quantity is not None:
             self.resized[command.order] = command.quantity
-        return self.adapter.amend(command, permit) if self.adapter else "not connected"
-
-    def cancel(self, command, permit):
-        """Hand a cancel over."""
-        return self.adapter.cancel(command, permit) if self.adapter else "not connected"
-
-    def cancel_foreign(self, command, permit):
-        """Ask for the end of strangers' orders."""
-        return self.adapter.cancel_foreign(command, permit) if self.adapter else "not connected"
-
-    def read(self, command):
-        """Ask for the whole book."""
-        if self.adapter is not None:
-            self.adapter.read(command)
+        return super().amend(command, permit)
 
     def act(self, act_now):
         """Have the exchange do something now, and tell of it."""
@@ -173,8 +200,7 @@ class TwsStage(Stage):
         """Let the loop go too."""
         super().abandon()
         loop = self.clock.loop
-        if self.broker.adapter is not None:
-            self.broker.adapter.stop()
+        self.broker.end()
         self.broker.tws.stop()
         loop.run_until_complete(_rest())
         loop.close()
