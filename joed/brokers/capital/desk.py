@@ -33,8 +33,8 @@ from joed.model.values import SECOND, Status
 
 IMAGE_NS = 2 * SECOND
 """How old the look may be that an order's before-image is taken from."""
-ARM_TRIES = 2
-"""How often an order is written down whose look at the account grew too old meanwhile: a disk may be slow once."""
+ARM_TRIES = 3
+"""How often an order is made ready whose look grew too old meanwhile: a turn or a disk may be slow once."""
 CONFIRM_S = (0.2, 0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0)
 """The waits between two questions for a confirmation, the last for ever."""
 PROOF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -113,7 +113,7 @@ class Desk:
         """Send an order, once, and give its reference."""
         path = "/workingorders" if intent.rests else "/positions"
         body = encode(self._body(intent))
-        answer = await self._session.write("POST", path, Lane.ORDER, body=body, kind=Kind.CREATE, permit=permit)
+        answer = await self._session.write("POST", path, None, body=body, permit=permit)
         reference = decode(Reference, answer).deal_reference
         if not reference:
             raise BadMessage("an answer without a reference")
@@ -132,17 +132,21 @@ class Desk:
             self._doubt(intent, str(error), tell)
 
     async def _arm(self, intent: Intent, image: Whole | None) -> None:
-        """Write an order down with what lives in the account, by a look that is still young as the order leaves."""
+        """Write an order down with what lives in the account, by a look that is still young as the order leaves.
+
+        Its turn comes before: what is written down is the moment at which it leaves.
+        """
         for _ in range(ARM_TRIES):
             if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
                 image = await self._look(IMAGE_NS)
+            await self._session.turn(Lane.ORDER, Kind.CREATE)
             intent.before = image.deals
             intent.sent_ns = self._clock.now() + self.skew_ns
             intent.changed_ns = self._clock.now()
             await self._ledger.arm(intent)
             if self._clock.now() - image.from_ns <= IMAGE_NS:
                 return
-        raise BrokerUnavailable("the disk took too long to write the order down")
+        raise BrokerUnavailable("no look at the account was young enough: its turn or the disk took too long")
 
     def _body(self, intent: Intent) -> dict[str, Any]:
         """Give the body of an order: absolute levels, so that even a lost one is born with its stop."""

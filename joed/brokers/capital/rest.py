@@ -112,7 +112,7 @@ class Rest:
         method: str,
         path: str,
         *,
-        lane: Lane,
+        lane: Lane | None,
         kind: Kind = Kind.PLAIN,
         params: Mapping[str, str] | None = None,
         body: bytes = b"",
@@ -121,9 +121,10 @@ class Rest:
     ) -> Answer:
         """Wait for a turn, send once, and give the body and the headers of a 2xx answer; raise a Fault else.
 
-        `headers` are asked for after the wait, so that none of them is stale.
+        `headers` are asked for after the wait, so that none of them is stale. A lane of None has had its turn.
         """
-        await self.limiter.turn(lane, kind)
+        if lane is not None:
+            await self.limiter.turn(lane, kind)
         if self._client is None:
             raise NotSent("not connected")
         gate = Gate(permit, has_body=bool(body), clock=self._clock)

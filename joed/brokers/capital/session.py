@@ -154,16 +154,19 @@ class Session:
         self,
         method: str,
         path: str,
-        lane: Lane,
+        lane: Lane | None,
         *,
         body: bytes = b"",
-        kind: Kind = Kind.PLAIN,
         permit: Callable[[], str] = free,
     ) -> bytes:
-        """Ask for one thing to be done, once; give the answer's body."""
+        """Ask for one thing to be done, once; give the answer's body. A lane of None has had its turn."""
         await self.ensure()
-        found, _ = await self._plain(method, path, lane, body=body, kind=kind, permit=permit)
+        found, _ = await self._plain(method, path, lane, body=body, permit=permit)
         return found
+
+    async def turn(self, lane: Lane, kind: Kind) -> None:
+        """Wait for the turn of a request that leaves directly after."""
+        await self._rest.limiter.turn(lane, kind)
 
     async def switch(self, account: str) -> None:
         """Make another of the user's accounts the active one; new tokens come with the answer."""
@@ -187,7 +190,7 @@ class Session:
         self,
         method: str,
         path: str,
-        lane: Lane,
+        lane: Lane | None,
         params: Mapping[str, str] | None = None,
         **more: Any,  # noqa: ANN401 - handed on to Rest.call as it is
     ) -> Answer:

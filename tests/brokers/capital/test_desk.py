@@ -344,8 +344,10 @@ def test_a_confirmation_whose_time_is_none_is_asked_for_again_and_the_books_tell
     assert place.read().ended["E1"] is Status.FILLED
 
 
-@pytest.mark.parametrize(("slow", "posts"), [(1, 1), (9, 0)])
-def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the_order(place, monkeypatch, slow, posts):
+@pytest.mark.parametrize(("slow", "tries", "posts"), [(1, 2, 1), (9, 3, 0)])
+def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the_order(
+    place, monkeypatch, slow, tries, posts
+):
     """What the account held is at most two seconds old as the order leaves; else it does not leave, and says so."""
     ledger, tried = place.broker._ledger, []
     arm = ledger.arm
@@ -361,5 +363,24 @@ def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the
     place.submit(bracket())
     place.spin(20.0)
 
-    assert (len(tried), place.posts()) == (2, posts)
+    assert (len(tried), place.posts()) == (tries, posts)
     assert [event.code for event in place.of(OrderRejected)] == ["not_sent"] * (0 if posts else 3)
+
+
+def test_what_is_written_down_of_an_order_that_waited_for_its_turn_is_the_moment_at_which_it_leaves(place):
+    """The turn first, then the row: a look that the wait made old is taken anew, and the time is the POST's own."""
+    for pause_s in (1.0, 2.0):
+        place.broker.limiter.refused()
+        place.spin(pause_s)
+    place.broker.limiter.refused()  # four seconds of silence
+    place.spin(2.0)
+    place.broker.link.image = replace(place.broker.link.image, from_ns=place.clock.now() - SECOND)
+    place.freshen()
+    place.submit(bracket())
+    place.wait()
+
+    [at_ns] = [at_ns for at_ns, method, path in place.fake.log if (method, path) == ("POST", "/positions")]
+    [row] = [row for row in place.broker._ledger.rows() if row.order == "E1"]
+    assert at_ns - row.sent_ns < SECOND // 10
+    looks = [ns for ns, method, path in place.fake.log if (method, path) == ("GET", "/positions") and ns < at_ns]
+    assert at_ns - looks[-1] <= 2 * SECOND
