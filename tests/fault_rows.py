@@ -428,7 +428,10 @@ ATTACKS: dict[str, Row] = {
     "S33": Row(
         "somebody between us and the broker",
         f"{CAPITAL}/test_over_tls.py::test_s33_a_proxy_of_the_environment_hears_nothing",
-        also=(f"{CAPITAL}/test_over_tls.py::test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order",),
+        also=(
+            f"{CAPITAL}/test_over_tls.py::test_f50_nothing_is_sent_where_a_name_or_a_certificate_is_not_in_order",
+            f"{CAPITAL}/test_over_tls.py::test_s33_a_stream_shows_its_tokens_to_no_server_whose_certificate_is_not_in_order",
+        ),
     ),
     "S34": Row(
         "a flood on the stream",

@@ -12,20 +12,25 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from aiohttp import web
+
 from joed.brokers.capital.broker import CapitalBroker
 from joed.brokers.capital.faults import Fault
 from joed.brokers.capital.limiter import Lane, Limiter
 from joed.brokers.capital.rest import Rest
-from joed.brokers.capital.session import Credentials
+from joed.brokers.capital.session import Credentials, Session
+from joed.brokers.capital.stream import Stream
 from joed.daemon.clock import RealClock
 from joed.model.feeds import BrokerExamined
 from joed.model.settings import Capital, Settings
+from tests.brokers.capital.scripted import CREDENTIALS, Scripted, application
 from tests.faults.measure import Watch
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 SECRET = "token-of-now"
 CASES = {"sound": "sound", "expired": "expired", "another's": "other", "of nobody": "own", "plain": ""}
 """What is wrong -> the certificate of the server, "" for one that speaks no TLS at all."""
+WRONG = ("expired", "another's", "of nobody")
 
 
 def context(folder, name):
@@ -76,6 +81,43 @@ async def case(folder, name):
         return *await asked(f"https://localhost:{port}"), SECRET.encode() in heard
 
 
+async def streamed(folder, name):
+    """Have the stream connect to a server with this certificate, after a login that went well.
+
+    Give what ended it, whether the server heard anything, and whether our tokens.
+    """
+    heard, clock = bytearray(), RealClock()
+
+    async def listen(reader, writer):
+        with suppress(OSError):
+            heard.extend(await reader.read(65536))
+        writer.close()
+
+    script = Scripted()
+    script.says = {("GET", "/session"): (200, {"accountId": "A1"})}
+    runner = web.AppRunner(application(script), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context(folder, name))
+    async with server:
+        rest_port, port = (one.sockets[0].getsockname()[1] for one in (site._server, server))
+        settings = Capital(rest_url=f"http://127.0.0.1:{rest_port}", stream_url=f"wss://localhost:{port}")
+        limiter = Limiter(clock, settings.requests_s)
+        rest = Rest(settings, clock, limiter)
+        await rest.open()
+        session = Session(rest, settings, clock, CREDENTIALS)
+        stream = Stream(settings, clock, session, limiter, lambda *_: None, lambda _: True)
+        met = ""
+        try:
+            await stream._hold()
+        except Exception as error:  # noqa: BLE001 - which it is, is the test's own
+            met = type(error).__name__
+        await rest.close()
+    await runner.cleanup()
+    return met, len(heard) > 0, b"cst-1" in heard
+
+
 async def proxied(folder):
     """Ask the sound server while the environment names a proxy; give that, and what the proxy heard."""
     heard = bytearray()
@@ -124,6 +166,7 @@ async def main(folder):
         found[what] = await case(folder, name)
         took_ms[what] = watch.ms()
     found["login"] = await login(folder)
+    found["streams"] = {what: await streamed(folder, CASES[what]) for what in ("sound", *WRONG)}
     watch = Watch()
     found["no name"] = (*await asked("https://no-such-host.invalid"), False)
     found["took_ms"] = took_ms | {"no name": watch.ms()}

@@ -74,3 +74,11 @@ def test_s33_a_proxy_of_the_environment_hears_nothing(told):
 def test_f50_a_login_that_cannot_be_sent_is_told_in_words(told):
     """A finding on the login, with what is wrong with the certificate: an alert, and a row of the doctor."""
     assert told["login"] == ["login", False, "no session: no connection: certificate has expired"]
+
+
+def test_s33_a_stream_shows_its_tokens_to_no_server_whose_certificate_is_not_in_order(told):
+    """Not a byte is said to it; the sound one is spoken to, and found to be no stream before it hears a token."""
+    wrong = ["SSLCertVerificationError", False, False]
+    sound = ["InvalidMessage", True, False]
+
+    assert told["streams"] == {"sound": sound, "expired": wrong, "another's": wrong, "of nobody": wrong}
