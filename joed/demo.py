@@ -25,8 +25,8 @@ from joed.model.settings import Settings
 from joed.model.values import SECOND
 from joed.protocol import announce_demo, read_demo
 
-NAME = "demo.json"
 TEMPORARY = 75
+ANOTHER = "take another --state-dir"
 WEB_PORT = 9465
 """Where a demo's page is, unless a configuration says otherwise."""
 
@@ -77,17 +77,32 @@ def choose(options: Namespace, settings: Settings, folder: Path | None, where: P
 
 def seed_of(where: Places, asked: int | None) -> int:
     """Give the seed of this state directory's world: the one it began with, else what was asked for, else 1."""
-    file = where.root / NAME
+    file = where.demo
     if file.exists():
-        known = int(json.loads(file.read_text("utf-8"))["seed"])
+        known = _seed_in(file)
         if asked is not None and asked != known:
             raise ConfigError(f"{where.root} is the world of seed {known}; take another --state-dir for seed {asked}")
         return known
+    if where.journal.exists():
+        raise ConfigError(f"{where.root} is a daemon's: a demo's prices would stand in its record; {ANOTHER}")
     seed = 1 if asked is None else asked
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps({"seed": seed}) + "\n", "utf-8")
     fresh.rename(file)  # a kill leaves the whole file or none
     return seed
+
+
+def _seed_in(file: Path) -> int:
+    try:
+        return int(json.loads(file.read_text("utf-8"))["seed"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file} does not name a seed; {ANOTHER}") from error
+
+
+def refuse_demo(where: Places) -> None:
+    """Raise ConfigError where a demo has lived: its prices and its time are not the market's."""
+    if where.demo.exists():
+        raise ConfigError(f"{where.root} is a demo's: its prices and its time are not the market's; {ANOTHER}")
 
 
 def live(plan: Plan, where: Places, options: Namespace) -> int:

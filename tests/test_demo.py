@@ -90,6 +90,29 @@ def test_a_state_directory_is_the_world_of_one_seed(where):
         demo.seed_of(where, 2)
 
 
+def test_a_demo_and_a_daemon_never_share_a_state_directory(where):
+    """A demo's prices would become the daily bars that a daemon trades by, and its record that account's."""
+    where.journal.touch()
+    with pytest.raises(ConfigError, match="is a daemon's"):
+        demo.choose(options(), Settings(), None, where)
+    assert not where.demo.exists()
+    demo.refuse_demo(where)
+
+    where.journal.unlink()
+    demo.choose(options(), Settings(), None, where)
+    with pytest.raises(ConfigError, match="is a demo's"):
+        demo.refuse_demo(where)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"seed": "x"}'])
+def test_a_damaged_seed_is_said_and_not_guessed(where, text):
+    """Another world's prices would stand behind the positions of this one."""
+    where.demo.write_text(text)
+
+    with pytest.raises(ConfigError, match="does not name a seed"):
+        demo.choose(options(), Settings(), None, where)
+
+
 def test_a_person_signs_the_card_only_where_they_said_so(where):
     """`--confirm manual` puts the card in front of the day."""
     manual = demo.choose(options(confirm="manual"), Settings(), None, where)

@@ -115,6 +115,19 @@ def test_the_daemon_runs_a_day_on_another_clock(tmp_path):
     assert joed("--audit", "verify", "--state-dir", tmp_path / "s").returncode == 0
 
 
+@pytest.mark.parametrize("mode", [("--daemon",), ("--once", "--trade")])
+def test_no_real_day_is_traded_where_a_demo_lived(tmp_path, mode):
+    """Exit 78 before anything is read of it or written into it."""
+    config = quiet(tmp_path)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "demo.json").write_text('{"seed": 1}')
+
+    done = joed(*mode, "--config", config, "--state-dir", tmp_path / "s")
+
+    assert (done.returncode, "is a demo's" in done.stderr) == (78, True)
+    assert not (tmp_path / "s" / "joed.db").exists()
+
+
 def test_the_check_says_what_it_found_in_words_and_as_json(tmp_path):
     """The same facts for a person and for a program, the failure too."""
     (tmp_path / "joed.yaml").write_text("mode: paper\n")

@@ -42,6 +42,11 @@ class Places(Struct, frozen=True):
         return self.root / "joed.db"
 
     @property
+    def demo(self) -> Path:
+        """The seed of a demo's world: where it lies, record and prices are a demo's, and no daemon's."""
+        return self.root / "demo.json"
+
+    @property
     def paper(self) -> Path:
         """The book of the embedded exchange."""
         return self.root / "paper.db"
