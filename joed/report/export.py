@@ -94,7 +94,7 @@ def lots(ledger: Ledger, year: str) -> Table:
             if not fill.session.startswith(year):
                 continue
             bought, sold = (lot, fill) if lot.side is Side.BUY else (fill, lot)
-            cost, proceeds = (units * _each(part) for part in (bought, sold))
+            cost, proceeds = ((units * _each(part)).quantize(CENTS) for part in (bought, sold))
             currency = _currency(settings, fill.instrument)
             rate = rates.at(currency, fill.at_ns)
             rows.append(
@@ -104,9 +104,9 @@ def lots(ledger: Ledger, year: str) -> Table:
                     "acquired": when(lot.at_ns),
                     "disposed": when(fill.at_ns),
                     "short": "yes" if lot.side is Side.SELL else "no",
-                    "cost": cost.quantize(CENTS),
-                    "proceeds": proceeds.quantize(CENTS),
-                    "gain": (proceeds - cost).quantize(CENTS),
+                    "cost": cost,
+                    "proceeds": proceeds,
+                    "gain": proceeds - cost,
                     "currency": currency,
                     "rate": rate,
                     "gain_base": None if rate is None else ((proceeds - cost) * rate).quantize(CENTS),

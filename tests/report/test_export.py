@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from joed.daemon.store import Store
 from joed.errors import ConfigError
+from joed.model.events import OrderFilled
 from joed.model.values import SECOND, Side
 from joed.report.export import COLUMNS, TABLES, Rates, _matched, _worths, table_of, when
 from joed.report.rows import Fill, Ledger, Mark
@@ -45,6 +47,21 @@ def test_lots_gain_what_the_trades_gained(ledger):
     assert rows
     assert sum(row["gain_base"] for row in rows) == pytest.approx(played()[0].pnl, abs=D("0.10"))
     assert all(row["acquired"] <= row["disposed"] for row in rows)
+
+
+def test_a_lot_gains_what_its_proceeds_are_over_its_cost_to_the_cent(tmp_path):
+    """Rounded once, as a tax form adds it up: a fee of half a cent on each side makes no row that does not."""
+    store = Store.open(tmp_path / "joed.db")
+    for seq, (side, price) in enumerate(((Side.BUY, "97.49"), (Side.SELL, "98.17")), 1):
+        event = OrderFilled("o", f"x{seq}", "XOM", side, D(255), D(price), D("1.275"))
+        store.add(seq, seq * SECOND, "2026-09-01", event, [])
+    store.commit()
+    store.close()
+
+    with Ledger(tmp_path / "joed.db") as found:
+        [row] = table_of("lots", found, "")
+
+    assert (row["cost"], row["proceeds"], row["gain"]) == (D("24861.22"), D("25032.08"), D("170.86"))
 
 
 def test_equity_has_each_session_once_and_its_change(ledger):
