@@ -28,7 +28,12 @@ def flatten(options: Options, *, instrument: str, all: bool, dry_run: bool) -> E
     """Close one position, or all; which is said, never guessed."""
     if bool(instrument) == all:
         raise Failure(Exit.USAGE, "name one instrument, or say --all", "joectl positions lists them")
-    return dealt(options, "flatten", {"instrument": instrument}, dry_run=dry_run)
+    try:
+        return dealt(options, "flatten", {"instrument": instrument}, dry_run=dry_run)
+    except Failure as failure:
+        if failure.fields.get("code") == "nothing_to_flatten" and instrument != instrument.upper():
+            failure.hint = f"joectl flatten {instrument.upper()}, if that was meant; joectl positions"
+        raise
 
 
 def resolve(options: Options, *, order: str, deal: str, absent: bool, dry_run: bool) -> Exit:

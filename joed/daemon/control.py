@@ -36,6 +36,7 @@ from joed.protocol import MUTATIONS, Header, Role
 
 log = logging.getLogger("joed.control")
 
+NAMES = "joectl orders and positions name what there is; joectl watchlist tells how far a trigger is"
 MILLISECOND = 1_000_000
 ACCEPTED_AT_ONCE = 16
 """Connections taken in one turn of the loop: a flood of them costs a quote some milliseconds at most."""
@@ -203,7 +204,7 @@ class Control:
             raise Problem(400, "order_missing", "name an order, an instrument or a signal: /v1/why/ORDER")
         found = await why(self._side, subject, shown, self._limits.why_records)
         if not any(found[part] for part in ("stories", "waiting", "now", "records")):
-            raise Problem(404, "order_unknown", f"nothing is recorded of {subject!r}"[:200])
+            raise Problem(404, "order_unknown", f"nothing is recorded of {subject!r}"[:200], hint=NAMES)
         return found
 
     async def _change(self, request: web.BaseRequest, verb: str, peer: Peer) -> web.Response:

@@ -56,6 +56,14 @@ def test_what_is_not_there_is_a_usage_error(words):
     assert "Usage" in ran.err
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("kil", "kill"), ("statsu", "status"), ("zzz", "")])
+def test_a_verb_that_was_mistyped_is_answered_with_the_nearest(typed, meant):
+    """A kill is typed in haste; what is near nothing is only refused."""
+    ran = joectl(typed)
+
+    assert (ran.code, f"Did you mean {meant!r}?" in ran.err) == (2, bool(meant))
+
+
 def test_help_lists_every_verb_with_its_line():
     """The table is the manual."""
     ran = joectl("--help")

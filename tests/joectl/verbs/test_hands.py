@@ -108,6 +108,14 @@ def test_what_is_not_said_is_not_guessed(tmp_path, words):
         assert server.desk.asked == []
 
 
+def test_a_name_in_small_letters_is_told_in_large_ones(tmp_path):
+    """Nothing is guessed where positions are closed; what was meant is one line away."""
+    with serving(tmp_path / "s", day()) as server:
+        ran = run(server, "flatten", "aapl")
+
+    assert (ran.code, "joectl flatten AAPL, if that was meant" in ran.err) == (5, True)
+
+
 def test_what_to_type_again_is_what_was_typed():
     """Exit 6 names the very line."""
     assert again("cancel", {"order": "e2", "dry_run": "yes"}, "r") == "joectl cancel e2 --dry-run --request-id r"

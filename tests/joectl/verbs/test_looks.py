@@ -72,4 +72,5 @@ def test_why_finds_an_order_and_says_when_there_is_none(tmp_path):
 
     assert (found.code, "OrderAccepted" in found.out) == (0, True)
     assert (lost.code, json.loads(lost.out)["code"]) == (1, "order_unknown")
+    assert "next: joectl orders" in lost.err
     assert "'a/b ?#é'" in lost.json["detail"]
