@@ -40,6 +40,7 @@ def draw_status(chance):
 CAPITAL_FAULTS = {
     **{what: some(what) for what in ("html", "empty", "java", "storm", "lose", "drop", "tear", "truncate", "hang")},
     "dead": spell("dead", "alive", 2, 60),
+    "flood": spell(f"storm GET / {10**6}", "alive", 5, 45),
     "silent": spell("silent", "speak", 5, 80),
     "freeze": spell("freeze", "thaw", 5, 80),
     "cut": draw_cut,
