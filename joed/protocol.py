@@ -33,6 +33,8 @@ OPERATORS = "joed-op"
 VIEWERS = "joed-view"
 """The groups that may act, and look."""
 
+A_DEMO = "a running demo"
+"""Whom joectl found where it was told of none."""
 PROBLEM_TYPE = "application/problem+json"
 STREAM_TYPE = "application/x-ndjson"
 
@@ -194,7 +196,7 @@ def find(environ: Mapping[str, str], socket: str = "", state_dir: str = "") -> P
     if exists(SYSTEM_SOCKET):
         return _place(SYSTEM_SOCKET, "", "the system's")
     if (demo := read_demo(environ)) and exists(demo):
-        return _place(demo, "", "a running demo")
+        return _place(demo, "", A_DEMO)
     return Place(SYSTEM_SOCKET, SYSTEM_STATE_DIR if SYSTEM_STATE_DIR.is_dir() else None, "the system's")
 
 

@@ -36,6 +36,7 @@ def kill(options: Options, *, scope: str, no_wait: bool, drill: bool, show_only:
     place, request = options.place(), options.request_id or new_request_id()
     not_latched = latched(place.state_dir, scope)
     body: dict[str, Any] = {"scope": scope, "request": request, "state_dir": str(place.state_dir or "")}
+    body["found_by"] = place.found_by
     failure = None
     asked = {"reason": plain(options.reason), "args": {"scope": scope}}
     try:
@@ -53,6 +54,7 @@ def kill(options: Options, *, scope: str, no_wait: bool, drill: bool, show_only:
             tell(f"joectl could not latch it itself: {not_latched}")
         if failure:
             tell(f"{failure.words}: {HOLDS}" if silent(failure) else failure.words, next_step(failure, place))
+            warn_of_another(failure, place)
         seen = (receipt or {}).get("kill")
         if seen and not seen["done"] and not no_wait:
             seen = followed(place, request, seen)
@@ -69,6 +71,15 @@ def kept() -> Iterator[None]:
     except OSError as error:
         mute(sys.stdout)
         tell(f"it holds, and its receipt could not be written: {error}", "joectl kill --show")
+
+
+def warn_of_another(failure: Failure, place: Place) -> None:
+    """Say that a kill where no joed ever was kills none that is elsewhere: a wrong path must not look like a kill."""
+    if isinstance(failure, NotRunning) and place.state_dir and not protocol.exists(place.state_dir / "joed.db"):
+        tell(
+            f"no joed has ever run in {place.state_dir}: one that runs elsewhere is NOT killed",
+            "joectl kill --state-dir DIR",
+        )
 
 
 def finish(options: Options, body: dict[str, Any]) -> None:
@@ -161,6 +172,7 @@ def never(failure: Failure, not_latched: str, retry: str, body: dict[str, Any]) 
 def words_of(body: dict[str, Any]) -> str:
     """Give what holds now as a person reads it."""
     where = f"latched in {body['state_dir']}" if body["latched"] and body["state_dir"] else "latched by joed"
+    where += f", {body['found_by']}" if body["found_by"] == protocol.A_DEMO else ""
     receipt = body["receipt"]
     without = "did not take it, and finds the latch by itself" if body["daemon"] == "refused" else "has not answered"
     answer = f"joed: {receipt['words']}" if receipt else f"joed {without}"

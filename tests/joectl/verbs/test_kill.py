@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,26 @@ def test_a_kill_without_a_daemon_is_latched_and_says_what_is_left_to_do(tmp_path
     assert "joed is not running" in ran.err
     assert f"joed --failsafe --state-dir {tmp_path}" in ran.err
     assert protocol.read_latch(tmp_path).scope == "flatten"
+
+
+def test_a_kill_where_no_joed_ever_was_says_that_another_goes_on(tmp_path):
+    """A wrong path makes a latch that nobody reads: exit 0, for it holds there, and the words leave no doubt."""
+    ran = joectl("kill", state_dir=tmp_path)
+    (tmp_path / "joed.db").touch()
+    again = joectl("kill", state_dir=tmp_path)
+
+    assert (ran.code, "one that runs elsewhere is NOT killed" in ran.err) == (0, True)
+    assert "elsewhere" not in again.err
+
+
+def test_a_kill_that_found_a_demo_says_whom_it_killed(tmp_path):
+    """Who named no daemon, and has one of his own by --state-dir, sees that it was not this one."""
+    env = environment(TMPDIR=str(tmp_path))
+    with serving(tmp_path / "s") as server:
+        protocol.announce_demo(env, Path(server.socket))
+        ran = joectl("kill", "--no-wait", env=env)
+
+    assert ran.out.splitlines()[0] == f"killed (orders): latched in {(tmp_path / 's').resolve()}, a running demo"
 
 
 def test_a_kill_of_a_daemon_that_hangs_is_latched_all_the_same(tmp_path):
