@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from joed.brokers.base import Clock
-from joed.brokers.capital.faults import BadCredentials, Doubted, Fault, Refused, SessionOver, TooMany
+from joed.brokers.capital.faults import BadCredentials, Doubted, Fault, NotSent, Refused, SessionOver, TooMany
 from joed.brokers.capital.limiter import Kind, Lane
 from joed.brokers.capital.password import encrypted
 from joed.brokers.capital.rest import Answer, Rest, free
@@ -159,8 +159,14 @@ class Session:
         body: bytes = b"",
         permit: Callable[[], str] = free,
     ) -> bytes:
-        """Ask for one thing to be done, once; give the answer's body. A lane of None has had its turn."""
-        await self.ensure()
+        """Ask for one thing to be done, once; give the answer's body. A lane of None has had its turn.
+
+        A login that fails before it proves that nothing was sent, whatever became of the login.
+        """
+        try:
+            await self.ensure()
+        except Fault as fault:
+            raise NotSent(f"no session: {fault.words}", fault.code, fault.status) from None
         found, _ = await self._plain(method, path, lane, body=body, permit=permit)
         return found
 

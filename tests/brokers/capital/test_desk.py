@@ -190,6 +190,20 @@ def test_an_entry_that_cannot_leave_within_its_time_is_refused_then_and_never_le
     assert place.filled() == ["E2"]
 
 
+def test_a_login_that_fails_before_an_order_leaves_is_no_doubt_about_the_order(place):
+    """The tokens are too old as its turn comes, and nobody answers the login: not one byte of the order has left."""
+    place.freshen()
+    tokens = place.broker.session.tokens
+    tokens.born_ns = tokens.used_ns = 0
+    place.fake.faults.html("POST", "/session", 2)
+    place.submit(bracket())
+    place.wait()
+
+    assert place.of(OrderDoubted) == []
+    assert [(event.order, event.code) for event in place.of(OrderRejected)] == [(name, "not_sent") for name in LEGS]
+    assert place.posts() == 0
+
+
 def test_an_entry_whose_bytes_have_left_is_not_called_off_by_its_expiry(place):
     """Its answer takes longer than its time: it is waited for, and the order is what it says."""
     place.fake.faults.delay("POST", "/positions", 2.0)

@@ -180,6 +180,21 @@ def test_a_close_that_was_never_carried_out_is_given_up_and_may_be_asked_for_ane
     assert place.filled() == ["C2"]
 
 
+def test_a_login_that_fails_before_a_close_leaves_the_close_refused_and_not_in_doubt(place):
+    """Not one byte of it has left: it may be asked for anew at once, where a doubt has to be resolved before."""
+    tokens = place.broker.session.tokens
+    tokens.born_ns = tokens.used_ns = 0
+    place.fake.faults.html("POST", "/session", 1)
+    place.broker.submit(close(), permitted)
+    place.spin(1.0)
+    told = place.of(OrderRejected, OrderDoubted)
+    place.broker.submit(close("C2"), permitted)
+    place.wait()
+
+    assert [(type(event), event.order, event.code) for event in told] == [(OrderRejected, "C1", "not_sent")]
+    assert place.filled() == ["C2"]
+
+
 def test_a_close_of_what_is_gone_is_refused(place):
     """404: closed already, by the stop; its fill is told as the stop's."""
     place.exchange.quote(place.clock.now(), Quote("AAA", 94.0, 94.1))

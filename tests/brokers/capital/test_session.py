@@ -8,7 +8,7 @@ import random
 import pytest
 from aiohttp import web
 
-from joed.brokers.capital.faults import BadCredentials, Doubted, SessionOver, TooMany
+from joed.brokers.capital.faults import BadCredentials, Doubted, NotSent, SessionOver, TooMany
 from joed.brokers.capital.limiter import Lane
 from joed.brokers.capital.session import Credentials
 from joed.brokers.capital.shapes import Accounts, Positions
@@ -95,6 +95,19 @@ def test_a_write_that_meets_a_dead_session_is_not_sent_again():
         return place.script.count("POST", "/positions")
 
     assert play(act) == 1
+
+
+@pytest.mark.parametrize("status", [401, 429, 502])
+def test_a_write_whose_login_fails_is_known_not_to_have_been_sent(status):
+    """Refused, too early, or not understood: what became of the login is no doubt about the write."""
+
+    async def act(place):
+        place.script.says = {"/session": (status, {"errorCode": "error.invalid.details" if status == 401 else ""})}
+        with pytest.raises(NotSent, match=r"^no session: "):
+            await place.session.write("POST", "/positions", Lane.ORDER, body=b"{}")
+        return place.script.count("POST", "/positions")
+
+    assert play(act) == 0
 
 
 def test_tokens_rotate_and_an_answer_without_any_changes_none():
