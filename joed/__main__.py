@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = status_of(cause)
         if status is None:
             raise
-        sys.stderr.write(f"joed: {cause}\n")
+        sys.stderr.write(f"joed: {words_of(cause)}\n")
         return status
 
 
@@ -164,7 +164,22 @@ def status_of(cause: BaseException) -> int | None:
         (OSError, TEMPORARY),
         (sqlite3.OperationalError, TEMPORARY),
     )
+    if type(cause) is sqlite3.DatabaseError:  # SQLITE_CORRUPT and SQLITE_NOTADB; its subclasses are faults of ours
+        return CONFIG
     return next((status for kind, status in table if isinstance(cause, kind)), None)
+
+
+def words_of(cause: BaseException) -> str:
+    """Say what ended joed, with the next step where the system's own words name none."""
+    import sqlite3
+
+    if type(cause) is sqlite3.DatabaseError:
+        return (
+            f"the record is damaged: {cause}; joed --audit verify says where, docs/operations.md how a backup goes back"
+        )
+    if isinstance(cause, PermissionError) and cause.filename:
+        return f"{cause.strerror}: {cause.filename}; run it as the owner (sudo -u), or name another --state-dir"
+    return str(cause)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import joed
-from joed.__main__ import CONFIG, FAILED, FORBIDDEN, TEMPORARY, first_of, main, parser, status_of
+from joed.__main__ import CONFIG, FAILED, FORBIDDEN, TEMPORARY, first_of, main, parser, status_of, words_of
 from joed.daemon.chain import JournalDamaged, JournalNewer
 from joed.daemon.lock import StateHeld
 from joed.daemon.loop import StepFailed
@@ -69,6 +69,8 @@ def test_the_version_is_told(capsys):
         (FileNotFoundError(2, "x"), FAILED),
         (OSError(28, "x"), TEMPORARY),
         (sqlite3.OperationalError("x"), TEMPORARY),
+        (sqlite3.DatabaseError("malformed"), CONFIG),
+        (sqlite3.ProgrammingError("x"), None),
         (ZeroDivisionError("x"), None),
     ],
 )
@@ -109,3 +111,22 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
         complaint = process.stderr.read()
 
     assert b"Traceback" not in complaint
+
+
+@pytest.mark.parametrize(
+    "words", [("--export", "trades"), ("--export", "equity"), ("--audit", "export"), ("--replay", "2026-01-02")]
+)
+def test_a_damaged_record_is_said_with_the_next_step(tmp_path, words):
+    """Whatever reads it: 78, one line, and no traceback."""
+    (tmp_path / "joed.db").write_bytes(b"no record" * 1000)
+
+    done = run(*words, "--state-dir", tmp_path)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (CONFIG, 1)
+    assert "the record is damaged" in done.stderr
+
+
+def test_a_file_that_is_anothers_is_said_with_the_next_step():
+    """The system's words name the file, and nothing to do about it."""
+    assert "sudo -u" in words_of(PermissionError(13, "Permission denied", "/x/lock"))
+    assert words_of(OSError("x")) == "x"
