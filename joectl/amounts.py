@@ -4,20 +4,26 @@ from typing import Any
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 SECOND = 1_000_000_000
+NOISE = 10
+"""The digits of an amount that mean something."""
 
 
 def money(text: str, *, sign: bool = False) -> str:
-    """Write an amount to the cent with thousands: the digits are the daemon's, only rounded."""
+    """Write an amount to the cent with thousands: the digits are the daemon's, only rounded.
+
+    The noise of a division by a quantity goes first: 460.8349999999999999999999979 is 460.835, as equity has it.
+    """
     from decimal import Decimal
 
-    return format(Decimal(text), "+,.2f" if sign else ",.2f")
+    return format(round(Decimal(text), NOISE), "+,.2f" if sign else ",.2f")
 
 
 def made_of(body: dict[str, Any]) -> str:
     """Write what makes the result of a day, so that it adds up: what was open at its start is not the day's."""
     from decimal import Decimal
 
-    realised, unrealised, fees, day = (Decimal(body[name]) for name in ("realised", "unrealised", "fees", "daily_pnl"))
+    names = ("realised", "unrealised", "fees", "daily_pnl")
+    realised, unrealised, fees, day = (round(Decimal(body[name]), NOISE) for name in names)
     before = round(realised + unrealised - fees - day, 2)
     told = f", {before:+,.2f} of it before this session" if before else ""
     return f"realised {realised:+,.2f}, open {unrealised:+,.2f}{told}, fees {fees:,.2f}"

@@ -34,6 +34,8 @@ from joed.model.view import (
     View,
 )
 
+NOISE = 10
+"""The digits of an amount that mean something; beyond them is what a division by a quantity left."""
 ROWS_MAX = 100
 """Rows shown of any list that has no bound of its own; the counts beside them are whole."""
 
@@ -138,7 +140,7 @@ def _said(shown: View) -> Iterator[str]:
     if shown.orders:
         yield _count(len(shown.orders), "order")
     if shown.clock.session:
-        yield f"day {shown.daily_pnl:+,.2f} {shown.base_currency}"
+        yield f"day {round(shown.daily_pnl, NOISE):+,.2f} {shown.base_currency}"
     if shown.phase in phases.OPEN_PHASES and shown.clock.to_close_s is not None:
         yield f"closes in {phases.span(shown.clock.to_close_s)}"
     elif shown.phase == phases.AWAITING_CONFIRMATION and shown.clock.to_open_s is not None:

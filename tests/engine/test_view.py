@@ -220,6 +220,14 @@ def test_a_card_that_waits_before_the_open_says_how_much_time_is_left():
     assert line.endswith("opens in 10 min")
 
 
+def test_the_status_line_has_the_day_to_the_cent_that_equity_has():
+    """An average over 43 shares leaves a digit far behind the cent, which is no reason to round down."""
+    shown = view(state_of_a_day())
+    noisy = msgspec.structs.replace(shown, daily_pnl=Decimal("460.8349999999999999999999979"))
+
+    assert "day +460.84 USD" in status_line(noisy)
+
+
 def test_the_status_line_names_what_is_unprotected():
     """The first fear is on the first line."""
     state = state_of_a_day()

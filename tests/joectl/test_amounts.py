@@ -8,6 +8,7 @@ from joectl.amounts import SECOND, made_of, money, price, span, when
 def test_money_is_rounded_to_the_cent_with_thousands():
     """The digits are the daemon's."""
     assert (money("1234567.895"), money("5", sign=True), money("-0.5")) == ("1,234,567.90", "+5.00", "-0.50")
+    assert money("460.8349999999999999999999979") == money("460.835") == "460.84"
 
 
 def test_a_price_is_as_it_came_and_none_is_a_dash():
