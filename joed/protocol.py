@@ -33,7 +33,7 @@ OPERATORS = "joed-op"
 VIEWERS = "joed-view"
 """The groups that may act, and look."""
 
-A_DEMO = "a running demo"
+A_DEMO = "a demo that was found"
 """Whom joectl found where it was told of none."""
 PROBLEM_TYPE = "application/problem+json"
 STREAM_TYPE = "application/x-ndjson"

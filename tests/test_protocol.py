@@ -79,7 +79,7 @@ def test_the_place_is_looked_for_in_the_order_that_is_promised(system):
     del environ["JOED_SOCKET"]
     assert protocol.find(environ).socket == protocol.SYSTEM_SOCKET
     protocol.SYSTEM_SOCKET.unlink()
-    assert protocol.find(environ) == Place(demo, system / "demo", "a running demo")
+    assert protocol.find(environ) == Place(demo, system / "demo", protocol.A_DEMO)
     demo.unlink()
     assert protocol.find(environ).socket == protocol.SYSTEM_SOCKET
 

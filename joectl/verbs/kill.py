@@ -74,12 +74,13 @@ def kept() -> Iterator[None]:
 
 
 def warn_of_another(failure: Failure, place: Place) -> None:
-    """Say that a kill where no joed ever was kills none that is elsewhere: a wrong path must not look like a kill."""
-    if isinstance(failure, NotRunning) and place.state_dir and not protocol.exists(place.state_dir / "joed.db"):
-        tell(
-            f"no joed has ever run in {place.state_dir}: one that runs elsewhere is NOT killed",
-            "joectl kill --state-dir DIR",
-        )
+    """Say that a kill where no joed ever was, or only a demo that is over, kills none that is elsewhere."""
+    if not isinstance(failure, NotRunning) or place.state_dir is None:
+        return
+    strange = not protocol.exists(place.state_dir / "joed.db")
+    if strange or place.found_by == protocol.A_DEMO:
+        words = f"no joed has ever run in {place.state_dir}" if strange else f"the demo in {place.state_dir} is over"
+        tell(f"{words}: one that runs elsewhere is NOT killed", "joectl kill --state-dir DIR")
 
 
 def finish(options: Options, body: dict[str, Any]) -> None:

@@ -58,7 +58,11 @@ def test_a_kill_that_found_a_demo_says_whom_it_killed(tmp_path):
         protocol.announce_demo(env, Path(server.socket))
         ran = joectl("kill", "--no-wait", env=env)
 
-    assert ran.out.splitlines()[0] == f"killed (orders): latched in {(tmp_path / 's').resolve()}, a running demo"
+    assert ran.out.splitlines()[0] == f"killed (orders): latched in {(tmp_path / 's').resolve()}, a demo that was found"
+
+    (tmp_path / "s" / "joed.db").touch()
+    over = joectl("kill", env=env)
+    assert (over.code, "is over: one that runs elsewhere is NOT killed" in over.err) == (0, True)
 
 
 def test_a_kill_of_a_daemon_that_hangs_is_latched_all_the_same(tmp_path):
