@@ -7,14 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("JOED_DATA") or ROOT.parent / "shared" / "data")
 CI = os.environ.get("CI") == "true"
 
-# Deadlines measure the machine, not the code; in CI the same commit must give the same answer twice.
-settings.register_profile("joed", deadline=None, derandomize=CI, print_blob=True)
+# Deadlines and slowness measure the machine, not the code; in CI the same commit must give the same answer twice.
+settings.register_profile(
+    "joed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=CI, print_blob=True
+)
 settings.load_profile("joed")
 
 absent = pytest.StashKey[int]()
