@@ -29,7 +29,16 @@ SEEN = """
     new MutationObserver(note).observe(document.documentElement, { attributes: true, attributeFilter: ["data-seq"] });
 }
 """
+SHOWS = """
+() => new Promise((first) => {
+    const root = document.documentElement;
+    globalThis.shows = [];
+    const note = () => first(globalThis.shows.push([performance.now(), root.dataset.state]));
+    new MutationObserver(note).observe(root, { attributes: true, attributeFilter: ["data-state"] });
+})
+"""
 STALE_WITHIN_S = 3.0
+"""From the last news on, by the page's own clock: how soon a test's driver hears of it is the machine's."""
 ON_PAGE_WITHIN_S = 1.0
 
 
@@ -58,6 +67,19 @@ def opened(look, demo, url):
     page = look(url)
     page.wait_for_selector("[data-price]", state="attached")
     return page
+
+
+def shows(page):
+    """Have a page note when it shows what, and wait for the first news since."""
+    page.evaluate(SHOWS)
+
+
+def turned_stale_s(page):
+    """Wait until a page says that it is stale; give how long after the last news it did."""
+    page.wait_for_selector("html[data-state=stale]", state="attached")
+    found = page.evaluate("shows")
+    first = [state for _, state in found].index("stale")
+    return (found[first][0] - found[first - 1][0]) / 1000
 
 
 def asked(demo, seconds):
@@ -144,9 +166,10 @@ def test_the_page_says_stale_after_a_kill_and_is_live_again_by_itself_after_the_
     page = opened(look, demo, url)
     assert page.locator("html").get_attribute("data-state") == "live"
     before = page.locator("html").get_attribute("data-seq")
+    shows(page)
 
     demo.kill()
-    page.wait_for_selector("html[data-state=stale]", timeout=1000 * STALE_WITHIN_S, state="attached")
+    assert turned_stale_s(page) <= STALE_WITHIN_S
     page.screenshot(path=shots / "desk-stale.png")
 
     assert re.search(r"Stale since \d\d:\d\d:\d\d", page.locator("#banner").inner_text())
@@ -166,14 +189,15 @@ def test_a_joed_that_hangs_is_stale_though_its_socket_lives(look, living):
     """A process that is stopped keeps its connections: life is what goes on, not what is connected."""
     demo, url = living
     page = opened(look, demo, url)
+    shows(page)
 
     demo.process.send_signal(signal.SIGSTOP)
     try:
-        page.wait_for_selector("html[data-state=stale]", timeout=1000 * STALE_WITHIN_S, state="attached")
+        assert turned_stale_s(page) <= STALE_WITHIN_S
     finally:
         demo.process.send_signal(signal.SIGCONT)
 
-    page.wait_for_selector("html[data-state=live]", timeout=15_000, state="attached")
+    page.wait_for_selector("html[data-state=live]", timeout=30_000, state="attached")
 
 
 def test_what_the_page_reads_is_what_joectl_reads(living):
