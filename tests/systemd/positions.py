@@ -7,7 +7,7 @@ from tests.systemd.machine import wait_for
 WORLD = "/srv/world"
 GO_ON = "--clock 2026-09-01T13:20:00Z@1 --seed 7 --confirm auto"
 """How the world's day goes on where it stopped, at the pace of a clock on the wall."""
-SOON = 30.0
+SOON = 60.0
 
 AT_THE_EXCHANGE = """
 from pathlib import Path

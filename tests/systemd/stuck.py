@@ -8,18 +8,25 @@ import time
 
 from joed.__main__ import main
 from joed.daemon.loop import Loop
+from joed.daemon.systemd import Notifier
 
 WELL_S = 3.0
-"""How long all is well, so that what stands still is seen to have worked."""
+"""How long after READY all is well, so that what stands still is seen to have worked, however long the start took."""
 
 
 def stop(name, instead):
     """Have a method of the loop do nothing any more once joed has been well for a while."""
-    real, begun = getattr(Loop, name), time.monotonic()
+    real, ready, begun = getattr(Loop, name), Notifier.ready, []
+
+    def begins(notifier, *words):
+        begun.append(time.monotonic())
+        return ready(notifier, *words)
 
     def stands_still(loop, *words):
-        return real(loop, *words) if time.monotonic() - begun < WELL_S else instead(loop)
+        well = not begun or time.monotonic() - begun[0] < WELL_S
+        return real(loop, *words) if well else instead(loop)
 
+    Notifier.ready = begins
     setattr(Loop, name, stands_still)
 
 

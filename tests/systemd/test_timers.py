@@ -30,7 +30,7 @@ def test_on_a_trading_day_the_timer_starts_joed(machine):
 
     rings_now(machine, "joed-open.timer")
 
-    machine.until(UNIT, ActiveState="active", SubState="running", wait_s=20)
+    machine.until(UNIT, ActiveState="active", SubState="running")
     machine.until("joed-open.service", ActiveState="inactive", Result="success")
     wait_for(lambda: status(machine)["trades"] or status(machine)["positions"], "it trades", 40)
     assert status(machine)["clock"]["session"] == "2026-11-27"
@@ -44,7 +44,7 @@ def test_on_a_holiday_the_gate_is_skipped_and_nothing_has_failed(machine):
     watch = Watch()
     rings_now(machine, "joed-open.timer")
 
-    machine.until("joed-open.service", ActiveState="inactive", Result="exec-condition", wait_s=20)
+    machine.until("joed-open.service", ActiveState="inactive", Result="exec-condition")
     measured("F97", recovered_ms=watch.ms())
     assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
     assert machine.ask("systemctl", "--failed", "--no-legend", "--plain", "list-units", "joed*").stdout == ""
@@ -57,7 +57,7 @@ def test_a_calendar_that_cannot_be_read_is_a_failure_and_no_holiday(machine):
     watch = Watch()
     rings_now(machine, "joed-open.timer")
 
-    machine.until("joed-open.service", ActiveState="failed", wait_s=20)
+    machine.until("joed-open.service", ActiveState="failed")
     measured("F36", detected_ms=watch.ms())
     assert machine.shows(UNIT, "ActiveState") == {"ActiveState": "inactive"}
 
@@ -67,7 +67,7 @@ def test_at_an_early_close_joed_ends_by_itself(machine):
     drop_in(machine, ExecStart=f"\nExecStart=/usr/bin/joed --daemon --clock {BEFORE_ITS_CLOSE}")
     machine.ask("systemctl", "start", UNIT)
 
-    machine.until(UNIT, ActiveState="inactive", Result="success", NRestarts="0", wait_s=45)
+    machine.until(UNIT, ActiveState="inactive", Result="success", NRestarts="0")
 
     assert "2026-11-27 is over" in machine.journal(UNIT)
     export = machine.ask("joed", "--audit", "export", "--state-dir", "/var/lib/joed").stdout
@@ -83,7 +83,7 @@ def test_a_joed_that_ignores_its_close_is_stopped_by_the_backstop(machine):
 
     rings_now(machine, "joed-close.timer")
 
-    machine.until(UNIT, ActiveState="inactive", Result="success", wait_s=30)
+    machine.until(UNIT, ActiveState="inactive", Result="success")
     machine.until("joed-close.service", ActiveState="inactive", Result="success")
     assert "SIGTERM" in machine.journal(UNIT)
 
