@@ -46,7 +46,7 @@ def wall_ms(demo, exchange_moment_ns, wall_ns):
     return (exchange_moment_ns - exchange_ns(demo, wall_ns)) / hello.speed / 1e6
 
 
-def until(holds, seconds=20.0, what="it"):
+def until(holds, seconds=60.0, what="it"):
     """Wait until it holds; give what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

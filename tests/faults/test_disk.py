@@ -68,7 +68,7 @@ def none_after(demo, wall, slack_ms=100.0):
 
 
 @pytest.mark.needs_root
-def test_f21_a_full_disk_stops_entries_answers_a_kill_and_loses_nothing(mad, small, tmp_path):
+def test_f21_a_full_disk_stops_entries_answers_a_kill_and_loses_nothing(small, mad, tmp_path):
     """No entry 100 ms after the failure, by the exchange's log; F90: the kill holds, and over a restart too."""
     demo = on_small_disk(mad, small, tmp_path)
     trading(demo)
@@ -106,7 +106,7 @@ def test_f21_a_full_disk_stops_entries_answers_a_kill_and_loses_nothing(mad, sma
 
 
 @pytest.mark.needs_root
-def test_f22_space_that_returns_frees_nobody_until_a_person_releases(mad, small, tmp_path):
+def test_f22_space_that_returns_frees_nobody_until_a_person_releases(small, mad, tmp_path):
     """While it is full a release is refused; with room the journal is checked, and the Block still waits."""
     demo = on_small_disk(mad, small, tmp_path)
     trading(demo)
@@ -132,7 +132,7 @@ def test_f22_space_that_returns_frees_nobody_until_a_person_releases(mad, small,
 
 
 @pytest.mark.needs_root
-def test_f21_the_ballast_lets_joed_start_on_a_full_disk(mad, small, tmp_path):
+def test_f21_the_ballast_lets_joed_start_on_a_full_disk(small, mad, tmp_path):
     """The start succeeds; when the room ends for good the ballast is given up, and nothing opens any more."""
     demo = on_small_disk(mad, small, tmp_path)
     trading(demo)
@@ -155,7 +155,7 @@ def test_f21_the_ballast_lets_joed_start_on_a_full_disk(mad, small, tmp_path):
 
 
 @pytest.mark.needs_root
-def test_f21_the_failsafe_works_on_a_full_disk(mad, small, tmp_path):
+def test_f21_the_failsafe_works_on_a_full_disk(small, mad, tmp_path):
     """It gives up the ballast, reads the record without the index that is gone, latches, cancels, and says so."""
     demo = on_small_disk(mad, small, tmp_path)
     trading(demo)
