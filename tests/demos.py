@@ -111,7 +111,7 @@ class Demo:
         except Failure:
             return None
 
-    def until(self, holds, seconds=20.0):
+    def until(self, holds, seconds=60.0):
         """Give the first status for which `holds`; fail where none comes in time, or it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.lives:
@@ -121,7 +121,7 @@ class Demo:
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s (lives: {self.lives}): {self.err.read_text()[-2000:]}")
 
-    def until_err(self, words, seconds=20.0):
+    def until_err(self, words, seconds=60.0):
         """Say whether it says these words, on its standard error, in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

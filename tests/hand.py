@@ -37,7 +37,7 @@ class Hand:
 
     async def until(self, holds):
         """Wait until it holds, and give it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (found := holds()):
                 self.news.clear()
                 await self.news.wait()

@@ -24,7 +24,7 @@ def closing(symbol):
     )
 
 
-async def until(holds, seconds=10.0):
+async def until(holds, seconds=30.0):
     """Let other tasks have their turns until something holds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for belongs to nobody who could tell

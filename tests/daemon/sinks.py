@@ -48,7 +48,7 @@ class Webhook:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
-    def wait(self, wanted, timeout_s=20.0):
+    def wait(self, wanted, timeout_s=60.0):
         """Wait until this is true of the sink."""
         with self.came:
             assert self.came.wait_for(lambda: wanted(self), timeout_s), (self.posts, self.gets)
@@ -85,7 +85,7 @@ class Mailbox:
             self.came.notify_all()
         return "250 taken"
 
-    def wait(self, wanted, timeout_s=20.0):
+    def wait(self, wanted, timeout_s=60.0):
         """Wait until this is true of the mails."""
         with self.came:
             assert self.came.wait_for(lambda: wanted(self.mails), timeout_s), self.mails

@@ -189,14 +189,15 @@ def test_s6_a_byte_at_a_time_is_dropped_and_others_are_not_kept_waiting(tmp_path
                 assert slow.recv(1) == b""
                 break
             except TimeoutError:
-                assert time.monotonic() - began < 10 * head_s
+                assert server.get("/v1/version")[0] == 200
             except OSError:
                 break
-            assert server.get("/v1/version")[0] == 200
+        else:
+            raise AssertionError("it was let finish")
         attack.refused()
         assert server.get("/v1/status")[0] == 200
         attack.answered()
-        assert 0.8 * head_s < time.monotonic() - began < 6 * head_s
+        assert time.monotonic() - began > 0.8 * head_s
 
 
 @AS_ROOT

@@ -25,6 +25,8 @@ from tests.demos import Demo, alive, quiet
 from tests.joectl.running import joectl
 
 FOREVER = 1 << 62
+HEARD_S = 60.0
+"""Bound of a wait for the manager's next word: a start on a busy machine takes a while."""
 
 
 @pytest.fixture
@@ -53,10 +55,10 @@ class Manager:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
-        self.socket.settimeout(10)
+        self.socket.settimeout(HEARD_S)
         self.heard = []
 
-    def until(self, beginning, seconds=20):
+    def until(self, beginning, seconds=HEARD_S):
         """Hear until a message begins so, and give it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -75,7 +77,7 @@ class Manager:
                 self.heard.append(self.socket.recv(4096).decode())
             except TimeoutError:
                 break
-        self.socket.settimeout(10)
+        self.socket.settimeout(HEARD_S)
         return self.heard[first:]
 
 
@@ -201,7 +203,7 @@ def test_a_second_interrupt_ends_it_at_once_with_the_journal_true(demo):
     demo.process.send_signal(signal.SIGINT)
     demo.process.send_signal(signal.SIGINT)
 
-    assert demo.wait(15) in {0, 130}
+    assert demo.wait(40) in {0, 130}
     assert verify(demo.root).whole
 
 
@@ -317,7 +319,7 @@ class Alone:
             await until(lambda: daemon._begun)
             await during(daemon)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             code, _ = await asyncio.gather(daemon.run(), beside())
         self.log.close()
         return code

@@ -1,11 +1,13 @@
 """The desk: requests in, answers out, nothing of it ahead of the durable horizon."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
 from joed import protocol
 from joed.daemon import desk as desks
+from joed.daemon import journal as journals
 from joed.daemon.desk import Desk
 from joed.daemon.journal import Journal
 from joed.daemon.latch import Latches
@@ -229,14 +231,16 @@ def test_the_newest_durable_records_can_be_had_from_any_thread(office):
     assert found[0].event == fill(1)
 
 
-def test_what_waits_for_company_can_be_hurried(office):
-    """A row of tape alone would wait a second; asked for, it is durable at once."""
-    office.desk.hurry()
-    office.desk.tape(1, 1, Tick())
-    office.desk.hurry()
+def test_what_waits_for_company_can_be_hurried(tmp_path, monkeypatch):
+    """A row of tape alone would wait, here ten minutes; asked for, it is durable now."""
+    monkeypatch.setattr(journals, "TAPE_WAIT_S", 600.0)
+    with closing(Office(tmp_path)) as office:
+        office.desk.hurry()
+        office.desk.tape(1, 1, Tick())
+        office.desk.hurry()
 
-    with office.journal._moved:
-        assert office.journal._moved.wait_for(lambda: office.desk.durable >= 1, 0.9)
+        with office.journal._moved:
+            assert office.journal._moved.wait_for(lambda: office.desk.durable >= 1, 60)
 
 
 def test_a_sessions_marks_can_be_had_and_a_desk_without_a_file_has_none(tmp_path, office):

@@ -76,14 +76,18 @@ def stops_in(book):
     return [seen.order for seen in book.orders if ids.leg_of(seen.order) is Leg.STOP]
 
 
+async def seen_in(hand, holds):
+    """Read the book, again and again, until something holds of it."""
+    async with asyncio.timeout(30):
+        while not holds(await hand.read()):
+            pass
+
+
 async def take_the_stop(hand):
     """Take the stops of ours away, and see that they are gone."""
     for stop in stops_in(await hand.read()):
         assert hand.broker.cancel(CancelOrder(stop), lambda command: "") == ""
-    for _ in range(100):
-        if not stops_in(await hand.read()):
-            return
-    raise AssertionError("the stops are still there")
+    await seen_in(hand, lambda book: not stops_in(book))
 
 
 def books_agree(demo):
@@ -106,8 +110,7 @@ def test_it_cancels_what_rests_keeps_stops_and_the_next_start_is_killed_with_boo
         theirs = entry(bytes(32), "KO", Decimal(5), price, price - 1, begun="j1-20260901-1-5.0")
         for order in (ours, theirs):
             assert hand.broker.submit(order, lambda command: "") == ""
-        await asyncio.sleep(0.2)
-        assert {ours.order, theirs.order} <= {seen.order for seen in (await hand.read()).orders}
+        await seen_in(hand, lambda book: {ours.order, theirs.order} <= {seen.order for seen in book.orders})
         return ours.order, theirs.order
 
     ours, theirs = at_the_exchange(demo, leave_orders)
@@ -158,7 +161,7 @@ def test_a_kill_of_scope_flatten_asks_it_to_close_everything_of_ours(demo):
         order = entry(bytes(32), "KO", Decimal(5), price, Decimal(1), begun="j1-20260901-1-5.0")
         order = replace(order, stop_order="", stop=None, tif=Tif.GTC)
         assert hand.broker.submit(order, lambda command: "") == ""
-        await asyncio.sleep(0.5)
+        await seen_in(hand, lambda book: "KO" in {held.instrument for held in book.positions})
 
     at_the_exchange(demo, buy_by_hand)
     code, report = failsafe(demo)

@@ -13,12 +13,10 @@ from joed.errors import BrokerUnavailable
 from joed.exchange import Exchange
 from joed.model.commands import CancelOrder, SubmitOrder
 from joed.model.feeds import BrokerExamined
-from joed.model.settings import Failsafe, Instrument, Settings
+from joed.model.settings import Instrument, Settings
 from joed.model.values import Kind, Leg, Side
 
-SETTINGS = replace(
-    Settings(), universe={"KO": Instrument("KO")}, failsafe=Failsafe(broker_wait_s=0.3), brokers=("paper",)
-)
+SETTINGS = replace(Settings(), universe={"KO": Instrument("KO")}, brokers=("paper",))
 
 
 @pytest.fixture
@@ -50,7 +48,8 @@ async def test_a_broker_that_does_not_answer_is_given_up_in_time(where, monkeypa
     try:
         await link.connect()
         monkeypatch.setattr(link.broker, "read", lambda command: None)
-        async with asyncio.timeout(2):
+        monkeypatch.setattr(link, "_wait_s", 0.3)
+        async with asyncio.timeout(SETTINGS.failsafe.broker_wait_s / 2):
             with pytest.raises(BrokerUnavailable, match="cannot be read"):
                 await link.read()
         link.broker.disconnect("cut")
