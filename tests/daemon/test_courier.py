@@ -15,6 +15,7 @@ from joed.model.channels import AlertChannel, AlertDelivered
 from joed.model.commands import RaiseAlert, SendAlert
 from joed.model.settings import Alerts
 from joed.model.values import Severity
+from tests.daemon.shell import until
 from tests.daemon.sinks import Webhook
 
 CANARY = "CANARY7q9z"
@@ -113,26 +114,48 @@ async def test_a_credential_that_lacks_is_told_with_the_next_step_and_read_anew_
     desk.lines()
 
 
-async def test_a_service_that_hangs_is_ended_at_its_deadline_and_holds_up_no_other(tmp_path, webhook):
-    """The second leaves while the first still hangs."""
+@asynccontextmanager
+async def hanging(over):
+    """Give the address of a service that takes what comes and says nothing, and hangs up once it is over."""
 
     async def hang(reader, writer):
-        await reader.read()
+        await over.wait()
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        desk = Desk(tmp_path, timeout_s=2.5, slow=AlertChannel("slow-url"), quick=AlertChannel("quick-url"))
-        desk.put("slow-url", f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}?rto=60&cto=60")
+        yield f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}?rto=60&cto=60"
+
+
+async def test_a_service_that_hangs_is_ended_at_its_deadline(tmp_path):
+    """Whatever it is that does not answer, the process is gone by then."""
+    over = asyncio.Event()
+    async with hanging(over) as address:
+        desk = Desk(tmp_path, timeout_s=2.5)
+        desk.put("phone-url", address)
+
+        async with running(desk):
+            desk.courier.send(message())
+        over.set()
+
+    assert [event.failed for event in desk.events] == ["did not end within 2.5 s"]
+    desk.lines()
+
+
+async def test_a_service_that_hangs_holds_up_no_other(tmp_path, webhook):
+    """The second leaves while the first still hangs."""
+    over = asyncio.Event()
+    async with hanging(over) as address:
+        desk = Desk(tmp_path, timeout_s=60.0, slow=AlertChannel("slow-url"), quick=AlertChannel("quick-url"))
+        desk.put("slow-url", address)
         desk.put("quick-url", f"json://127.0.0.1:{webhook.port}")
 
         async with running(desk):
             desk.courier.send(message(channel="slow"))
             desk.courier.send(message(channel="quick"))
+            await until(lambda: desk.events, 60)
+            over.set()
 
-    assert [(event.channel, event.failed) for event in desk.events] == [
-        ("quick", ""),
-        ("slow", "did not end within 2.5 s"),
-    ]
+    assert [(event.channel, event.failed == "") for event in desk.events] == [("quick", True), ("slow", False)]
     desk.lines()
 
 

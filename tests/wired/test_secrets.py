@@ -147,15 +147,16 @@ class Vault(House):
 
 
 def answer(path, asked):
-    """Ask on the control socket; of a stream what comes within half a second."""
+    """Ask on the control socket; of a stream what comes until half a second is silent."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+        wire.settimeout(30)
         wire.connect(str(path))
-        wire.settimeout(0.5 if asked.endswith("watch") else 10)
         wire.sendall(request("GET", asked, {}))
         found = b""
         try:
             while data := wire.recv(65536):
                 found += data
+                wire.settimeout(0.5 if asked.endswith("watch") else 30)
         except TimeoutError:
             pass
     assert found.startswith(b"HTTP/1.1 "), asked
