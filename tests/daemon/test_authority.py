@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import traceback
+from contextlib import contextmanager
 
 import pytest
 
@@ -31,31 +33,52 @@ def test_raising_risk_never_needs_less_than_reducing_it():
     assert all(MUTATIONS[other].role >= MUTATIONS[verb].role for verb, other in PAIRS.items())
 
 
-def posted_as(role, verb, path):
-    """POST a verb as a user of this role, in a process of its own whose ids are real; give status and code."""
-    ours, theirs = os.pipe()
+def posted(role, verb, path):
+    """POST a verb and give status and code."""
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(60)
+        wire.connect(path)
+        wire.sendall(request("POST", f"/v1/{verb}", {"Idempotency-Key": f"{role}-{verb}"}))
+        found, _, body = parsed(received(wire))
+    return found, body.get("code")
+
+
+def be(role, hears, says, path):
+    """Become a user of this role, and post each verb that is heard."""
+    try:
+        if ROLES[role] is not None:
+            os.setgroups(list(ROLES[role]))
+            os.setgid(64_100)
+            os.setuid(64_100)
+        for verb in hears:
+            print(json.dumps(posted(role, verb.strip(), path)), file=says, flush=True)
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(0)
+
+
+@contextmanager
+def somebody(role, path):
+    """Give what posts a verb as a user of this role, in a process of its own whose ids are real.
+
+    It is begun before the server's thread is: a fork beside threads has their locks as they happened to be.
+    """
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
-        status = 1
-        try:
-            if ROLES[role] is not None:
-                os.setgroups(list(ROLES[role]))
-                os.setgid(64_100)
-                os.setuid(64_100)
-            with socket.socket(socket.AF_UNIX) as wire:
-                wire.settimeout(10)
-                wire.connect(path)
-                wire.sendall(request("POST", f"/v1/{verb}", {"Idempotency-Key": f"{role}-{verb}"}))
-                found, _, body = parsed(received(wire))
-            os.write(theirs, json.dumps([found, body.get("code")]).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(theirs)
-    with os.fdopen(ours) as answer:
-        told = answer.read()
+        ours.close()
+        be(role, theirs.makefile("r"), theirs.makefile("w"), path)
+    theirs.close()
+    with ours, ours.makefile("r") as hears, ours.makefile("w") as says:
+
+        def post(verb):
+            print(verb, file=says, flush=True)
+            return json.loads(hears.readline())
+
+        yield post
     os.waitpid(child, 0)
-    return json.loads(told)
 
 
 @pytest.mark.needs_root
@@ -65,10 +88,15 @@ def test_each_verb_asks_the_kernel_who_is_there(tmp_path, role):
     entrance = Door(uid=64_999, operators=OPERATORS, viewers=VIEWERS)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    with serving(tmp_path / "s", limits=Limits(mutations_s=100), entrance=entrance) as server:
+    path = str(tmp_path / "s" / "run" / "control.sock")
+    with (
+        somebody(role, path) as post,
+        serving(tmp_path / "s", limits=Limits(mutations_s=100), entrance=entrance) as server,
+    ):
+        assert str(server.socket) == path
         server.socket.parent.chmod(0o755)
         server.socket.chmod(0o666)  # the door itself is tested elsewhere; here the roles behind it
-        codes = {verb: posted_as(role, verb, str(server.socket)) for verb in MUTATIONS}
+        codes = {verb: post(verb) for verb in MUTATIONS}
 
     for verb, (status, code) in codes.items():
         allowed = RANKS[role] >= MUTATIONS[verb].role
