@@ -204,6 +204,7 @@ def test_f30_a_state_directory_that_others_can_change_is_refused(mad):
 def test_f31_a_log_that_nobody_reads_holds_up_nothing(mad):
     """Standard error is a full pipe: orders flow, a kill is answered, and the end comes."""
     demo = mad()
+    demo.places.demo.unlink()  # a daemon goes on with it, which takes no demo's
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     try:

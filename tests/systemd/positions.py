@@ -19,8 +19,8 @@ for order in whole(Path("/var/lib/joed/paper.db")).orders:
 
 
 def take_over(machine):
-    """Put the world's record, its exchange's book and its key where joed keeps its own."""
-    copy = f"cp -r {WORLD}/. /var/lib/joed && rm -rf /var/lib/joed/run && chown -R joed:joed /var/lib/joed"
+    """Put the world's record, its exchange's book and its key where joed keeps its own, no demo's any more."""
+    copy = f"cp -r {WORLD}/. /var/lib/joed && cd /var/lib/joed && rm -rf run demo.json && chown -R joed:joed ."
     machine.ask("/bin/sh", "-c", f"{copy} && chmod 0711 /var/lib/joed && systemd-tmpfiles --create joed.conf")
 
 
