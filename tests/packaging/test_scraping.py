@@ -4,6 +4,7 @@ Needs Debian's packages `prometheus` and `prometheus-alertmanager`.
 """
 
 import json
+import signal
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -12,9 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.daemon.test_showing import free_port
-from tests.demos import ROOT, Demo
+from tests.demos import ROOT
 from tests.faults.scene import until
 from tests.packaging.watchers import JOB, Alertmanager, Prometheus, Sink
+from tests.wired.test_alerts import Daemon
 from tests.worlds import copied
 
 BOARDS = sorted((ROOT / "packaging/grafana/dashboards").glob("*.json"))
@@ -38,8 +40,11 @@ RECORD = {
 """What Prometheus has, and where the record says the same."""
 
 
-IMPATIENT = "fill_timeout_s: 1\npaper:\n  partial_share: 0.5\n"
-"""Half of the fills are parts and entries have little time: on any machine some fill at once and some are cancelled."""
+PATIENCE, NONE = "fill_timeout_s: 120\n", "fill_timeout_s: 1\n"
+IN_PARTS = "paper:\n  partial_share: 1.0\n"
+"""All fills are parts: what has no time is cancelled and what has some is filled, on any machine."""
+CANCELLED = "sum(increase(joed_order_cancel_seconds_count[15m])) > 0"
+"""Holds where a cancel was timed."""
 
 BUSY = "sum(joed_positions) > 0" + "".join(
     f" and on () sum(increase(joed_order_{what}_seconds_count[15m])) > 0" for what in ("ack", "fill", "cancel")
@@ -62,13 +67,16 @@ def day(tmp_path_factory):
     thought of joed, which has ended since.
     """
     folder = tmp_path_factory.mktemp("day")
-    demo = Demo(folder / "s", "--speed", "300", "--seed", "7")
-    prometheus = Prometheus(folder / "prometheus", seen(demo, IMPATIENT))
+    demo = Daemon(folder / "s", "--clock", "2026-09-01T13:20:00Z@300", "--confirm", "auto", "--seed", "7")
+    prometheus = Prometheus(folder / "prometheus", seen(demo, NONE + IN_PARTS))
     try:
         begun = time.time()
         demo.start()
         prometheus.start()
-        until(lambda: prometheus.query(BUSY), 60, "a position, after orders that filled and that were cancelled")
+        until(lambda: prometheus.query(CANCELLED), what="an order that was cancelled")
+        demo.config.write_text(demo.config.read_text().replace(NONE, PATIENCE))
+        demo.process.send_signal(signal.SIGHUP)
+        until(lambda: prometheus.query(BUSY), what="a position, after orders that filled")
         held = time.time()
         assert demo.ask("kill", "--scope", "flatten", "--no-input", "--reason", "a test").code == 0
         until(lambda: prometheus.value("joed_kill_done") == 1, what="the kill's end")
