@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ settings.register_profile(
     "joed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=CI, print_blob=True
 )
 settings.load_profile("joed")
+
+# A shell ignores Ctrl-C for what it runs in the background, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 absent = pytest.StashKey[int]()
 
