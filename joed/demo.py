@@ -99,12 +99,6 @@ def _seed_in(file: Path) -> int:
         raise ConfigError(f"{file} does not name a seed; {ANOTHER}") from error
 
 
-def refuse_demo(where: Places) -> None:
-    """Raise ConfigError where a demo has lived: its prices and its time are not the market's."""
-    if where.demo.exists():
-        raise ConfigError(f"{where.root} is a demo's: its prices and its time are not the market's; {ANOTHER}")
-
-
 def live(plan: Plan, where: Places, options: Namespace) -> int:
     """Run the daemon in the foreground, where joectl finds it, and give its exit status."""
     log = Log(pick_format(options.log_format), utc_ns, level="warning")

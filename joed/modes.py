@@ -191,9 +191,7 @@ def daemon(options: Namespace) -> int:
 
 def _plan(options: Namespace, settings: Settings, folder: Path | None, where: Places, secrets: "Secrets") -> "Plan":
     """Plan the daemon's run: at real brokers, or on the embedded market."""
-    from joed.demo import refuse_demo
-
-    refuse_demo(where)
+    where.refuse_demo()
     read = partial(settings_of, options, needed=True)
     if settings.brokers == ("paper",):
         from joed.compose import live_choices, paper_plan, reload_of

@@ -96,12 +96,12 @@ def test_a_demo_and_a_daemon_never_share_a_state_directory(where):
     with pytest.raises(ConfigError, match="is a daemon's"):
         demo.choose(options(), Settings(), None, where)
     assert not where.demo.exists()
-    demo.refuse_demo(where)
+    where.refuse_demo()
 
     where.journal.unlink()
     demo.choose(options(), Settings(), None, where)
     with pytest.raises(ConfigError, match="is a demo's"):
-        demo.refuse_demo(where)
+        where.refuse_demo()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"seed": "x"}'])

@@ -111,6 +111,13 @@ class Places(Struct, frozen=True):
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise PermissionError(13, "the state directory cannot be written", str(self.root))
 
+    def refuse_demo(self) -> None:
+        """Raise ConfigError where a demo has lived: its prices and its time are not the market's."""
+        if protocol.exists(self.demo):
+            raise ConfigError(
+                f"{self.root} is a demo's: its prices and its time are not the market's; take another --state-dir"
+            )
+
     def key(self) -> bytes:
         """Give the key of all order ids, made at the first start, durable before it is used.
 
