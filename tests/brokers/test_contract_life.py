@@ -243,6 +243,7 @@ def test_tc_42_executions_since_the_sessions_start_are_all_in_a_read(holding):
     """Oldest first, each under a name of its own, those of ended orders too."""
     holding.broker.submit(close(), permitted)
     holding.wait()
+    holding.quote(99.89, 99.99)
     holding.broker.submit(bracket("E2"), permitted)
     holding.wait()
     holding.take()

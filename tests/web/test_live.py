@@ -16,6 +16,7 @@ from joed.engine.markets import price_of
 from joed.market.embedded import EmbeddedMarket
 from joed.model.values import SECOND
 from tests.demos import QUIET
+from tests.faults.scene import until
 from tests.worlds import copied, held_of
 
 SEEN = """
@@ -58,7 +59,9 @@ def living(held_world, tmp_path):
     demo = copied(held_world, tmp_path / "s", words=words)
     demo.config.write_text(QUIET + f"  web_port: {port}\n")
     demo.start()
-    yield demo, f"http://127.0.0.1:{port}/"
+    url = f"http://127.0.0.1:{port}/"
+    until(lambda: serves(url), what="the page")  # joectl is answered a moment sooner
+    yield demo, url
     demo.kill()
     demo.end_exchange()
 
@@ -103,6 +106,14 @@ def fetched(url, path):
     body = connection.getresponse().read()
     connection.close()
     return body
+
+
+def serves(url):
+    """Say whether the page is there."""
+    try:
+        return bool(fetched(url, ""))
+    except OSError:
+        return False
 
 
 def told_by_the_exchange(demo, instrument, from_wall_s, to_wall_s):
