@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from joed.brokers.capital.desk import Desk
 from joed.brokers.capital.faults import Doubted, Gone
-from joed.brokers.capital.limiter import Kind, Lane
 from joed.brokers.capital.session import Session
 from joed.brokers.capital.shapes import Confirm
 from joed.sim.world import play, scenario_of
@@ -58,7 +57,6 @@ def test_an_order_that_is_sent_again_breaks_a_law(monkeypatch):
         try:
             return await once(self, method, path, lane, **more)
         except Doubted:
-            await self.turn(Lane.ORDER, Kind.CREATE)
             return await once(self, method, path, lane, **more)
 
     monkeypatch.setattr(Session, "write", twice)

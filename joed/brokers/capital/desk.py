@@ -113,7 +113,7 @@ class Desk:
         """Send an order, once, and give its reference."""
         path = "/workingorders" if intent.rests else "/positions"
         body = encode(self._body(intent))
-        answer = await self._session.write("POST", path, None, body=body, permit=permit)
+        answer = await self._session.write("POST", path, Lane.ORDER, body=body, kind=Kind.CREATE, permit=permit)
         reference = decode(Reference, answer).deal_reference
         if not reference:
             raise BadMessage("an answer without a reference")
@@ -134,12 +134,13 @@ class Desk:
     async def _arm(self, intent: Intent, image: Whole | None) -> None:
         """Write an order down with what lives in the account, by a look that is still young as the order leaves.
 
-        Its turn comes before: what is written down is the moment at which it leaves.
+        A long wait for its turn comes before: what is written down is the moment at which it leaves. The turn itself is
+        taken directly before the bytes, for by these the service counts, and a disk takes now more and now less.
         """
         for _ in range(ARM_TRIES):
             if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
                 image = await self._look(IMAGE_NS)
-            await self._session.turn(Lane.ORDER, Kind.CREATE)
+            await self._session.ready(Lane.ORDER, Kind.CREATE)
             intent.before = image.deals
             intent.sent_ns = self._clock.now() + self.skew_ns
             intent.changed_ns = self._clock.now()

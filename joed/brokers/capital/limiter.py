@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from joed.brokers.base import Clock
 from joed.brokers.capital.faults import NotSent
+from joed.brokers.capital.pause import pause
 from joed.model.values import HOUR, SECOND
 
 WAITING_MAX = 256
@@ -100,6 +101,11 @@ class Limiter:
                 self._waiting.remove(row)
                 heapq.heapify(self._waiting)
             raise
+
+    async def ready(self, lane: Lane, kind: Kind = Kind.PLAIN) -> None:
+        """Wait until a request could leave, and spend nothing: what it needs is made ready before its turn is taken."""
+        while (free_ns := self._free_ns(now := self._clock.now(), lane, kind)) > now:
+            await pause(self._clock, (free_ns - now) / SECOND)
 
     def refused(self) -> None:
         """Take a 429: what does not protect is silent for a while, longer each time."""

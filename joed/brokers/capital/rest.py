@@ -112,7 +112,7 @@ class Rest:
         method: str,
         path: str,
         *,
-        lane: Lane | None,
+        lane: Lane,
         kind: Kind = Kind.PLAIN,
         params: Mapping[str, str] | None = None,
         body: bytes = b"",
@@ -121,10 +121,9 @@ class Rest:
     ) -> Answer:
         """Wait for a turn, send once, and give the body and the headers of a 2xx answer; raise a Fault else.
 
-        `headers` are asked for after the wait, so that none of them is stale. A lane of None has had its turn.
+        `headers` are asked for after the wait, so that none of them is stale.
         """
-        if lane is not None:
-            await self.limiter.turn(lane, kind)
+        await self.limiter.turn(lane, kind)
         if self._client is None:
             raise NotSent("not connected")
         gate = Gate(permit, has_body=bool(body), clock=self._clock)

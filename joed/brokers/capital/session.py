@@ -154,12 +154,13 @@ class Session:
         self,
         method: str,
         path: str,
-        lane: Lane | None,
+        lane: Lane,
         *,
         body: bytes = b"",
+        kind: Kind = Kind.PLAIN,
         permit: Callable[[], str] = free,
     ) -> bytes:
-        """Ask for one thing to be done, once; give the answer's body. A lane of None has had its turn.
+        """Ask for one thing to be done, once; give the answer's body.
 
         A login that fails before it proves that nothing was sent, whatever became of the login.
         """
@@ -167,12 +168,12 @@ class Session:
             await self.ensure()
         except Fault as fault:
             raise NotSent(f"no session: {fault.words}", fault.code, fault.status) from None
-        found, _ = await self._plain(method, path, lane, body=body, permit=permit)
+        found, _ = await self._plain(method, path, lane, body=body, kind=kind, permit=permit)
         return found
 
-    async def turn(self, lane: Lane, kind: Kind) -> None:
-        """Wait for the turn of a request that leaves directly after."""
-        await self._rest.limiter.turn(lane, kind)
+    async def ready(self, lane: Lane, kind: Kind) -> None:
+        """Wait until a request of this kind could leave; its turn is taken when it does."""
+        await self._rest.limiter.ready(lane, kind)
 
     async def switch(self, account: str) -> None:
         """Make another of the user's accounts the active one; new tokens come with the answer."""
@@ -196,7 +197,7 @@ class Session:
         self,
         method: str,
         path: str,
-        lane: Lane | None,
+        lane: Lane,
         params: Mapping[str, str] | None = None,
         **more: Any,  # noqa: ANN401 - handed on to Rest.call as it is
     ) -> Answer:

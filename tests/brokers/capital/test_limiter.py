@@ -126,3 +126,20 @@ def test_who_gives_up_waiting_takes_no_turn():
         return round(loop.time(), 2)
 
     assert run(main) == 1.0
+
+
+def test_whoever_makes_ready_waits_for_the_room_and_takes_none_of_it():
+    """A disk that writes now quicker and now slower must not come between a turn and its bytes: these are counted."""
+
+    async def main(loop):
+        clock = LoopClock(loop)
+        limiter, begun_ns = Limiter(clock, 8), clock.now()
+        await limiter.ready(Lane.ORDER, Kind.CREATE)
+        await limiter.turn(Lane.ORDER, Kind.CREATE)
+        at_once_ns = clock.now() - begun_ns
+        await limiter.ready(Lane.ORDER, Kind.CREATE)
+        ready_ns = clock.now() - begun_ns
+        await limiter.turn(Lane.ORDER, Kind.CREATE)
+        return at_once_ns, ready_ns, clock.now() - begun_ns
+
+    assert run(main) == (0, 120 * SECOND // 1000, 120 * SECOND // 1000)
