@@ -33,8 +33,8 @@ from joed.model.values import SECOND, Status
 
 IMAGE_NS = 2 * SECOND
 """How old the look may be that an order's before-image is taken from."""
-ARM_TRIES = 3
-"""How often an order is made ready whose look grew too old meanwhile: a turn or a disk may be slow once."""
+ARM_TRIES = 2
+"""How often an order is written down whose look at the account grew too old meanwhile: a disk may be slow once."""
 CONFIRM_S = (0.2, 0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0)
 """The waits between two questions for a confirmation, the last for ever."""
 PROOF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -138,16 +138,16 @@ class Desk:
         taken directly before the bytes, for by these the service counts, and a disk takes now more and now less.
         """
         for _ in range(ARM_TRIES):
+            await self._session.ready(Lane.ORDER, Kind.CREATE)
             if image is None or self._clock.now() - image.from_ns > IMAGE_NS:
                 image = await self._look(IMAGE_NS)
-            await self._session.ready(Lane.ORDER, Kind.CREATE)
             intent.before = image.deals
             intent.sent_ns = self._clock.now() + self.skew_ns
             intent.changed_ns = self._clock.now()
             await self._ledger.arm(intent)
             if self._clock.now() - image.from_ns <= IMAGE_NS:
                 return
-        raise BrokerUnavailable("no look at the account was young enough: its turn or the disk took too long")
+        raise BrokerUnavailable("the disk took too long to write the order down")
 
     def _body(self, intent: Intent) -> dict[str, Any]:
         """Give the body of an order: absolute levels, so that even a lost one is born with its stop."""

@@ -358,7 +358,7 @@ def test_a_confirmation_whose_time_is_none_is_asked_for_again_and_the_books_tell
     assert place.read().ended["E1"] is Status.FILLED
 
 
-@pytest.mark.parametrize(("slow", "tries", "posts"), [(1, 2, 1), (9, 3, 0)])
+@pytest.mark.parametrize(("slow", "tries", "posts"), [(1, 2, 1), (9, 2, 0)])
 def test_a_disk_that_is_slow_once_costs_another_look_and_one_that_stays_slow_the_order(
     place, monkeypatch, slow, tries, posts
 ):
